@@ -1,0 +1,83 @@
+"""Configure, execute and manage machine-learning experiments.
+
+Each public name is loaded on first use (PEP 562), so that importing this package costs little
+and loads no backend.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nemo_run import compat as _compat
+
+if TYPE_CHECKING:
+    from nemo_run.config import Config, ConfigurableMixin, Partial, Script, autoconvert
+    from nemo_run.execution import (
+        Executor,
+        ExecutorMacros,
+        FaultTolerance,
+        LocalExecutor,
+        Torchrun,
+        import_executor,
+    )
+    from nemo_run.management import Experiment, Plugin, dryrun_fn, run
+    from nemo_run.packaging import Packager
+
+__version__ = "1.0.0.dev0"
+__package_name__ = "nemo_run"
+
+_HOMES = {
+    "autoconvert": "config",
+    "Config": "config",
+    "ConfigurableMixin": "config",
+    "Partial": "config",
+    "Script": "config",
+    "Executor": "execution",
+    "ExecutorMacros": "execution",
+    "FaultTolerance": "execution",
+    "LocalExecutor": "execution",
+    "Torchrun": "execution",
+    "import_executor": "execution",
+    "Experiment": "management",
+    "Plugin": "management",
+    "dryrun_fn": "management",
+    "Packager": "packaging",
+}
+
+__all__ = [
+    "Config",
+    "ConfigurableMixin",
+    "Executor",
+    "ExecutorMacros",
+    "Experiment",
+    "FaultTolerance",
+    "LocalExecutor",
+    "Packager",
+    "Partial",
+    "Plugin",
+    "Script",
+    "Torchrun",
+    "autoconvert",
+    "dryrun_fn",
+    "import_executor",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    elif name in _compat.MODULES_OF_ROOT:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+_compat.install()

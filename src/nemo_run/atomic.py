@@ -1,0 +1,64 @@
+"""Files that are either the old one or the new one, whatever happens in between."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes, *, mode: int = 0o600) -> None:
+    """Replace the file at ``path`` in one step and sync it to disk.
+
+    A reader sees the old content or the new, never a part; after a crash or on a full disk the
+    old file is still there.
+
+    Args:
+        path: The file. Its folder must exist.
+        content: What it shall hold.
+        mode: Permissions of the new file.
+
+    Raises:
+        OSError: The file could not be written; nothing was changed.
+    """
+    target = Path(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def write_text(path: str | os.PathLike[str], text: str, *, mode: int = 0o600) -> None:
+    """Replace the file at ``path`` with ``text`` as UTF-8; see :func:`write_bytes`."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"), mode=mode)
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder that only its owner can read, with those above it, and return it."""
+    folder = Path(path)
+    for missing in reversed([p for p in (folder, *folder.parents) if not p.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename is durable once its folder is synced (rename(2), fsync(2)); not all file systems
+    # can, and then the rename is as durable as they make it.
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,114 @@
+"""Every error this library raises on purpose.
+
+::
+
+    NemoRunError
+    ├─ ConfigError                  the configuration is wrong, found before anything ran
+    │  ├─ ArgumentError (TypeError)            unknown, missing or doubly given argument
+    │  ├─ ArgumentAttributeError (AttributeError)   the same, met through ``cfg.name``
+    │  ├─ CheckError (TypeError, ValueError)   values that do not fit their annotations
+    │  ├─ AutoconvertError (SyntaxError)       a line that autoconvert cannot turn into a config
+    │  ├─ SetValueError (ValueError)           a path that leads nowhere
+    │  └─ SerializationError (TypeError)       a value that cannot travel
+    ├─ PlanError (ValueError)       the plan is wrong, found before anything was written
+    ├─ BackendError                 an engine refused or failed
+    ├─ StoreError                   the files of an experiment
+    │  ├─ NotFoundError (LookupError, FileNotFoundError)   no such experiment or job
+    │  ├─ AmbiguousError (LookupError)         an abbreviation that fits several
+    │  └─ CorruptRecordError (ValueError)      a file that cannot be read
+    └─ JobFailedError               a job that the caller waited for did not succeed
+
+A message is a sentence for the person who has to act on it: what is wrong, where, the value
+seen, the nearest valid one, what to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class NemoRunError(Exception):
+    """Base of every error raised by this library."""
+
+
+class ConfigError(NemoRunError):
+    """The configuration is wrong."""
+
+
+class ArgumentError(ConfigError, TypeError):
+    """An argument is unknown, missing or given twice."""
+
+
+class ArgumentAttributeError(ConfigError, AttributeError):
+    """``cfg.name`` names no argument of the target, or one that has no value."""
+
+
+class CheckError(ConfigError, TypeError, ValueError):
+    """Values that do not fit the target's annotations."""
+
+
+class AutoconvertError(ConfigError, SyntaxError):
+    """A line that :func:`nemo_run.autoconvert` cannot turn into a configuration."""
+
+    # SyntaxError formats itself as 'message (file, line n)'; ours say it in the sentence.
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class SetValueError(ConfigError, ValueError):
+    """A dotted path that leads nowhere in the configuration."""
+
+
+class SerializationError(ConfigError, TypeError):
+    """A value that cannot be written to a file and read back."""
+
+
+class PlanError(NemoRunError, ValueError):
+    """The plan is wrong: names, dependencies, executors. Nothing was written."""
+
+
+class BackendError(NemoRunError):
+    """An engine refused a request or could not be reached."""
+
+
+class StoreError(NemoRunError):
+    """The files of an experiment could not be read or written."""
+
+
+class NotFoundError(StoreError, LookupError, FileNotFoundError):
+    """No experiment or job has that id or title."""
+
+
+class AmbiguousError(StoreError, LookupError):
+    """An abbreviation that fits more than one experiment."""
+
+
+class CorruptRecordError(StoreError, ValueError):
+    """A file of an experiment cannot be read."""
+
+
+class JobFailedError(NemoRunError):
+    """A job that the caller waited for did not succeed.
+
+    Attributes:
+        experiment_id: The experiment.
+        failures: For each job that did not succeed, its id and what is known of its end.
+    """
+
+    def __init__(
+        self, message: str, *, experiment_id: str = "", failures: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.experiment_id = experiment_id
+        self.failures = failures or {}
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the closest of ``names``, or an empty string."""
+    import difflib
+
+    found = difflib.get_close_matches(name, list(names), n=1)
+    return f" Did you mean {found[0]!r}?" if found else ""
