@@ -69,7 +69,7 @@ class _CallableAlias(_Alias):
     """``nemo_run.run``: the function, and the package."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from nemo_run.management.run import run
+        from nemo_run.management.run_task import run
 
         return run(*args, **kwargs)
 
@@ -77,13 +77,13 @@ class _CallableAlias(_Alias):
     def __signature__(self) -> Any:
         import inspect
 
-        from nemo_run.management.run import run
+        from nemo_run.management.run_task import run
 
         return inspect.signature(run)
 
     @property
     def __wrapped__(self) -> Any:
-        from nemo_run.management.run import run
+        from nemo_run.management.run_task import run
 
         return run
 
