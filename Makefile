@@ -1,0 +1,50 @@
+# `make demo` and `make test` do all the set-up themselves, in .venv.
+#   make demo    a real training experiment on this machine
+#   make test    every test; ENGINES=install first installs what some of them need
+#   make check   style, types and the rooms' walls
+#   make bench   the figures of bench/README.md
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+TESTS ?=
+# One worker a core; the tests share nothing.
+JOBS ?= auto
+
+.PHONY: demo test check bench engines clean
+
+demo: $(VENV)/demo.stamp
+	@$(BIN)/python examples/digits.py
+
+test: check engines
+	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python bench/run.py
+
+# With CI=true or ENGINES=install the programs that some tests need are installed; elsewhere those
+# tests run where they are found, and say so where they are not.
+engines: $(VENV)/dev.stamp
+	@if [ "$(CI)" = true ] || [ "$(ENGINES)" = install ]; then CI="$(CI)" $(BIN)/python tests/install_engines.py; fi
+
+$(VENV)/bin/python: tools/make_venv.py
+	$(PYTHON) tools/make_venv.py $(VENV)
+	@touch $@
+
+$(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml
+	@echo "Setting up $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml
+	@echo "Setting up $(VENV) for development (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/demo.stamp
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
