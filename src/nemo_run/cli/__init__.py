@@ -1,1 +1,1 @@
-"""."""
+"""The front door: the command ``nemo-run``."""

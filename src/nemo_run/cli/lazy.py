@@ -1,0 +1,51 @@
+"""A click group whose commands are imported when they are called, not when they are listed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nemo_run.exceptions import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class LazyGroup(click.Group):
+    """Commands known by name, place and one line of help.
+
+    Args:
+        commands_of: Name → (``module:attribute``, the line that ``--help`` shows).
+        **settings: As :class:`click.Group` takes them.
+    """
+
+    def __init__(self, *, commands_of: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._commands_of = commands_of
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self._commands_of)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in self._commands_of:
+            return None
+        module, _, attribute = self._commands_of[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        rows = [(name, line) for name, (_, line) in self._commands_of.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self._commands_of and not name.startswith("-"):
+            known = ", ".join(self._commands_of)
+            message = f"No command {name!r}.{nearest(name, self._commands_of)} Commands: {known}."
+            raise click.UsageError(message, ctx)
+        return super().resolve_command(ctx, args)

@@ -1,0 +1,75 @@
+"""What every command of the command line shares: its common options and its output."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nemo_run.console.terminal import Look, look_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass
+class Settings:
+    """The common options, as far as they were given.
+
+    Attributes:
+        verbose: Whether an error comes with its traceback.
+        colour: False for ``--no-color``; None leaves it to the environment and the terminal.
+    """
+
+    verbose: bool = False
+    colour: bool | None = None
+
+    @property
+    def look(self) -> Look:
+        """How text on standard output may look."""
+        return look_of(sys.stdout, colour=self.colour)
+
+
+def settings_of(context: click.Context) -> Settings:
+    """Return the settings of the running command."""
+    return context.ensure_object(Settings)
+
+
+def _set(name: str, value: Any) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def keep(context: click.Context, _parameter: click.Parameter, given: bool) -> None:
+        if given:
+            setattr(settings_of(context), name, value)
+
+    return keep
+
+
+def common_options(command: Any) -> Any:
+    """Give a command ``--verbose`` and ``--no-color``; both are understood at every level."""
+    for name, text, attribute, value in (
+        ("--verbose", "Show tracebacks of errors.", "verbose", True),
+        ("--no-color", "Print without colours.", "colour", False),
+    ):
+        option = click.option(
+            name, is_flag=True, expose_value=False, callback=_set(attribute, value), help=text
+        )
+        command = option(command)
+    return command
+
+
+def json_option(command: Any) -> Any:
+    """Give a command ``--json``: one JSON document on standard output and nothing else."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+def print_json(document: Any) -> None:
+    """Print a document on standard output."""
+    import json
+
+    print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def note(message: str) -> None:
+    """Tell the person something that is no part of the output."""
+    print(message, file=sys.stderr, flush=True)

@@ -1,0 +1,311 @@
+"""Which logs a job has, and reading them while they grow.
+
+Nothing here knows a terminal: pieces of logs come out, with the name of who wrote them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nemo_run.exceptions import NotFoundError, PlanError, StoreError
+from nemo_run.execution.backend import LogFile
+from nemo_run.execution.jobspec import JobSpec
+
+from . import tail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from .status import ExperimentStatus, JobStatus
+    from .store import Record
+
+DEFAULT_RANKS = "0,last"
+
+_PATIENCE = 10
+"""How many reads of one file may fail in a row: network file systems have bad moments."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Bytes of one log, and who wrote them.
+
+    Attributes:
+        job: The job's id.
+        member: The member's name; the job's id where it is no group.
+        attempt: Which try, from 1.
+        rank: The process.
+        data: What it wrote: whole lines, but for a line that never ends.
+    """
+
+    job: str
+    member: str
+    attempt: int
+    rank: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Which processes of each member: ``0``, ``last``, ``0,3,last``, ``2-5`` or ``all``."""
+
+    text: str = DEFAULT_RANKS
+
+    def __post_init__(self) -> None:
+        for part in self._parts():
+            _rank_range(part, world_size=1, whole=self.text)
+
+    def of(self, world_size: int) -> frozenset[int]:
+        """Return the chosen ranks of a member of ``world_size`` processes."""
+        chosen: set[int] = set()
+        for part in self._parts():
+            chosen.update(_rank_range(part, world_size, self.text))
+        return frozenset(chosen)
+
+    def _parts(self) -> list[str]:
+        return [part.strip() for part in self.text.split(",")]
+
+
+def _rank_range(part: str, world_size: int, whole: str) -> Iterable[int]:
+    if part == "all":
+        return range(world_size)
+    if part == "last":
+        return (world_size - 1,)
+    first, dash, last = part.partition("-")
+    if first.isdecimal() and (last.isdecimal() if dash else True):
+        return range(int(first), int(last or first) + 1)
+    raise PlanError(
+        f"The ranks {whole!r} are not understood at {part!r}. Give numbers, ranges, 'last' or "
+        "'all', with commas: 0,last or 0-3 or all."
+    )
+
+
+def spec_of(record: Record, job: str) -> JobSpec | None:
+    """Return what was planned for ``job``, or None where nothing was written for it.
+
+    Raises:
+        StoreError: The file is there and cannot be understood.
+    """
+    path = record.job_dir(job) / "spec.json"
+    try:
+        return JobSpec.from_json(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise StoreError(f"{path} cannot be understood: {error}.") from error
+
+
+def log_files(record: Record, job: str, attempt: int) -> list[LogFile]:
+    """Return the logs that one attempt of a job has or will have, by member and rank.
+
+    The backend that ran it is asked; where it is not installed here, what lies in the folder
+    counts.
+    """
+    spec = spec_of(record, job)
+    if spec is not None:
+        from nemo_run.execution.registry import get_backend
+
+        try:
+            backend = get_backend(spec.backend)
+        except (PlanError, ImportError):
+            return _listed(record.job_dir(job), job, attempt)
+        asked = dataclasses.replace(spec, attempt=attempt)
+        return [file for file in backend.log_files(asked) if file.attempt == attempt]
+    return _listed(record.job_dir(job), job, attempt)
+
+
+def _listed(folder: Path, job: str, attempt: int) -> list[LogFile]:
+    found = []
+    root = folder / "logs" / str(attempt)
+    for path in root.glob("**/rank-*.log"):
+        rank = path.stem.removeprefix("rank-")
+        if rank.isdecimal():
+            member = path.parent.name if path.parent != root else job
+            found.append(LogFile(member, attempt, int(rank), str(path)))
+    return sorted(found, key=lambda file: (file.member, file.rank))
+
+
+def chosen_files(files: Sequence[LogFile], ranks: Ranks) -> list[LogFile]:
+    """Return those of one attempt's ``files`` whose rank is asked for, member by member."""
+    sizes: dict[str, int] = {}
+    for file in files:
+        sizes[file.member] = max(sizes.get(file.member, 0), file.rank + 1)
+    return [file for file in files if file.rank in ranks.of(sizes[file.member])]
+
+
+@dataclass
+class _Source:
+    """One log that is being read."""
+
+    job: str
+    file: LogFile
+    cursor: tail.Cursor
+    lines: tail.Lines | None
+    failures: int = 0
+
+    def piece(self, data: bytes) -> Piece:
+        return Piece(self.job, self.file.member, self.file.attempt, self.file.rank, data)
+
+    def read(self) -> tuple[bool, Piece | None]:
+        """Return whether there may be more, and what was read."""
+        before = self.cursor.offset
+        try:
+            data, self.cursor = tail.read(self.cursor)
+        except OSError as error:
+            self.failures += 1
+            if self.failures > _PATIENCE:
+                raise StoreError(
+                    f"The log {self.file.path} cannot be read: {error.strerror}."
+                ) from error
+            return False, None
+        self.failures = 0
+        if self.lines is None:
+            return bool(data), self.piece(data) if data else None
+        cut_short = self.lines.flush() if self.cursor.offset < before else b""
+        whole = cut_short + self.lines.feed(data)
+        return bool(data), self.piece(whole) if whole else None
+
+    def rest(self) -> Piece | None:
+        rest = self.lines.flush() if self.lines is not None else b""
+        return self.piece(rest) if rest else None
+
+
+@dataclass
+class LogReader:
+    """Reads the logs of some jobs, as far as they are, again and again.
+
+    Attributes:
+        record: The experiment.
+        jobs: The ids of the jobs; each must exist.
+        ranks: Which processes.
+        attempt: One attempt only, or None for the one that runs now and those after it.
+        whole_lines: Whether pieces end where lines end; needed when several logs are mixed.
+        last_lines: Begin at the last so many lines of each log; None for all.
+    """
+
+    record: Record
+    jobs: Sequence[str]
+    ranks: Ranks = field(default_factory=Ranks)
+    attempt: int | None = None
+    whole_lines: bool = True
+    last_lines: int | None = None
+
+    def __post_init__(self) -> None:
+        known = [str(job["id"]) for job in self.record.jobs]
+        for job in self.jobs:
+            if job not in known:
+                raise NotFoundError(
+                    f"not found: no job {job!r} in {self.record.id}. Jobs: {', '.join(known)}."
+                )
+        self._open = list(self.jobs)
+        self._first: dict[str, int] = {}
+        self._sources: dict[tuple[str, int], list[_Source]] = {}
+        self._ended: set[tuple[str, int]] = set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether every job has ended and its last byte was given out."""
+        return not self._open
+
+    def read(self, status: ExperimentStatus) -> Iterator[Piece]:
+        """Give out everything that was written up to now.
+
+        Args:
+            status: The experiment's state, taken *before* this call: the logs of a job that
+                has ended by then are read to their end and closed.
+        """
+        for job in list(self._open):
+            known = status.jobs.get(job)
+            if known is None:
+                continue
+            attempts = self._attempts(job, known)
+            over = known.state.terminal
+            for attempt in attempts:
+                yield from self._read_attempt(job, attempt, over=over or attempt < known.attempt)
+            if over or (self.attempt is not None and self.attempt < known.attempt):
+                self._open.remove(job)
+
+    def _attempts(self, job: str, known: JobStatus) -> list[int]:
+        if self.attempt is not None:
+            return [self.attempt] if self.attempt <= known.attempt else []
+        first = self._first.setdefault(job, max(known.attempt, 1))
+        return [
+            number
+            for number in range(first, max(known.attempt, 1) + 1)
+            if (job, number) not in self._ended
+        ]
+
+    def _read_attempt(self, job: str, attempt: int, *, over: bool) -> Iterator[Piece]:
+        sources = self._sources.setdefault((job, attempt), [])
+        self._find_new(sources, job, attempt)
+        # Sizes are taken once: a process that writes faster than its log is read, or one that
+        # is left over from an ended job, must not keep the reader here for ever.
+        ends = {id(source): _size(source.file.path) for source in sources}
+        busy = list(sources)
+        while busy:
+            still = []
+            for source in busy:
+                more, piece = source.read()
+                if piece is not None:
+                    yield piece
+                if more and source.cursor.offset < ends[id(source)]:
+                    still.append(source)
+            busy = still
+        if over:
+            for source in sources:
+                piece = source.rest()
+                if piece is not None:
+                    yield piece
+            del self._sources[(job, attempt)]
+            self._ended.add((job, attempt))
+
+    def _find_new(self, sources: list[_Source], job: str, attempt: int) -> None:
+        seen = {source.file.path for source in sources}
+        for file in chosen_files(log_files(self.record, job, attempt), self.ranks):
+            if file.path in seen:
+                continue
+            cursor = tail.Cursor(file.path)
+            if self.last_lines is not None and attempt == self._first.get(job, attempt):
+                cursor = tail.start_of_last_lines(file.path, self.last_lines)
+            lines = tail.Lines() if self.whole_lines else None
+            sources.append(_Source(job, file, cursor, lines))
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0
+
+
+def follow(
+    reader: LogReader,
+    *,
+    status: Callable[[], ExperimentStatus],
+    stop: Callable[[], bool] = lambda: False,
+    wait: Callable[[float], None] = time.sleep,
+) -> Iterator[Piece]:
+    """Give out logs as they are written, until every job has ended or ``stop()`` says so.
+
+    Waits for jobs that have not begun and goes on over attempts.
+
+    Args:
+        reader: Which logs.
+        status: Tells how the experiment stands; asked before each look at the files.
+        stop: Asked after each look.
+        wait: Called with the seconds until the next look.
+    """
+    pause = 0.05
+    while True:
+        quiet = True
+        for piece in reader.read(status()):
+            quiet = False
+            yield piece
+        if reader.ended or stop():
+            return
+        pause = min(pause * 1.5, 0.5) if quiet else 0.05
+        wait(pause)
