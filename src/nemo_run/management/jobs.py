@@ -1,0 +1,219 @@
+"""The jobs of an experiment as its author describes them: tasks, executors, what comes before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from nemo_run.config.node import is_node, target_name
+from nemo_run.exceptions import PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from nemo_run.execution import Executor
+    from nemo_run.execution.jobspec import Policy
+    from nemo_run.execution.observation import State
+
+    from .experiment import Experiment
+    from .plugin import Plugin
+
+
+@dataclass
+class Member:
+    """One task of a job, with the executor that says where and how it runs.
+
+    Attributes:
+        name: Unique in the job.
+        task: The job's own copy of the task.
+        executor: The job's own copy of the executor.
+        role: ``main``, or ``sidecar`` for one that ends when the main ones have.
+    """
+
+    name: str
+    task: Any
+    executor: Executor
+    role: str = "main"
+
+
+@dataclass(eq=False)
+class Job:
+    """One node of an experiment's graph.
+
+    Attributes:
+        id: Unique in the experiment; also the name of its folder.
+        members: Its tasks; one, or several for a :class:`JobGroup`.
+        dependencies: The jobs that must have ended before, as given to :meth:`Experiment.add`.
+        plugins: The plugins that were applied.
+        tail_logs: Whether its output is shown while the experiment is followed.
+        name: The name that was asked for; empty when it was derived from the task.
+        policy: How a group ends.
+    """
+
+    id: str
+    members: list[Member]
+    dependencies: list[str] = field(default_factory=list)
+    plugins: list[Plugin] = field(default_factory=list)
+    tail_logs: bool = False
+    name: str = ""
+    policy: Policy = "all"
+    experiment: Experiment | None = field(default=None, repr=False)
+
+    @property
+    def task(self) -> Any:
+        """The task; of a group, the first."""
+        return self.members[0].task
+
+    @task.setter
+    def task(self, task: Any) -> None:
+        self.members[0].task = task
+
+    @property
+    def executor(self) -> Executor:
+        """The executor; of a group, the first."""
+        return self.members[0].executor
+
+    @executor.setter
+    def executor(self, executor: Executor) -> None:
+        self.members[0].executor = executor
+
+    @property
+    def launched(self) -> bool:
+        """Whether the experiment was started."""
+        return bool(self.experiment and self.experiment.started)
+
+    @property
+    def state(self) -> State:
+        """Where it stands now."""
+        return self.status()
+
+    @property
+    def handle(self) -> str:
+        """What the engine calls it; empty before it was submitted."""
+        return self._experiment().job_status(self.id).handle or "" if self.launched else ""
+
+    def status(self, _runner: object = None) -> State:
+        """Return where it stands now."""
+        return self._experiment().job_status(self.id).state
+
+    def logs(self, _runner: object = None, regex: str | None = None) -> None:
+        """Print its output so far."""
+        self._experiment().logs(self.id, regex=regex)
+
+    def cancel(self, _runner: object = None) -> None:
+        """End it with all its processes."""
+        self._experiment().cancel(self.id)
+
+    def wait(self, _runner: object = None) -> State:
+        """Return its state once it has ended."""
+        return self._experiment().wait(self.id)
+
+    def _experiment(self) -> Experiment:
+        if self.experiment is None:
+            raise PlanError(f"Job {self.id!r} belongs to no experiment, so it has no state.")
+        return self.experiment
+
+
+@dataclass(eq=False)
+class JobGroup(Job):
+    """Several tasks that run together as one job."""
+
+    @property
+    def tasks(self) -> list[Any]:
+        """The task of each member."""
+        return [member.task for member in self.members]
+
+    @property
+    def executors(self) -> list[Executor]:
+        """The executor of each member."""
+        return [member.executor for member in self.members]
+
+
+def check_kind(task: Any) -> None:
+    """Refuse what is no task, and say how to spell it.
+
+    Raises:
+        TypeError: ``task`` is neither a ``Partial``, a ``Config`` nor a ``Script``.
+    """
+    from nemo_run.config.script import Script
+
+    if isinstance(task, Script) or is_node(task):
+        return
+    if isinstance(task, type) or callable(task):
+        name = getattr(task, "__qualname__", None) or type(task).__name__
+        raise TypeError(
+            f"{name} is a plain {_kind(task)}, and a task is a run.Partial, run.Config or "
+            f"run.Script. Write run.Partial({name}, ...) with the arguments it is to be called "
+            "with."
+        )
+    raise TypeError(
+        f"A task is a run.Partial, run.Config or run.Script, not {_seen(task)}."
+        + (f" For a shell command write run.Script(inline={task!r})." * isinstance(task, str))
+    )
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, type):
+        return "class"
+    return "function" if hasattr(value, "__code__") else "callable"
+
+
+def _seen(value: Any) -> str:
+    text = repr(value)
+    return f"{text[:60]}{'…' * (len(text) > 60)} ({type(value).__name__})"
+
+
+def task_name(task: Any) -> str:
+    """Return the name that a job gets from its task."""
+    if is_node(task):
+        # A function of the launching script is known by its own name; "__main__" tells nothing.
+        return target_name(task).removeprefix("__main__.")
+    return str(task.get_name())
+
+
+def clone(value: Any) -> Any:
+    """Return a deep copy of a task or an executor, by its own ``clone`` where it has one."""
+    if hasattr(type(value), "clone"):
+        return value.clone()
+    from copy import deepcopy
+
+    return deepcopy(value)
+
+
+def executors_of(
+    tasks: Sequence[Any], executor: Executor | Sequence[Executor]
+) -> list[Executor]:
+    """Return one executor for each task of a group.
+
+    Raises:
+        PlanError: Their number is neither one nor that of the tasks, or their kinds differ.
+    """
+    given = cast("list[Executor]", list(executor) if isinstance(executor, list | tuple) else [executor])
+    if len(given) not in {1, len(tasks)}:
+        raise PlanError(
+            f"A group of {len(tasks)} tasks needs one executor for all or {len(tasks)}, one for "
+            f"each; it was given {len(given)}."
+        )
+    kinds = sorted({type(one).__name__ for one in given})
+    if len(kinds) > 1:
+        raise PlanError(
+            f"The members of a group run on one kind of executor, not on {' and '.join(kinds)}. "
+            "Add them as jobs of their own, or give each the same kind."
+        )
+    return given * len(tasks) if len(given) == 1 else given
+
+
+def unique(name: str, taken: Mapping[str, Any] | set[str]) -> str:
+    """Return ``name``, or ``name_1``, ``name_2`` and so on when it is taken."""
+    # Folders are named after jobs, and two names that differ in case only are one folder on
+    # macOS and Windows.
+    folded = {one.casefold() for one in taken}
+    return next(one for one in _numbered(name) if one.casefold() not in folded)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    number = 1
+    while True:
+        yield f"{name}_{number}"
+        number += 1
