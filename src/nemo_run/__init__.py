@@ -71,7 +71,7 @@ def __getattr__(name: str) -> Any:
     elif name in _compat.MODULES_OF_ROOT:
         value = import_module(f"{__name__}.{name}")
     else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise _compat.missing(__name__, name)
     globals()[name] = value
     return value
 

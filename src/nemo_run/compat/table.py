@@ -1,0 +1,171 @@
+"""The module paths of the reference implementation, and where their names live here.
+
+Programs import ``nemo_run.core.execution.local``, ``nemo_run.run.experiment`` and so on. Each path
+of :data:`PATHS` is importable, and its names are the very objects of the rooms. :data:`LATER` and
+:data:`NEVER` hold the names of the reference that are not here, with the reason, so that a program
+that needs one gets a sentence.
+"""
+
+from __future__ import annotations
+
+# Path → name → ``module`` or ``module:attribute`` here. ``*`` is where every other name is looked
+# up. A path without names holds longer paths only.
+PATHS: dict[str, dict[str, str]] = {
+    "nemo_run.api": {
+        "AutoConfigProtocol": "nemo_run.config.autoconvert",
+        "autoconvert": "nemo_run.config.autoconvert",
+        "default_autoconfig_buildable": "nemo_run.config.autoconvert",
+        "dryrun_fn": "nemo_run.management.run",
+    },
+    "nemo_run.core": {},
+    "nemo_run.core.execution": {
+        "Executor": "nemo_run.execution.executor",
+        "ExecutorMacros": "nemo_run.execution.executor",
+        "LocalExecutor": "nemo_run.execution.local.executor",
+    },
+    "nemo_run.core.execution.base": {
+        "Executor": "nemo_run.execution.executor",
+        "ExecutorMacros": "nemo_run.execution.executor",
+        "import_executor": "nemo_run.execution.executor",
+        "*": "nemo_run.execution.executor",
+    },
+    "nemo_run.core.execution.launcher": {
+        "FaultTolerance": "nemo_run.execution.launcher",
+        "LAUNCHER_MAP": "nemo_run.execution.launcher",
+        "Launcher": "nemo_run.execution.launcher",
+        "Torchrun": "nemo_run.execution.launcher",
+        "*": "nemo_run.execution.launcher",
+    },
+    "nemo_run.core.execution.local": {
+        "LocalExecutor": "nemo_run.execution.local.executor",
+        "*": "nemo_run.execution.local.executor",
+    },
+    "nemo_run.core.packaging": {"Packager": "nemo_run.packaging.packager"},
+    "nemo_run.core.packaging.base": {
+        "Packager": "nemo_run.packaging.packager",
+        "*": "nemo_run.packaging.packager",
+    },
+    "nemo_run.core.serialization": {},
+    "nemo_run.core.serialization.yaml": {"YamlSerializer": "nemo_run.config.serializers"},
+    "nemo_run.core.serialization.zlib_json": {"ZlibJSONSerializer": "nemo_run.config.serializers"},
+    "nemo_run.package_info": {
+        "__package_name__": "nemo_run",
+        "__version__": "nemo_run",
+    },
+    "nemo_run.run": {},
+    "nemo_run.run.api": {"run": "nemo_run.management.run"},
+    "nemo_run.run.experiment": {
+        "Experiment": "nemo_run.management.experiment",
+        "*": "nemo_run.management.experiment",
+    },
+    "nemo_run.run.job": {"AppState": "nemo_run.execution.observation:State"},
+    "nemo_run.run.plugin": {"ExperimentPlugin": "nemo_run.management.plugin:Plugin"},
+    "nemo_run.run.task": {"dryrun_fn": "nemo_run.management.run"},
+    "nemo_run.run.torchx_backend": {},
+    "nemo_run.run.torchx_backend.packaging": {"_serialize": "nemo_run.compat.torchx"},
+    "nemo_run.run.torchx_backend.schedulers": {},
+    "nemo_run.run.torchx_backend.schedulers.api": {
+        "EXECUTOR_MAPPING": "nemo_run.compat.torchx",
+        "REVERSE_EXECUTOR_MAPPING": "nemo_run.compat.torchx",
+        "get_executor_str": "nemo_run.compat.torchx",
+    },
+}
+
+# What brings it → the modules and names that come with it.
+LATER: dict[str, tuple[str, ...]] = {
+    "the command line of your own functions": (
+        "nemo_run.LazyEntrypoint",
+        "nemo_run.cli.RunContext",
+        "nemo_run.cli.api",
+        "nemo_run.cli.cli_parser",
+        "nemo_run.cli.config",
+        "nemo_run.cli.create_cli",
+        "nemo_run.cli.entrypoint",
+        "nemo_run.cli.factory",
+        "nemo_run.cli.lazy",
+        "nemo_run.cli.list_entrypoints",
+        "nemo_run.cli.list_factories",
+        "nemo_run.cli.main",
+        "nemo_run.cli.parse_cli_args",
+        "nemo_run.cli.parse_config",
+        "nemo_run.cli.parse_partial",
+        "nemo_run.cli.resolve_factory",
+        "nemo_run.help",
+        "nemo_run.lazy_imports",
+    ),
+    "running in Docker containers": (
+        "nemo_run.DockerExecutor",
+        "nemo_run.core.execution.DockerExecutor",
+        "nemo_run.core.execution.docker",
+    ),
+    "running on Kubernetes": (
+        "nemo_run.KubeflowExecutor",
+        "nemo_run.core.execution.KubeflowExecutor",
+        "nemo_run.core.execution.kubeflow",
+        "nemo_run.core.execution.kuberay",
+    ),
+    "running on Lepton": (
+        "nemo_run.LeptonExecutor",
+        "nemo_run.core.execution.LeptonExecutor",
+        "nemo_run.core.execution.lepton",
+    ),
+    "running on Run:ai": (
+        "nemo_run.DGXCloudExecutor",
+        "nemo_run.core.execution.DGXCloudExecutor",
+        "nemo_run.core.execution.dgxcloud",
+    ),
+    "running on SkyPilot": (
+        "nemo_run.SkypilotExecutor",
+        "nemo_run.SkypilotJobsExecutor",
+        "nemo_run.core.execution.SkypilotExecutor",
+        "nemo_run.core.execution.skypilot",
+        "nemo_run.core.execution.skypilot_jobs",
+    ),
+    "running on Slurm": (
+        "nemo_run.SlurmExecutor",
+        "nemo_run.SlurmRay",
+        "nemo_run.SlurmTemplate",
+        "nemo_run.core.execution.SlurmExecutor",
+        "nemo_run.core.execution.launcher.SlurmRay",
+        "nemo_run.core.execution.launcher.SlurmTemplate",
+        "nemo_run.core.execution.slurm",
+        "nemo_run.core.execution.utils",
+    ),
+    "running Ray": ("nemo_run.run.ray",),
+    "working on other machines over SSH": (
+        "nemo_run.LocalTunnel",
+        "nemo_run.SSHTunnel",
+        "nemo_run.core.tunnel",
+    ),
+    "packagers that send code": (
+        "nemo_run.GitArchivePackager",
+        "nemo_run.HybridPackager",
+        "nemo_run.PatternPackager",
+        "nemo_run.core.packaging.GitArchivePackager",
+        "nemo_run.core.packaging.HybridPackager",
+        "nemo_run.core.packaging.PatternPackager",
+        "nemo_run.core.packaging.git",
+        "nemo_run.core.packaging.hybrid",
+        "nemo_run.core.packaging.pattern",
+    ),
+    "workspaces for an editor": ("nemo_run.DevSpace", "nemo_run.devspace"),
+}
+
+# Why there is none → the modules and names.
+NEVER: dict[str, tuple[str, ...]] = {
+    "NeMo Run does not stand on TorchX; run, watch and cancel jobs through nemo_run.Experiment": (
+        "nemo_run.run.job.Job",
+        "nemo_run.run.job.JobGroup",
+        "nemo_run.run.job.Runner",
+        "nemo_run.run.logs",
+        "nemo_run.run.torchx_backend.components",
+        "nemo_run.run.torchx_backend.launcher",
+        "nemo_run.run.torchx_backend.packaging.merge_executables",
+        "nemo_run.run.torchx_backend.packaging.package",
+        "nemo_run.run.torchx_backend.runner",
+        "nemo_run.run.torchx_backend.schedulers",
+    ),
+    "each job brings its own runner, one file that needs no installation": (
+        "nemo_run.core.runners",
+    ),
+}
