@@ -42,7 +42,8 @@ def main() -> int:
 
 def has_pip(python: Path) -> bool:
     """Tell whether that environment can install packages."""
-    return subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode == 0
+    version = [python, "-m", "pip", "--version"]
+    return subprocess.run(version, capture_output=True, check=False).returncode == 0
 
 
 def install_pip_from_index(python: Path) -> None:
