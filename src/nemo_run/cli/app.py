@@ -76,7 +76,7 @@ def _run(arguments: list[str], settings: Settings) -> int:
         code = app.main(arguments, prog_name="nemo-run", obj=settings, standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
-        note(error.ctx.get_help() if error.ctx else "")
+        note(error.ctx.get_help())
         return 2
     except click.UsageError as error:
         return _wrong_use(error)

@@ -26,9 +26,11 @@ class LazyGroup(click.Group):
         self._commands_of = commands_of
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names, in the order of the table."""
         return list(self._commands_of)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command and return it."""
         if cmd_name not in self._commands_of:
             return None
         module, _, attribute = self._commands_of[cmd_name][0].partition(":")
@@ -36,6 +38,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without importing them."""
         rows = [(name, line) for name, (_, line) in self._commands_of.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
@@ -43,9 +46,14 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called; an unknown one is answered with the nearest."""
         name = args[0]
         if name not in self._commands_of and not name.startswith("-"):
             known = ", ".join(self._commands_of)
-            message = f"No command {name!r}.{nearest(name, self._commands_of)} Commands: {known}."
+            message = f"No command {name!r}.{self._nearest(name)} Commands: {known}."
             raise click.UsageError(message, ctx)
         return super().resolve_command(ctx, args)
+
+    def _nearest(self, name: str) -> str:
+        longer = [known for known in self._commands_of if known.startswith(name)]
+        return f" Did you mean {longer[0]!r}?" if longer else nearest(name, self._commands_of)

@@ -45,7 +45,7 @@ def read(cursor: Cursor, limit: int = CHUNK) -> tuple[bytes, Cursor]:
         OSError: The file is there and cannot be read.
     """
     try:
-        found = os.stat(cursor.path)
+        found = Path(cursor.path).stat()
     except (FileNotFoundError, NotADirectoryError):
         return b"", cursor
     offset = cursor.offset
