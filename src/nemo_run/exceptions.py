@@ -15,6 +15,7 @@
     ├─ StoreError                   the files of an experiment
     │  ├─ NotFoundError (LookupError, FileNotFoundError)   no such experiment or job
     │  ├─ AmbiguousError (LookupError)         an abbreviation that fits several
+    │  ├─ AlreadyExistsError (FileExistsError)   an id that is taken
     │  └─ CorruptRecordError (ValueError)      a file that cannot be read
     └─ JobFailedError               a job that the caller waited for did not succeed
 
@@ -84,6 +85,10 @@ class NotFoundError(StoreError, LookupError, FileNotFoundError):
 
 class AmbiguousError(StoreError, LookupError):
     """An abbreviation that fits more than one experiment."""
+
+
+class AlreadyExistsError(StoreError, FileExistsError):
+    """An experiment with that id exists."""
 
 
 class CorruptRecordError(StoreError, ValueError):

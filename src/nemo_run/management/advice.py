@@ -1,0 +1,38 @@
+"""What to tell the user when the operating system refuses a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from nemo_run.exceptions import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ELSEWHERE = "set NEMORUN_HOME to a folder on another disk"
+_ADVICE = {
+    errno.ENOSPC: f"The disk is full. Free some space, or {_ELSEWHERE}",
+    errno.EDQUOT: f"Your disk quota is used up. Free some space, or {_ELSEWHERE}",
+    errno.EFBIG: f"The file may not grow (see `ulimit -f`). Raise the limit, or {_ELSEWHERE}",
+    errno.EACCES: "Ask its owner for access, or set NEMORUN_HOME to a folder that you may write",
+    errno.EPERM: "Ask its owner for access, or set NEMORUN_HOME to a folder that you may write",
+    errno.EROFS: "It is mounted read-only. Set NEMORUN_HOME to a folder that you may write",
+    errno.ENOTDIR: "A file lies where a folder should be. Move it away",
+    errno.EIO: f"The disk reports an error. Check it, or {_ELSEWHERE}",
+    errno.ENAMETOOLONG: "The path is too long. Use a shorter title or NEMORUN_HOME",
+}
+
+
+def explained(doing: str, path: str | os.PathLike[str] | Path, error: OSError) -> StoreError:
+    """Return the error that says what could not be done, where, why, and what to do.
+
+    Args:
+        doing: The act, as ``write the journal``.
+        path: The file or folder.
+        error: What the operating system said.
+    """
+    why = error.strerror or str(error)
+    advice = _ADVICE.get(error.errno or 0, "Check the folder and try again")
+    return StoreError(f"Could not {doing} {os.fspath(path)}: {why}. {advice}; nothing was changed.")

@@ -1,0 +1,165 @@
+"""What the journal says of one job. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nemo_run.execution.observation import Observation, Reason, State
+
+from . import events as names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .events import Event
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """One job as the journal knows it.
+
+    Attributes:
+        id: The job's id in its experiment.
+        state: Where its latest attempt stands.
+        reason: Why.
+        exit_code: The exit status that decided it; 128 + n for signal n.
+        attempt: The latest try, from 1; 0 before the first.
+        token: The name under which the attempt was to be submitted.
+        handle: What the engine calls it; empty until the engine has answered.
+        message: One sentence for a person.
+        submitted: When the engine took it, in seconds since the epoch.
+        started: When its processes started.
+        ended: When it ended.
+        members: For a group, what was seen of each member.
+        cancel_requested: Whether somebody asked to end it.
+        previous: How each earlier attempt ended, oldest first.
+    """
+
+    id: str
+    state: State = State.CREATED
+    reason: Reason = Reason.NONE
+    exit_code: int | None = None
+    attempt: int = 0
+    token: str = ""
+    handle: str = ""
+    message: str = ""
+    submitted: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    members: tuple[tuple[str, Observation], ...] = ()
+    cancel_requested: bool = False
+    previous: tuple[Observation, ...] = ()
+
+    @property
+    def observation(self) -> Observation:
+        """The latest attempt as an observation."""
+        return Observation(
+            state=self.state,
+            reason=self.reason,
+            exit_code=self.exit_code,
+            attempt=self.attempt,
+            message=self.message,
+            started=self.started,
+            ended=self.ended,
+            members=self.members,
+        )
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether the engine was to be asked, and nobody knows whether it was."""
+        return bool(self.token) and not self.handle and not self.state.terminal
+
+    def describe(self) -> str:
+        """Return the state in words, as ``FAILED (exit code 3)``."""
+        return describe(self.state, self.reason, self.exit_code)
+
+
+def describe(state: State, reason: Reason = Reason.NONE, exit_code: int | None = None) -> str:
+    """Return a state in words, as ``FAILED (exit code 3)`` or ``LOST (node failure)``."""
+    if state in {State.SUCCEEDED, State.RUNNING, State.PENDING, State.SUBMITTED, State.CREATED}:
+        return str(state)
+    if reason is Reason.EXIT_CODE and exit_code is not None:
+        return f"{state} (exit code {exit_code})"
+    if reason is Reason.SIGNAL and exit_code is not None:
+        return f"{state} (signal {exit_code - 128 if exit_code > 128 else exit_code})"
+    if reason in {Reason.NONE, Reason.CANCELLED}:
+        return str(state)
+    return f"{state} ({reason})"
+
+
+def _intent(job: JobStatus, event: Event) -> JobStatus:
+    job = _at_attempt(job, int(event["attempt"]))
+    if job.state.terminal or job.attempt != event["attempt"]:
+        return job
+    return dataclasses.replace(job, token=str(event.get("token") or ""))
+
+
+def _submitted(job: JobStatus, event: Event) -> JobStatus:
+    job = _at_attempt(job, int(event["attempt"]))
+    if job.attempt != event["attempt"]:
+        return job
+    state = State.SUBMITTED if job.state is State.CREATED else job.state
+    return dataclasses.replace(
+        job, state=state, handle=str(event["handle"]), submitted=event["time"]
+    )
+
+
+def _observed(job: JobStatus, event: Event) -> JobStatus:
+    seen = names.observation(event)
+    job = _at_attempt(job, seen.attempt)
+    if job.state.terminal or (seen.attempt and seen.attempt < job.attempt):
+        return job
+    ended = seen.ended
+    if ended is None and seen.state.terminal:
+        ended = event["time"]
+    return dataclasses.replace(
+        job,
+        state=seen.state,
+        reason=seen.reason,
+        exit_code=seen.exit_code,
+        message=seen.message,
+        started=job.started if seen.started is None else seen.started,
+        ended=ended,
+        members=seen.members or job.members,
+    )
+
+
+def _skipped(job: JobStatus, event: Event) -> JobStatus:
+    if job.state.terminal:
+        return job
+    return dataclasses.replace(
+        job,
+        state=State.SKIPPED,
+        reason=Reason.DEPENDENCY,
+        message=str(event.get("because") or ""),
+        ended=event["time"],
+    )
+
+
+def _retried(job: JobStatus, event: Event) -> JobStatus:
+    return _at_attempt(job, int(event["attempt"]))
+
+
+def _at_attempt(job: JobStatus, attempt: int) -> JobStatus:
+    """Return the job at the start of ``attempt``, or as it is if that is no later one."""
+    if attempt <= job.attempt:
+        return job
+    previous = (*job.previous, job.observation) if job.attempt else job.previous
+    return JobStatus(
+        id=job.id,
+        attempt=attempt,
+        cancel_requested=job.cancel_requested,
+        previous=previous,
+    )
+
+
+CHANGES: dict[str, Callable[[JobStatus, Event], JobStatus]] = {
+    names.JOB_INTENT: _intent,
+    names.JOB_SUBMITTED: _submitted,
+    names.JOB_OBSERVED: _observed,
+    names.JOB_SKIPPED: _skipped,
+    names.JOB_RETRIED: _retried,
+}
+"""How each kind of event changes its job."""

@@ -1,0 +1,225 @@
+"""The journal of an experiment: one event a line, appended under a lock and synced.
+
+Format 1, described for users in ``docs/storage.md``: UTF-8 text, each line one JSON object that
+ends with a newline. Every event has ``seq`` (1, 2, 3, …), ``time`` (seconds since the epoch) and
+``event`` (its name); the first one also has ``format``. A line without its newline is not there
+yet. Names and fields that a reader does not know are kept and ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.exceptions import StoreError
+
+from .advice import explained
+from .locks import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .events import Event
+
+FORMAT = 1
+CORRUPT = "journal.corrupt"
+"""The name under which :meth:`Journal.read` reports a line that is no event."""
+
+_TAIL = 64 * 1024
+
+
+class Journal:
+    """The events of one experiment, in one file that several processes append to.
+
+    Attributes:
+        path: The file, ``events.jsonl``.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.path = Path(path)
+        self._clock = clock
+
+    def append(self, events: Sequence[Event]) -> list[Event]:
+        """Write events, all or none, and return when they are on disk.
+
+        Args:
+            events: Each with its ``event`` name; ``seq`` is given here, and ``time`` if missing.
+
+        Returns:
+            The events as written.
+
+        Raises:
+            StoreError: They could not be written; the journal is as it was before.
+        """
+        written = self._append(events, None)
+        assert written is not None
+        return written
+
+    def append_if(self, events: Sequence[Event], offset: int) -> list[Event] | None:
+        """Write events only if nobody else wrote since ``offset``, which :meth:`read` returned.
+
+        Returns:
+            The events as written; None if the journal has grown: read on and decide again.
+
+        Raises:
+            StoreError: They could not be written; the journal is as it was before.
+        """
+        return self._append(events, offset)
+
+    def read(self, offset: int = 0) -> tuple[list[Event], int]:
+        """Return the events after ``offset``, and the offset to go on from.
+
+        A line that is no event is returned as ``{"event": "journal.corrupt", "offset": …,
+        "text": …}``; a last line that is still being written is left for the next call.
+
+        Args:
+            offset: 0, or what an earlier call returned.
+
+        Raises:
+            StoreError: The file is there and cannot be read.
+        """
+        data = self._bytes_from(offset)
+        end = data.rfind(b"\n") + 1
+        return _parse(data[:end], offset), offset + end
+
+    def _append(self, events: Sequence[Event], only_at: int | None) -> list[Event] | None:
+        if not events:
+            return []
+        with self._open_locked() as descriptor:
+            size = os.fstat(descriptor).st_size
+            if only_at is not None and size != only_at:
+                return None
+            tail = _read_tail(descriptor, size)
+            numbered = self._number(events, _last_seq(tail, descriptor, size) + 1)
+            repair = b"\n" if tail and not tail.endswith(b"\n") else b""
+            self._write(descriptor, size, repair + _lines(numbered))
+        return numbered
+
+    def _number(self, events: Sequence[Event], first: int) -> list[Event]:
+        now = self._clock()
+        numbered = [
+            {"seq": seq, "time": now, **{k: v for k, v in event.items() if k != "seq"}}
+            for seq, event in enumerate(events, first)
+        ]
+        if first == 1:
+            numbered[0]["format"] = FORMAT
+        return numbered
+
+    @contextmanager
+    def _open_locked(self) -> Iterator[int]:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+        try:
+            descriptor = os.open(self.path, flags, 0o600)
+        except FileNotFoundError:
+            raise StoreError(
+                f"The experiment folder {self.path.parent} is gone: it was deleted or moved. "
+                "Nothing was written."
+            ) from None
+        except OSError as error:
+            raise explained("write the journal", self.path, error) from error
+        try:
+            with _told(self.path), locked(descriptor):
+                yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _write(self, descriptor: int, size: int, data: bytes) -> None:
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(descriptor, data[written:])
+            os.fsync(descriptor)
+        except BaseException:
+            # A full disk keeps a part of the data. It is taken back, so that no reader sees a
+            # batch that was never promised.
+            os.ftruncate(descriptor, size)
+            raise
+
+    def _bytes_from(self, offset: int) -> bytes:
+        try:
+            with self.path.open("rb") as file, _readable(file.fileno()):
+                file.seek(offset)
+                return file.read()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise explained("read the journal", self.path, error) from error
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise StoreError(
+            f"Could not write the journal {path}: {error}. Is a process stopped that uses this "
+            "experiment? Nothing was changed."
+        ) from error
+    except OSError as error:
+        raise explained("write the journal", path, error) from error
+
+
+@contextmanager
+def _readable(descriptor: int) -> Iterator[None]:
+    """Keep writers out while reading, so that no batch is seen that is taken back after."""
+    holder = locked(descriptor, shared=True, timeout=1.0)
+    try:
+        holder.__enter__()
+    except (OSError, ImportError):
+        # No locks here, or a writer that was stopped: what is on disk is still worth reading.
+        yield
+        return
+    try:
+        yield
+    finally:
+        holder.__exit__(None, None, None)
+
+
+def _lines(events: Sequence[Event]) -> bytes:
+    # ASCII, so that neither lone surrogates nor line separators can break a line or its reader.
+    texts = (json.dumps(e, separators=(",", ":"), allow_nan=False) for e in events)
+    return "".join(f"{text}\n" for text in texts).encode("ascii")
+
+
+def _parse(data: bytes, offset: int) -> list[Event]:
+    events = []
+    for line in data.split(b"\n")[:-1]:
+        events.append(_event(line) or _corrupt(line, offset))
+        offset += len(line) + 1
+    return events
+
+
+def _event(line: bytes) -> Event | None:
+    try:
+        event: Any = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(event, dict) or not isinstance(event.get("seq"), int):
+        return None
+    return event if isinstance(event.get("event"), str) else None
+
+
+def _corrupt(line: bytes, offset: int) -> Event:
+    return {"event": CORRUPT, "offset": offset, "text": line.decode("utf-8", "replace")}
+
+
+def _read_tail(descriptor: int, size: int) -> bytes:
+    start = max(0, size - _TAIL)
+    return os.pread(descriptor, size - start, start)
+
+
+def _last_seq(tail: bytes, descriptor: int, size: int) -> int:
+    for line in reversed(tail.split(b"\n")):
+        event = _event(line)
+        if event is not None:
+            return int(event["seq"])
+    if len(tail) == size:
+        return 0
+    whole = _parse(os.pread(descriptor, size, 0) + b"\n", 0)
+    return max((e["seq"] for e in whole if "seq" in e), default=0)

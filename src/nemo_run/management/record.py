@@ -1,0 +1,138 @@
+"""An experiment on disk, to be looked at. Reading one runs none of its code."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.exceptions import CorruptRecordError, NotFoundError, nearest
+
+from . import ids, layout
+from .advice import explained
+from .journal import Journal
+from .status import ExperimentStatus, replay
+
+if TYPE_CHECKING:
+    import os
+
+
+class Record:
+    """A view of an experiment's folder.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).absolute()
+
+    def __repr__(self) -> str:
+        return f"Record({str(self.path)!r})"
+
+    @property
+    def id(self) -> str:
+        """The experiment's id, which is the name of its folder."""
+        return self.path.name
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        """What ``experiment.json`` says.
+
+        Raises:
+            CorruptRecordError: The file is missing or holds no JSON object.
+        """
+        return read_meta(self.path / layout.META)
+
+    @property
+    def title(self) -> str:
+        """The title as the user wrote it."""
+        return str(self.meta["title"])
+
+    @property
+    def created(self) -> float:
+        """When the experiment was made, in seconds since the epoch."""
+        return float(self.meta["created"])
+
+    @property
+    def jobs(self) -> list[dict[str, Any]]:
+        """The jobs' documents, in order."""
+        return list(self.meta.get("jobs", []))
+
+    @property
+    def journal(self) -> Journal:
+        """Everything that happened."""
+        return Journal(self.path / layout.JOURNAL)
+
+    def status(self) -> ExperimentStatus:
+        """Return what the journal says now."""
+        events, _ = self.journal.read()
+        return replay(events)
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """Return the document of one job.
+
+        Raises:
+            NotFoundError: The experiment has no such job.
+        """
+        documents = {str(job["id"]): job for job in self.jobs}
+        if job_id in documents:
+            return documents[job_id]
+        raise NotFoundError(
+            f"Experiment {self.id} has no job {job_id!r}.{nearest(job_id, documents)} "
+            f"Its jobs are: {', '.join(documents) or 'none'}."
+        )
+
+    def job_dir(self, job_id: str) -> Path:
+        """Return the folder of one job; it need not exist."""
+        return layout.job_folder(self.path, job_id)
+
+    @property
+    def sort_key(self) -> tuple[int, str]:
+        """What orders experiments by age: the time they were made, never a file's time."""
+        made = ids.time_of(self.id)
+        if made is None:
+            made = int(self.created * 1e9)
+        return made, self.id
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """Return the content of an ``experiment.json``.
+
+    Raises:
+        CorruptRecordError: It is missing, no JSON object, or lacks what every one has.
+        StoreError: The system refuses to read it.
+    """
+    try:
+        meta = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise _corrupt(path, "is missing") from None
+    except OSError as error:
+        raise explained("read", path, error) from error
+    except (ValueError, RecursionError) as error:
+        raise _corrupt(path, f"is not JSON ({error})") from error
+    if not isinstance(meta, dict):
+        raise _corrupt(path, f"holds a {type(meta).__name__} instead of an object")
+    wrong = _wrong_field(meta)
+    if wrong:
+        raise _corrupt(path, wrong)
+    return meta
+
+
+def _wrong_field(meta: dict[str, Any]) -> str:
+    if not isinstance(meta.get("title"), str):
+        return "has no 'title'"
+    if not isinstance(meta.get("created"), (int, float)):
+        return "has no time of creation ('created')"
+    jobs = meta.get("jobs", [])
+    if not isinstance(jobs, list) or not all(isinstance(j, dict) and "id" in j for j in jobs):
+        return "has jobs without an 'id'"
+    return ""
+
+
+def _corrupt(path: Path, what: str) -> CorruptRecordError:
+    return CorruptRecordError(
+        f"The file {path} {what}. Restore it from a backup, or remove the experiment with "
+        f"`nemo-run experiment delete {path.parent.name}`; other experiments are not affected."
+    )
