@@ -1,0 +1,1163 @@
+"""Runs one task inside a job, from a file, with the standard library alone.
+
+This file is copied next to every job and started as ``python worker.py <member folder>``. It
+reads ``task.json`` and ``worker.json`` there, builds the graph, calls it, and leaves
+``result.json`` or ``error.<rank>.json`` in the attempt's folder (``NEMORUN_ATTEMPT_DIR``).
+
+The control plane reads the same format with the same :class:`Reader`, so there is one reader.
+It runs on Python 3.8 and up, whatever the job's container has. As a script it is compiled at
+every start and everything it imports delays the user's first line: an import is made where it
+is needed, and the file is kept short.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # importing typing costs more than the rest of the start
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import ModuleType, TracebackType
+    from typing import Any
+
+FORMAT = "nemo-run/graph"
+RESULT_FORMAT = "nemo-run/result"
+VERSION = 1
+
+# A JSON object with this key is not a dict but a value of another type; the key holds which.
+TAG = "$"
+# The keys of a tagged object that hold values. Everything else in it is plain data.
+SLOTS = ("items", "entries", "fields")
+
+
+# --- Names ------------------------------------------------------------------------------------
+
+
+def locate(name: str) -> Any:
+    """Import the object called ``module:qualname``, or the module called ``module``.
+
+    Raises:
+        ImportError: The module cannot be imported.
+        AttributeError: It has no such name.
+    """
+    module, _, qualname = name.partition(":")
+    found: Any = sys.modules.get(module) or _import(module)
+    for part in qualname.split(".") if qualname else ():
+        found = _HIDDEN_TYPES[part] if _is_hidden(found, part) else getattr(found, part)
+    return found
+
+
+def _import(module: str) -> ModuleType:
+    # ``__import__`` rather than importlib.import_module: the interpreter removes its own frames
+    # from the traceback of the former.
+    __import__(module)
+    return sys.modules[module]
+
+
+# Names in ``types`` that came with Python 3.10.
+_HIDDEN_TYPES = {
+    "NoneType": type(None),
+    "EllipsisType": type(...),
+    "NotImplementedType": type(NotImplemented),
+}
+
+
+def _is_hidden(owner: Any, name: str) -> bool:
+    return name in _HIDDEN_TYPES and owner is sys.modules.get("types")
+
+
+def class_name(kind: type) -> str:
+    """Return ``module:qualname`` of a class.
+
+    Raises:
+        ValueError: The class cannot be imported by that name.
+    """
+    name = f"{kind.__module__}:{kind.__qualname__}"
+    try:
+        if locate(name) is kind:
+            return name
+    except (ImportError, AttributeError):
+        pass  # said below, for the person
+    raise ValueError(f"its class {name.replace(':', '.')} cannot be imported by that name")
+
+
+def path_text(path: list[Any]) -> str:
+    """Return a path as people write it: ``model.layers[0]['k']``."""
+    text = ""
+    for step in path:
+        if isinstance(step, str):
+            text += f".{step}" if text else step
+        else:
+            text += f"[{step[0]!r}]" if isinstance(step, tuple) else f"[{step}]"
+    return text
+
+
+# --- Reading ----------------------------------------------------------------------------------
+
+
+class Reader:
+    """Makes the objects that a document describes; a node is built as it is read.
+
+    Attributes:
+        path: Where the reader is: a name for an attribute, a number for an index, a tuple of
+            one for a key. After an exception it still says where that happened.
+    """
+
+    def __init__(self) -> None:
+        self.path: list[Any] = []
+        self._shared: dict[int, Any] = {}
+
+    def read(self, document: Any) -> Any:
+        """Return what ``document`` describes."""
+        kind = type(document)
+        if kind is list:
+            return [self.step(index, item) for index, item in enumerate(document)]
+        if kind is not dict:
+            return document
+        if TAG not in document:
+            return {key: self.step((key,), value) for key, value in document.items()}
+        if document[TAG] == "ref":
+            return self._shared[document["id"]]
+        if document[TAG] in ("config", "partial"):
+            value = self.node(document)
+        else:
+            value = self.make(self.parts(document))
+        if "id" in document:
+            self._shared[document["id"]] = value
+        return value
+
+    def step(self, step: Any, document: Any) -> Any:
+        """Read a part of what is being read."""
+        # The fast way out is worth it: most values of a graph are these.
+        if type(document) not in (dict, list):
+            return document
+        self.path.append(step)
+        value = self.read(document)
+        self.path.pop()
+        return value
+
+    def parts(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a tagged document with the values inside it read."""
+        parts = dict(document)
+        if "items" in parts:
+            parts["items"] = [self.step(index, item) for index, item in enumerate(parts["items"])]
+        if "entries" in parts:
+            parts["entries"] = [
+                (self.step(f"<key {index}>", key), self.step((key,), value))
+                for index, (key, value) in enumerate(parts["entries"])
+            ]
+        if "fields" in parts:
+            parts["fields"] = {name: self.step(name, v) for name, v in parts["fields"].items()}
+        return parts
+
+    def make(self, parts: dict[str, Any]) -> Any:
+        """Make the value of a tagged document from its parts."""
+        maker = MAKERS.get(parts[TAG])
+        if maker is None:
+            raise ValueError(
+                f"The file holds a value of kind {parts[TAG]!r}, which this version does not "
+                "know; it was written by a newer one."
+            )
+        return maker(parts)
+
+    def node(self, document: Mapping[str, Any]) -> Any:
+        """Build a Config or Partial."""
+        target, positional, named = self.call(document)
+        if document[TAG] == "config":
+            return target(*positional, **named)
+        from functools import partial
+
+        return partial(target, *positional, **named)
+
+    def call(self, document: Mapping[str, Any]) -> tuple[Any, list[Any], dict[str, Any]]:
+        """Return the target of a node and its built arguments."""
+        target = locate(document["target"])
+        positional = [
+            self.step(key if isinstance(key, str) else int(key), value)
+            for key, value in document.get("positional", ())
+        ]
+        named = {name: self.step(name, v) for name, v in document.get("arguments", {}).items()}
+        return target, positional, named
+
+
+def checked(document: Any, expected: str) -> Any:
+    """Return ``document`` if it is of the ``expected`` format and of a version known here.
+
+    Raises:
+        ValueError: It is not; the message says what it is.
+    """
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != expected:
+        raise ValueError(f"This is not a {expected} document: its format is {found!r}.")
+    if document.get("version") != VERSION:
+        raise ValueError(
+            f"The document has version {document.get('version')!r} of {expected}; this program "
+            f"reads version {VERSION}. Use the version of nemo_run that wrote it."
+        )
+    return document
+
+
+def _dict(parts: dict[str, Any]) -> dict[Any, Any]:
+    return dict(parts["fields"] if "fields" in parts else parts.get("entries", ()))
+
+
+def _bytes(parts: dict[str, Any]) -> bytes:
+    if "text" in parts:
+        return str(parts["text"]).encode("ascii")
+    from binascii import a2b_base64
+
+    return a2b_base64(parts["base64"])
+
+
+def _path(parts: dict[str, Any]) -> Any:
+    import pathlib
+
+    # A path of the other kind of system cannot be made here; its pure form can.
+    concrete = {"PosixPath": "posix", "WindowsPath": "nt"}
+    name = parts["class"]
+    if name not in (*concrete, "PurePosixPath", "PureWindowsPath"):
+        raise ValueError(f"There is no kind of path called {name!r}.")
+    foreign = name in concrete and concrete[name] != os.name
+    return getattr(pathlib, f"Pure{name}" if foreign else name)(parts["value"])
+
+
+def _enum(parts: dict[str, Any]) -> Any:
+    kind = locate(parts["class"])
+    if "name" in parts:
+        return kind[parts["name"]]
+    if "items" in parts:
+        return kind(parts["items"][0])
+    value = kind(0)
+    for name in parts["names"]:
+        value |= kind[name]
+    return value
+
+
+def _namedtuple(parts: dict[str, Any]) -> Any:
+    kind = locate(parts["class"])
+    return kind._make(parts["fields"][name] for name in kind._fields)
+
+
+def _dataclass(parts: dict[str, Any]) -> Any:
+    # As copy and pickle do: the fields are what was made once, so neither __init__ nor
+    # __post_init__ runs again.
+    value = object.__new__(locate(parts["class"]))
+    for name, field in parts["fields"].items():
+        object.__setattr__(value, name, field)
+    return value
+
+
+def _datetime(parts: dict[str, Any]) -> Any:
+    import datetime
+
+    value = getattr(datetime, parts[TAG]).fromisoformat(parts["value"])
+    if "fields" in parts:
+        value = value.replace(tzinfo=parts["fields"]["tzinfo"])
+    return value.replace(fold=1) if parts.get("fold") else value
+
+
+def _timedelta(parts: dict[str, Any]) -> Any:
+    import datetime
+
+    return datetime.timedelta(parts["days"], parts["seconds"], parts["microseconds"])
+
+
+def _timezone(parts: dict[str, Any]) -> Any:
+    import datetime
+
+    return datetime.timezone(*parts["items"])
+
+
+def _zone(parts: dict[str, Any]) -> Any:
+    import zoneinfo
+
+    return zoneinfo.ZoneInfo(parts["key"])
+
+
+def _pattern(parts: dict[str, Any]) -> Any:
+    import re
+
+    flags = 0
+    for name in parts.get("flags", ()):
+        flags |= getattr(re, name)
+    return re.compile(parts["items"][0], flags)
+
+
+def _method(parts: dict[str, Any]) -> Any:
+    return getattr(parts["items"][0], parts["name"])
+
+
+def _generic(parts: dict[str, Any]) -> Any:
+    origin, arguments = parts["items"]
+    return origin[arguments if len(arguments) != 1 else arguments[0]]
+
+
+def _union(parts: dict[str, Any]) -> Any:
+    result = parts["items"][0]
+    for item in parts["items"][1:]:
+        result = result | item
+    return result
+
+
+def _defaultdict(parts: dict[str, Any]) -> Any:
+    from collections import defaultdict
+
+    return defaultdict(parts["items"][0], _dict(parts))
+
+
+def _call(name: str) -> Callable[[dict[str, Any]], Any]:
+    """Return a maker that calls ``module:function`` with the items of a document."""
+    return lambda parts: locate(name)(*parts["items"])
+
+
+def _from_text(name: str) -> Callable[[dict[str, Any]], Any]:
+    """Return a maker that calls ``module:function`` with the text of a document."""
+    return lambda parts: locate(name)(parts["value"])
+
+
+def _address(parts: dict[str, Any]) -> Any:
+    if parts["class"] not in {
+        f"IPv{version}{kind}" for version in (4, 6) for kind in ("Address", "Interface", "Network")
+    }:
+        raise ValueError(f"There is no kind of address called {parts['class']!r}.")
+    return locate(f"ipaddress:{parts['class']}")(parts["value"])
+
+
+def _script(_parts: dict[str, Any]) -> Any:
+    raise TypeError("A Script runs on its own; it cannot be part of another task's arguments.")
+
+
+# How each kind of value is made from its parts. Of these only the ones in IMPORTING load code
+# that is not of the standard library.
+MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "list": lambda parts: parts["items"],
+    "dict": _dict,
+    "tuple": lambda parts: tuple(parts["items"]),
+    "set": lambda parts: set(parts["items"]),
+    "frozenset": lambda parts: frozenset(parts["items"]),
+    "float": lambda parts: float(parts["value"]),
+    "int": lambda parts: int(parts["value"], 16),
+    "str": lambda parts: "".join(parts["value"]),
+    "complex": lambda parts: complex(parts["value"]),
+    "bytes": _bytes,
+    "bytearray": lambda parts: bytearray(_bytes(parts)),
+    "path": _path,
+    "enum": _enum,
+    "namedtuple": _namedtuple,
+    "dataclass": _dataclass,
+    "date": _datetime,
+    "datetime": _datetime,
+    "time": _datetime,
+    "timedelta": _timedelta,
+    "timezone": _timezone,
+    "zoneinfo": _zone,
+    "decimal": _from_text("decimal:Decimal"),
+    "uuid": _from_text("uuid:UUID"),
+    "fraction": _call("fractions:Fraction"),
+    "range": _call("builtins:range"),
+    "slice": _call("builtins:slice"),
+    "pattern": _pattern,
+    "address": _address,
+    "deque": _call("collections:deque"),
+    "ordereddict": lambda parts: locate("collections:OrderedDict")(_dict(parts)),
+    "counter": lambda parts: locate("collections:Counter")(_dict(parts)),
+    "defaultdict": _defaultdict,
+    "chainmap": _call("collections:ChainMap"),
+    "mappingproxy": _call("types:MappingProxyType"),
+    "namespace": lambda parts: locate("types:SimpleNamespace")(**parts["fields"]),
+    "array": lambda parts: locate("array:array")(parts["typecode"], parts["items"]),
+    "functools.partial": lambda parts: locate("functools:partial")(
+        *parts["items"], **parts["fields"]
+    ),
+    "itemgetter": _call("operator:itemgetter"),
+    "attrgetter": _call("operator:attrgetter"),
+    "methodcaller": lambda parts: locate("operator:methodcaller")(
+        *parts["items"], **parts["fields"]
+    ),
+    "object": lambda parts: locate(parts["name"]),
+    "module": lambda parts: locate(parts["name"]),
+    "method": _method,
+    "generic": _generic,
+    "union": _union,
+    "forwardref": _from_text("typing:ForwardRef"),
+    "torch": lambda parts: getattr(locate("torch"), parts["name"]),
+    "torch.device": _from_text("torch:device"),
+    "torch.size": lambda parts: locate("torch:Size")(parts["items"]),
+    "numpy.dtype": _call("numpy:dtype"),
+    "numpy": lambda parts: locate("numpy:dtype")(parts["dtype"]).type(*parts["items"]),
+    "script": _script,
+    "unavailable": lambda parts: Unavailable(parts["repr"], parts["why"]),
+}
+
+# These load whatever module the file names, or one that is heavy.
+IMPORTING = frozenset(
+    "enum namedtuple dataclass object module torch torch.device torch.size numpy.dtype numpy"
+    .split()
+)  # fmt: skip
+
+
+# --- Writing ----------------------------------------------------------------------------------
+
+
+class Unavailable:
+    """Stands in a result for a value that could not be written.
+
+    Attributes:
+        text: The ``repr`` of the value.
+        why: Why it could not be written.
+    """
+
+    def __init__(self, text: str, why: str) -> None:
+        self.text = text
+        self.why = why
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unavailable) and (self.text, self.why) == (other.text, other.why)
+
+    def __hash__(self) -> int:
+        return hash((self.text, self.why))
+
+    def __repr__(self) -> str:
+        return f"<unavailable: {self.text}; {self.why}>"
+
+
+class CannotTravel(Exception):  # noqa: N818 - names what is the case, not a mistake
+    """The value has no written form; the message says why."""
+
+
+class _Entry:
+    """A container that was met, so that meeting it again becomes a reference."""
+
+    __slots__ = ("document", "key", "open", "parent", "references", "value")
+
+    def __init__(self, value: Any, parent: Any, key: Any) -> None:
+        self.value = value  # kept alive: its id() must stay its own
+        self.parent = parent
+        self.key = key
+        self.document: Any = None
+        self.references: list[dict[str, Any]] = []
+        self.open = True
+
+
+class Writer:
+    """Writes values as a document of plain JSON values.
+
+    What cannot be written is left out and noted.
+
+    Attributes:
+        path: Where the writer is, as in :class:`Reader`.
+        problems: The path, the value and the reason of each thing that could not be written.
+    """
+
+    def __init__(self) -> None:
+        self.path: list[Any] = []
+        self.problems: list[tuple[str, Any, str]] = []
+        self._met: dict[int, _Entry] = {}
+
+    def document(self, value: Any) -> Any:
+        """Return the document of ``value``."""
+        holder: list[Any] = [None]
+        self.put(holder, 0, value)
+        self._number()
+        return holder[0]
+
+    def describe(self, value: Any) -> dict[str, Any]:
+        """Return the tag and the parts of a value that is not plain; see :func:`describe`."""
+        return describe(value)
+
+    def refuse(self, value: Any, why: str) -> Any:
+        """Note that ``value`` cannot be written, and return what is written instead."""
+        self.problems.append((path_text(self.path), value, why))
+        return {TAG: "unavailable", "repr": safe_repr(value), "why": why}
+
+    def put(self, parent: Any, key: Any, value: Any) -> None:
+        """Write ``value`` to ``parent[key]``."""
+        kind = type(value)
+        if kind in (bool, type(None)) or (kind is str and _is_plain_text(value)):
+            parent[key] = value
+        elif id(value) in self._met:
+            parent[key] = self._again(self._met[id(value)])
+        else:
+            self._put_new(parent, key, value)
+
+    def put_step(self, step: Any, parent: Any, key: Any, value: Any) -> None:
+        """Write a part of what is being written."""
+        self.path.append(step)
+        self.put(parent, key, value)
+        self.path.pop()
+
+    def _put_new(self, parent: Any, key: Any, value: Any) -> None:
+        try:
+            parts = self.describe(value)
+        except CannotTravel as reason:
+            parent[key] = self.refuse(value, str(reason))
+            return
+        entry = _Entry(value, parent, key)
+        if _can_be_shared(parts):
+            self._met[id(value)] = entry
+        parent[key] = self.fill(parts)
+        entry.document = parent[key]
+        entry.open = False
+
+    def fill(self, parts: Any) -> Any:
+        """Return ``parts`` with the values in its slots written."""
+        if type(parts) is not dict:
+            return parts
+        document = dict(parts)
+        if "items" in parts:
+            document["items"] = self._items(parts)
+        if "entries" in parts:
+            document["entries"] = self._entries(parts["entries"])
+        if "fields" in parts:
+            document["fields"] = fields = {}
+            wrap = parts[TAG] == "dict"
+            for name, value in parts["fields"].items():
+                self.put_step((name,) if wrap else name, fields, name, value)
+        return _plain(document)
+
+    def _items(self, parts: dict[str, Any]) -> list[Any]:
+        items = list(parts["items"])
+        if parts[TAG] in ("set", "frozenset"):
+            # A set has no order of its own; the same set shall give the same bytes.
+            items.sort(key=lambda item: repr(type(self)().document(item)))
+        for index, item in enumerate(items):
+            self.put_step(index, items, index, item)
+        return items
+
+    def _entries(self, entries: Any) -> list[Any]:
+        pairs = [[key, value] for key, value in entries]
+        for index, pair in enumerate(pairs):
+            key = pair[0]
+            self.put_step(f"<key {index}>", pair, 0, key)
+            self.put_step((key,), pair, 1, pair[1])
+        return pairs
+
+    def _again(self, entry: _Entry) -> Any:
+        if entry.open:
+            return self.refuse(entry.value, "it contains itself")
+        reference: dict[str, Any] = {TAG: "ref", "id": 0}
+        entry.references.append(reference)
+        return reference
+
+    def _number(self) -> None:
+        """Give everything that was met again its id, in the order of first sight."""
+        shared = [entry for entry in self._met.values() if entry.references]
+        for number, entry in enumerate(shared, start=1):
+            for reference in entry.references:
+                reference["id"] = number
+            entry.parent[entry.key] = _with_id(entry.document, number)
+
+
+def _with_id(document: Any, number: int) -> dict[str, Any]:
+    if type(document) is list:
+        return {TAG: "list", "id": number, "items": document}
+    if TAG not in document:
+        return {TAG: "dict", "id": number, "fields": document}
+    rest = {key: value for key, value in document.items() if key != TAG}
+    return {TAG: document[TAG], "id": number, **rest}
+
+
+def _plain(document: dict[str, Any]) -> Any:
+    """Return the short form of a list, and of a dict whose keys are ordinary text."""
+    if document[TAG] == "list":
+        return document["items"]
+    if document[TAG] == "dict" and "fields" in document:
+        return document["fields"]
+    return document
+
+
+_ALWAYS_SHARED = frozenset(
+    "list dict set bytearray deque ordereddict counter defaultdict chainmap namespace array "
+    "dataclass config partial script mappingproxy".split()
+)
+_SHARED_WITH_CONTENT = frozenset(["tuple", "namedtuple", "functools.partial"])
+_ATOMS = frozenset([bool, int, float, str, bytes, complex, type(None)])
+
+
+def _can_be_shared(parts: Any) -> bool:
+    # Which of two equal constants is the same object is the compiler's choice, so a tuple of
+    # atoms has no identity worth keeping.
+    if type(parts) is not dict or parts[TAG] not in _SHARED_WITH_CONTENT:
+        return type(parts) is dict and parts[TAG] in _ALWAYS_SHARED
+    return any(
+        type(value) not in _ATOMS
+        for value in (*parts.get("items", ()), *parts.get("fields", {}).values())
+    )
+
+
+def _is_plain_text(text: str) -> bool:
+    # JSON would join a high and a low surrogate that stand side by side into one character.
+    return text.isascii() or not any("\ud800" <= char <= "\udbff" for char in text)
+
+
+def describe(value: Any) -> Any:
+    """Return the parts of a value, which is its tagged document with the values inside as is.
+
+    Raises:
+        CannotTravel: It has no written form.
+    """
+    kind = type(value)
+    found = DESCRIBERS.get(f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}")
+    if found is not None:
+        return found(value)
+    if "enum" in sys.modules and isinstance(value, sys.modules["enum"].Enum):
+        return _describe_enum(value)
+    if isinstance(value, tuple) and hasattr(kind, "_fields"):
+        return _describe_namedtuple(value)
+    if hasattr(kind, "__dataclass_fields__"):
+        return _describe_dataclass(value)
+    number = _as_number(value)
+    if number is not None:
+        return describe(number)
+    raise CannotTravel(f"a {kind.__module__}.{kind.__qualname__} has no written form")
+
+
+def _as_number(value: Any) -> Any:
+    """Return a NumPy scalar, or an array or tensor of no dimension, as a Python value."""
+    if type(value).__module__.partition(".")[0] in ("numpy", "torch", "jax", "jaxlib"):
+        if getattr(value, "shape", None) is not None and len(value.shape) == 0:
+            item = value.item()
+            return item if type(item) in _ATOMS else None
+    return None
+
+
+def _describe_int(value: int) -> Any:
+    # Python limits how many decimal digits it reads; hexadecimal has no limit.
+    return value if value.bit_length() <= 4096 else {TAG: "int", "value": hex(value)}
+
+
+def _describe_float(value: float) -> Any:
+    special = value != value or value in (float("inf"), float("-inf"))  # noqa: PLR0124
+    return {TAG: "float", "value": repr(value)} if special else value
+
+
+def _describe_str(value: str) -> Any:
+    if _is_plain_text(value):
+        return value
+    pieces = [""]
+    for char in value:
+        if "\udc00" <= char <= "\udfff":
+            pieces.append("")
+        pieces[-1] += char
+    return {TAG: "str", "value": pieces}
+
+
+def _describe_dict(value: dict[Any, Any]) -> dict[str, Any]:
+    if all(type(key) is str and _is_plain_text(key) for key in value) and TAG not in value:
+        return {TAG: "dict", "fields": value}
+    return {TAG: "dict", "entries": value.items()}
+
+
+def _describe_bytes(value: bytes | bytearray) -> dict[str, Any]:
+    tag = type(value).__name__
+    if all(32 <= byte < 127 for byte in value):
+        return {TAG: tag, "text": value.decode("ascii")}
+    from binascii import b2a_base64
+
+    return {TAG: tag, "base64": b2a_base64(value, newline=False).decode("ascii")}
+
+
+def _describe_path(value: Any) -> dict[str, Any]:
+    return {TAG: "path", "class": type(value).__name__, "value": str(value)}
+
+
+def _describe_enum(value: Any) -> dict[str, Any]:
+    kind = type(value)
+    parts = {TAG: "enum", "class": _class_name(kind)}
+    if kind.__members__.get(value.name) is value:
+        return {**parts, "name": value.name}
+    if isinstance(value, sys.modules["enum"].Flag):
+        names = [n for n, m in kind.__members__.items() if _is_bit_of(m, value)]
+        if sum({int(kind[name].value) for name in names}) == value.value:
+            return {**parts, "names": names}
+    return {**parts, "items": [value.value]}
+
+
+def _is_bit_of(member: Any, value: Any) -> bool:
+    bit = member.value
+    return bool(bit > 0 and bit & (bit - 1) == 0 and bit & value.value)
+
+
+def _describe_namedtuple(value: Any) -> dict[str, Any]:
+    if getattr(value, "__dict__", None):
+        raise CannotTravel("it is a named tuple with attributes besides its fields")
+    fields = dict(zip(value._fields, value))  # noqa: B905 - Python 3.8
+    return {TAG: "namedtuple", "class": _class_name(type(value)), "fields": fields}
+
+
+def _describe_dataclass(value: Any) -> dict[str, Any]:
+    kind = type(value)
+    if isinstance(value, (*_BUILT_IN, BaseException)):
+        raise CannotTravel("it is a dataclass and a built-in type at once")
+    missing = object()
+    names = dict.fromkeys([*kind.__dataclass_fields__, *getattr(value, "__dict__", ())])
+    fields = {name: getattr(value, name, missing) for name in names}
+    own = {n: v for n, v in fields.items() if v is not missing and _is_own(value, n)}
+    return {TAG: "dataclass", "class": _class_name(kind), "fields": own}
+
+
+def _is_own(value: Any, name: str) -> bool:
+    # A field that was never set (``init=False``) shows the default of its class, or is an
+    # InitVar or ClassVar, which is no state of the instance.
+    if name in getattr(value, "__dict__", ()):
+        return True
+    found = getattr(type(value), name, None)
+    return type(found).__name__ == "member_descriptor"
+
+
+def _class_name(kind: type) -> str:
+    try:
+        return class_name(kind)
+    except ValueError as error:
+        raise CannotTravel(str(error)) from None
+
+
+_BUILT_IN = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
+
+
+def _describe_timed(value: Any) -> dict[str, Any]:
+    tag = type(value).__name__
+    naive = value.replace(tzinfo=None, fold=0) if tag != "date" else value
+    parts: dict[str, Any] = {TAG: tag, "value": naive.isoformat()}
+    if getattr(value, "tzinfo", None) is not None:
+        parts["fields"] = {"tzinfo": value.tzinfo}
+    if getattr(value, "fold", 0):
+        parts["fold"] = 1
+    return parts
+
+
+def _describe_timedelta(value: Any) -> dict[str, Any]:
+    return {
+        TAG: "timedelta",
+        "days": value.days,
+        "seconds": value.seconds,
+        "microseconds": value.microseconds,
+    }
+
+
+# How the parts of each type are found, by module and name, so that no module is imported for
+# a type that no value has.
+DESCRIBERS: dict[str, Callable[[Any], Any]] = {
+    "builtins.NoneType": lambda value: value,
+    "builtins.bool": lambda value: value,
+    "builtins.int": _describe_int,
+    "builtins.float": _describe_float,
+    "builtins.str": _describe_str,
+    "builtins.complex": lambda value: {TAG: "complex", "value": repr(value)},
+    "builtins.list": lambda value: {TAG: "list", "items": value},
+    "builtins.dict": _describe_dict,
+    "builtins.tuple": lambda value: {TAG: "tuple", "items": value},
+    "builtins.set": lambda value: {TAG: "set", "items": value},
+    "builtins.frozenset": lambda value: {TAG: "frozenset", "items": value},
+    "builtins.bytes": _describe_bytes,
+    "builtins.bytearray": _describe_bytes,
+    **{
+        f"pathlib.{name}": _describe_path
+        for name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
+    },
+    **{f"datetime.{name}": _describe_timed for name in ("date", "datetime", "time")},
+    "datetime.timedelta": _describe_timedelta,
+    "datetime.timezone": lambda value: {TAG: "timezone", "items": value.__getinitargs__()},
+    "decimal.Decimal": lambda value: {TAG: "decimal", "value": str(value)},
+    "fractions.Fraction": lambda value: {
+        TAG: "fraction",
+        "items": (value.numerator, value.denominator),
+    },
+    "uuid.UUID": lambda value: {TAG: "uuid", "value": str(value)},
+    "nemo_run.Unavailable": lambda value: {
+        TAG: "unavailable",
+        "repr": value.text,
+        "why": value.why,
+    },
+}
+
+
+def safe_repr(value: Any, limit: int = 200) -> str:
+    """Return ``repr(value)``, shortened; whatever the value's own code does."""
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001 - the user's __repr__ may raise anything
+        text = f"<{type(value).__qualname__} whose repr raised {type(error).__name__}>"
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+# --- Running ----------------------------------------------------------------------------------
+
+
+class LaunchingScript:
+    """The copy of the user's script that stands for ``__main__`` inside the job.
+
+    The copy holds what the task needs of the script and none of its launch. Its lines are at
+    their old numbers, so tracebacks name the user's own file.
+
+    Args:
+        copy: The file that is run.
+        file: The user's file that it was made from.
+        package: The package of the script, when it was started with ``python -m``.
+    """
+
+    def __init__(self, copy: str, file: str | None, package: str | None) -> None:
+        self.copy = copy
+        self.file = file or copy
+        self.package = package
+
+    def text(self) -> str:
+        """Return the source of the copy."""
+        with open(self.copy, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+            return file.read()
+
+    def load(self) -> None:
+        """Run the copy as the module ``__main__``."""
+        module = _main_module(self)
+        sys.modules["__main__"] = module
+        self.run_in(module.__dict__)
+
+    def run_in(self, namespace: dict[str, Any]) -> None:
+        """Run the copy in ``namespace``."""
+        exists = os.path.exists(self.file)  # noqa: PTH110 - pathlib costs 10 ms here
+        namespace.update(
+            __file__=self.file if exists else self.copy,
+            __package__=self.package,
+            __loader__=self,
+            __spec__=None,
+        )
+        exec(compile(self.text(), self.file, "exec", dont_inherit=True), namespace)  # noqa: S102
+
+    def get_source(self, _name: str) -> str:
+        """Return the source: what linecache asks of a module's loader."""
+        return self.text()
+
+    def show_lines(self) -> None:
+        """Let tracebacks show the lines of the copy, not those of a file that has changed."""
+        import linecache
+
+        text = self.text()
+        linecache.cache[self.file] = (len(text), None, text.splitlines(True), self.file)
+
+
+def _main_module(script: LaunchingScript) -> ModuleType:
+    class Main(type(sys)):  # type: ignore[misc]
+        """The launching script.
+
+        A new process of multiprocessing runs the file that the main module says it is. That
+        must be this worker, which then runs the copy: the original would launch again. The
+        script's own ``__file__`` is in its namespace and stays what it was.
+        """
+
+        @property
+        def __file__(self) -> str:
+            return os.path.abspath(__file__)  # noqa: PTH100
+
+    os.environ[SCRIPT_VARIABLE] = "\n".join([script.copy, script.file, script.package or ""])
+    return Main("__main__")  # type: ignore[no-any-return]
+
+
+# How a process that multiprocessing starts finds the launching script.
+SCRIPT_VARIABLE = "NEMORUN_LAUNCHING_SCRIPT"
+
+
+def become_launching_script(namespace: dict[str, Any]) -> None:
+    """Turn this module into the launching script, in a process started by multiprocessing."""
+    described = os.environ.get(SCRIPT_VARIABLE)
+    if described:
+        copy, file, package = described.split("\n")
+        script = LaunchingScript(copy, file, package or None)
+        name = namespace["__name__"]
+        namespace.clear()
+        namespace["__name__"] = name
+        script.run_in(namespace)
+
+
+class Run:
+    """One start of the worker.
+
+    Args:
+        member: The folder of the task.
+        settings: What ``worker.json`` says.
+    """
+
+    def __init__(self, member: str, settings: Mapping[str, Any]) -> None:
+        self.member = member
+        self.settings = settings
+        self.rank = rank()
+        self.folder = os.environ.get("NEMORUN_ATTEMPT_DIR") or member
+        self.process = os.getpid()
+        self.script: LaunchingScript | None = None
+
+    def prepare(self) -> None:
+        """Make imports find the user's code, and nothing of this job's own folder."""
+        if sys.path and _same_folder(sys.path[0], os.path.dirname(__file__)):  # noqa: PTH120
+            del sys.path[0]
+        sys.path[:0] = self.settings.get("sys_path") or []
+        main = self.settings.get("main")
+        sys.argv[:] = [self.settings.get("main_file") or sys.argv[0]]
+        if main:
+            self.script = LaunchingScript(
+                os.path.join(self.member, main),  # noqa: PTH118
+                self.settings.get("main_file"),
+                self.settings.get("main_package"),
+            )
+            self.script.load()
+
+    def call(self) -> Any:
+        """Build the task and call it."""
+        text = _read(os.path.join(self.member, "task.json"))  # noqa: PTH118
+        document = checked(parse_json(text), FORMAT)["value"]
+        if not isinstance(document, dict) or document.get(TAG) not in ("config", "partial"):
+            raise TypeError("The task is neither a Config nor a Partial, so there is no call.")
+        reader = Reader()
+        try:
+            target, positional, named = reader.call(document)
+        except Exception as error:
+            explain(error, reader.path)
+            raise
+        result = target(*positional, **named)
+        if type(result).__name__ == "coroutine":
+            import asyncio
+
+            result = asyncio.run(result)
+        return result
+
+    def succeed(self, result: Any) -> int:
+        """Leave the result and return the exit code."""
+        # A copy of the process that the task forked and that came back here is not the task.
+        if os.getpid() != self.process:
+            return 0
+        _remove(self._error_file())
+        if self.rank != 0:
+            return 0
+        name = os.path.join(self.folder, self.settings.get("result") or "result.json")  # noqa: PTH118
+        try:
+            replace_file(name, self._result_text(result))
+        except OSError as error:
+            _say(
+                f"The task ended well, but its result could not be written to {name}: "
+                f"{error.strerror or error}. Make room there and run it again."
+            )
+            self._leave_error(error)
+            return 1
+        return 0
+
+    def fail(self, error: BaseException) -> int:
+        """Show and leave the error, and return the exit code."""
+        if isinstance(error, SystemExit):
+            return self._exit(error)
+        strip_frames(error)
+        if self.script is not None:
+            self.script.show_lines()
+        self._flush()
+        if sys.excepthook is sys.__excepthook__:
+            # The interpreter's own does not know linecache, so it would show no copy's lines.
+            sys.stderr.write(_traceback(error))
+        else:
+            sys.excepthook(type(error), error, error.__traceback__)
+        self._leave_error(error)
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+    def _exit(self, error: SystemExit) -> int:
+        if error.code in (None, 0):
+            return self.succeed(None)
+        code = error.code if isinstance(error.code, int) else 1
+        if code is not error.code:
+            _say(str(error.code))
+        strip_frames(error)
+        self._leave_error(error)
+        return code
+
+    def _result_text(self, result: Any) -> str:
+        writer = Writer()
+        document = {"format": RESULT_FORMAT, "version": VERSION}
+        value = writer.document(result)
+        for path, found, why in writer.problems:
+            place = f"result.{path}" if path and path[0] != "[" else f"result{path}"
+            _say(f"{place} is not kept: {why}. It was {safe_repr(found)}")
+        if type(value) is dict and value.get(TAG) == "unavailable":
+            document.update(unavailable=value["repr"], why=value["why"])
+        else:
+            document["value"] = value
+        return json_text(document)
+
+    def _error_file(self) -> str:
+        return os.path.join(self.folder, f"error.{self.rank}.json")  # noqa: PTH118
+
+    def _leave_error(self, error: BaseException) -> None:
+        import time
+
+        record = {
+            "type": type(error).__qualname__,
+            "module": type(error).__module__,
+            "message": safe_text(error),
+            "notes": [str(note) for note in getattr(error, "__notes__", ())],
+            "traceback": _traceback(error),
+            "rank": self.rank,
+            "time": time.time(),
+        }
+        try:
+            replace_file(self._error_file(), json_text(record))
+        except OSError as failure:
+            # The log has the traceback, and the exit code says the rest.
+            _say(f"The error could not be kept in {self._error_file()}: {failure.strerror}.")
+
+    @staticmethod
+    def _flush() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
+
+
+def rank() -> int:
+    """Return the number of this process among those of the task."""
+    for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK"):
+        text = os.environ.get(name, "")
+        if text.isdigit():
+            return int(text)
+    return 0
+
+
+def explain(error: BaseException, path: list[Any]) -> None:
+    """Add to an error where in the graph it arose; its type stays."""
+    if not path:
+        return
+    note = f"while building {path_text(path)}"
+    if hasattr(error, "add_note"):
+        error.add_note(note)
+    elif error.args and isinstance(error.args[0], str):
+        error.args = (f"{error.args[0]} ({note})", *error.args[1:])
+
+
+def strip_frames(error: BaseException) -> None:
+    """Remove this file's frames from the start of every traceback that belongs to ``error``."""
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        current = pending.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        current.__traceback__ = _users_part(current.__traceback__)
+        pending += [current.__cause__, current.__context__, *getattr(current, "exceptions", ())]
+
+
+def _users_part(frames: TracebackType | None) -> TracebackType | None:
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
+    return frames
+
+
+def parse_json(text: str) -> Any:
+    """Return what a JSON text holds.
+
+    The scanner is the one that :mod:`json` uses. That module itself loads ``re`` and ``enum``,
+    which takes longer than the whole rest of this program; so it is left for odd texts.
+    """
+    if "json" not in sys.modules:
+        try:
+            from _json import make_scanner  # type: ignore[import-not-found]
+
+            value, end = make_scanner(_Plain())(text, 0)
+            if not text[end:].strip():
+                return value
+        except (ImportError, StopIteration, ValueError, TypeError, AttributeError):
+            pass  # the public module decides, and says what is wrong
+    import json
+
+    return json.loads(text)
+
+
+class _Plain:
+    """What ``json.JSONDecoder`` hands to its scanner, for plain JSON."""
+
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = float
+    memo: dict[str, str] = {}  # noqa: RUF012 - the scanner wants the attribute
+
+
+def json_text(document: Any) -> str:
+    """Return a JSON text that UTF-8 can hold, whatever is in its strings."""
+    import json
+
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=1)
+    return text + "\n"
+
+
+def replace_file(name: str, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part.
+
+    Raises:
+        OSError: It could not be written; nothing was changed.
+    """
+    temporary = f"{name}.{os.getpid()}.tmp"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, name)  # noqa: PTH105
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def safe_text(error: BaseException) -> str:
+    """Return ``str(error)``, whatever the error's own code does."""
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001 - the user's __str__ may raise anything
+        return f"<message whose __str__ raised {type(failure).__name__}>"
+
+
+def _traceback(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+def _say(line: str) -> None:
+    print(f"nemo_run worker: {line}", file=sys.stderr, flush=True)  # noqa: T201 - it is the log
+
+
+def _read(name: str) -> str:
+    with open(name, encoding="utf-8") as file:  # noqa: PTH123
+        return file.read()
+
+
+def _remove(name: str) -> None:
+    try:
+        os.unlink(name)  # noqa: PTH108
+    except FileNotFoundError:
+        pass  # it was not there
+
+
+def _same_folder(one: str, other: str) -> bool:
+    return os.path.realpath(one or ".") == os.path.realpath(other or ".")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the task of a member folder and return the exit code."""
+    member = os.path.abspath(arguments[1])  # noqa: PTH100
+    for stream in (sys.stdout, sys.stderr):
+        # Written to files, they would be held back until the end.
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    settings = os.path.join(member, "worker.json")  # noqa: PTH118
+    run = Run(member, parse_json(_read(settings)) if os.path.exists(settings) else {})  # noqa: PTH110
+    try:
+        run.prepare()
+        result = run.call()
+    except BaseException as error:  # noqa: BLE001 - whatever ends the task is recorded
+        return run.fail(error)
+    return run.succeed(result)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
+elif __name__ == "__mp_main__":
+    become_launching_script(globals())
