@@ -1,1 +1,111 @@
-"""."""
+"""What to run: configurations as graphs of callables and their arguments.
+
+Each name is loaded on first use (PEP 562).
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .autoconvert import autoconvert
+    from .build import build
+    from .home import (
+        RUNDIR_NAME,
+        RUNDIR_SPECIAL_NAME,
+        SCRIPTS_DIR,
+        USE_WITH_RAY_CLUSTER_KEY,
+        get_nemorun_home,
+        set_nemorun_home,
+    )
+    from .mixin import ConfigurableMixin
+    from .node import Config, Partial
+    from .optional import OptionalDefaultConfig, OptionalDefaultPartial
+    from .script import Script
+    from .serializers import YamlSerializer, ZlibJSONSerializer
+    from .setting_paths import set_value
+    from .types_helpers import (
+        RECURSIVE_TYPES,
+        from_dict,
+        get_type_namespace,
+        get_underlying_types,
+    )
+
+_HOMES = {
+    "autoconvert": "autoconvert",
+    "build": "build",
+    "RUNDIR_NAME": "home",
+    "RUNDIR_SPECIAL_NAME": "home",
+    "SCRIPTS_DIR": "home",
+    "USE_WITH_RAY_CLUSTER_KEY": "home",
+    "get_nemorun_home": "home",
+    "set_nemorun_home": "home",
+    "ConfigurableMixin": "mixin",
+    "Config": "node",
+    "Partial": "node",
+    "OptionalDefaultConfig": "optional",
+    "OptionalDefaultPartial": "optional",
+    "Script": "script",
+    "YamlSerializer": "serializers",
+    "ZlibJSONSerializer": "serializers",
+    "set_value": "setting_paths",
+    "RECURSIVE_TYPES": "types_helpers",
+    "from_dict": "types_helpers",
+    "get_type_namespace": "types_helpers",
+    "get_underlying_types": "types_helpers",
+}
+
+__all__ = [
+    "RECURSIVE_TYPES",
+    "RUNDIR_NAME",
+    "RUNDIR_SPECIAL_NAME",
+    "SCRIPTS_DIR",
+    "USE_WITH_RAY_CLUSTER_KEY",
+    "Config",
+    "ConfigurableMixin",
+    "OptionalDefaultConfig",
+    "OptionalDefaultPartial",
+    "Partial",
+    "Script",
+    "YamlSerializer",
+    "ZlibJSONSerializer",
+    "autoconvert",
+    "build",
+    "from_dict",
+    "get_nemorun_home",
+    "get_type_namespace",
+    "get_underlying_types",
+    "set_nemorun_home",
+    "set_value",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "NEMORUN_HOME":  # a constant in the reference implementation; read when used
+        from .home import get_nemorun_home
+
+        return get_nemorun_home()
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "NEMORUN_HOME"})
+
+
+class _Package(ModuleType):
+    """This package, in which ``build`` is the function, whoever imported its module before."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType) and name in __all__:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

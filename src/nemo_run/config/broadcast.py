@@ -1,0 +1,42 @@
+"""Setting one argument on every node of a graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import traverse
+from .defaults import MISSING, default_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def broadcast(root: Any, values: Mapping[str, Any]) -> None:
+    """Set each of ``values`` on every node of the graph that takes it, in place."""
+    for _, node in _fixed(root):
+        for name, value in values.items():
+            if name in node.__arguments__ or name in node.__signature_info__.valid_param_names:
+                setattr(node, name, value)
+
+
+def walk(root: Any, functions: Mapping[str, Callable[[Any], Any]]) -> None:
+    """Set arguments to what each function says of their node, where they have a value."""
+    for _, node in _fixed(root):
+        for name, function in functions.items():
+            if _has_value(node, name):
+                setattr(node, name, function(node))
+
+
+def _fixed(root: Any) -> list[tuple[str, Any]]:
+    # The nodes there are now: a value set on the way may bring others.
+    return list(traverse.nodes(root))
+
+
+def _has_value(node: Any, name: str) -> bool:
+    if name in node.__arguments__:
+        return True
+    if name not in node.__signature_info__.valid_param_names:
+        return False
+    if hasattr(node, "__target__"):
+        return default_of(node, name)[0] is not MISSING
+    return hasattr(node, name)

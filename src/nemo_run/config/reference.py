@@ -1,0 +1,185 @@
+"""Things that are known by name until somebody needs them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.exceptions import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A function, a class or a constant, by name.
+
+    Attributes:
+        module: Where it is defined; ``__main__`` for the launching script.
+        qualname: Its dotted name inside the module.
+    """
+
+    module: str
+    qualname: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.qualname}"
+
+    def resolve(self) -> Any:
+        """Import the module and return the object.
+
+        Raises:
+            ConfigError: The module cannot be imported or has no such name.
+        """
+        try:
+            found: Any = sys.modules.get(self.module) or import_module(self.module)
+        except ImportError as error:
+            raise ConfigError(
+                f"{self} cannot be loaded: importing {self.module!r} failed with "
+                f"{type(error).__name__}: {error}. Make the module importable, or start from "
+                "the folder that holds it."
+            ) from error
+        for part in self.qualname.split("."):
+            try:
+                found = getattr(found, part)
+            except AttributeError as error:
+                raise ConfigError(
+                    f"{self} cannot be loaded: {display(found)} has no {part!r}."
+                    f"{nearest(part, dir(found))}"
+                ) from error
+        return found
+
+    @staticmethod
+    def of(value: Any) -> Reference:
+        """Return the name under which ``value`` can be imported.
+
+        Raises:
+            ValueError: There is none: a lambda, a function inside a function, an object that
+                was replaced under its name. The message says which.
+        """
+        name = _own_name(value)
+        if name is None:
+            raise ValueError(f"{value!r} has no name to import it by")
+        if "<lambda>" in name:
+            raise ValueError("it is a lambda; give it a name with def, at the top of a module")
+        if "<locals>" in name:
+            raise ValueError(
+                f"{name} is defined inside a function; move it to the top of its module"
+            )
+        module = _module_of(value, name)
+        if module is None:
+            raise ValueError(f"no module knows {value!r} as {name!r}")
+        return Reference(module, name)
+
+
+def display(value: Any) -> str:
+    """Return how messages call a module or an object."""
+    return getattr(value, "__name__", None) or repr(value)
+
+
+def _own_name(value: Any) -> str | None:
+    for attribute in ("__qualname__", "__name__"):
+        name = getattr(value, attribute, None)
+        if isinstance(name, str):
+            return _name_through_owner(value, name)
+    return None
+
+
+def _name_through_owner(value: Any, name: str) -> str:
+    # A method bound to a class is reached through that class, not through the one that
+    # defines it.
+    owner = getattr(value, "__self__", None)
+    if isinstance(owner, type) and "<locals>" not in name:
+        return f"{owner.__qualname__}.{name.rpartition('.')[2]}"
+    return name
+
+
+def _module_of(value: Any, name: str) -> str | None:
+    owner = getattr(value, "__self__", None)
+    stated = owner.__module__ if isinstance(owner, type) else getattr(value, "__module__", None)
+    if isinstance(stated, str) and _is_at(sys.modules.get(stated), name, value):
+        return stated
+    # C functions often do not say their module (as pickle.whichmodule knows).
+    for candidate, module in list(sys.modules.items()):
+        if candidate != "__main__" and _is_at(module, name, value):
+            return candidate
+    return None
+
+
+def _is_at(module: Any, name: str, value: Any) -> bool:
+    found = module
+    for part in name.split("."):
+        found = getattr(found, "__dict__", {}).get(part) if found is module else getattr(
+            found, part, None
+        )
+        if found is None:
+            return False
+    if found is value:
+        return True
+    # Each access makes a new bound method; these compare equal.
+    return getattr(value, "__self__", None) is not None and bool(found == value)
+
+
+class Deferred:
+    """A value from a file that needs the user's code to be made.
+
+    Attributes:
+        document: Its JSON form.
+        children: The values inside it that were read already.
+    """
+
+    __slots__ = ("_make", "children", "document")
+
+    def __init__(
+        self, document: Any, children: Sequence[Any], make: Callable[[Any, Sequence[Any]], Any]
+    ) -> None:
+        """Hold ``document`` until :meth:`resolve` calls ``make(document, children)``."""
+        self.document = document
+        self.children = children
+        self._make = make
+
+    def resolve(self) -> Any:
+        """Make the value; imports what it needs.
+
+        Raises:
+            ConfigError: Its code cannot be imported.
+        """
+        return self._make(self.document, self.children)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Deferred):
+            return bool(self.document == other.document)
+        from nemo_run.exceptions import SerializationError
+
+        from .codec import encode
+
+        try:
+            return bool(encode(other) == self.document)
+        except SerializationError:
+            return False
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<not loaded yet: {self.document!r}>"
+
+
+def resolved(value: Any) -> Any:
+    """Return ``value`` without :class:`Deferred` in it: lists and dicts in place, nodes alone."""
+    kind = type(value)
+    if kind is Deferred:
+        return value.resolve()
+    if kind is list:
+        for index, item in enumerate(value):
+            value[index] = resolved(item)
+    elif kind is dict:
+        for key, item in value.items():
+            value[key] = resolved(item)
+    elif kind is tuple:
+        items = [resolved(item) for item in value]
+        if any(new is not old for new, old in zip(items, value, strict=True)):
+            return tuple(items)
+    return value
