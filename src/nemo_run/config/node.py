@@ -526,3 +526,6 @@ def target_name(node: Any) -> str:
 
 
 fiddle.watch()
+
+
+bridge.watch()
