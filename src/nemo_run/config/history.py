@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
 Kind = Literal["python", "default", "factory", "file", "command line", "plugin", "deleted"]
 
@@ -32,6 +33,7 @@ class Shown(str):
 
 
 DELETED = Shown("deleted")
+_NOWHERE = (None, None, None)
 
 
 class Location(NamedTuple):
@@ -103,7 +105,7 @@ class History(dict["str | int", "list[HistoryEntry]"]):
     def add_deleted_value(self, name: str | int) -> None:
         """Record that ``name`` was deleted."""
         self.setdefault(name, []).append(
-            HistoryEntry(next(_sequence), name, "deleted", DELETED, *caller())
+            HistoryEntry(next(_sequence), name, "deleted", DELETED, *(caller() or _NOWHERE))
         )
 
     def add_updated_tags(self, name: str | int, tags: Any) -> None:
@@ -119,9 +121,7 @@ class History(dict["str | int", "list[HistoryEntry]"]):
             kind, file, line = origin
             if file is not None:
                 place = Location(file, line or 0)
-        entry = HistoryEntry(
-            next(_sequence), name, kind, summary(value), *(place or (None, None, None))
-        )
+        entry = HistoryEntry(next(_sequence), name, kind, summary(value), *(place or _NOWHERE))
         self.setdefault(name, []).append(entry)
 
     def copy(self) -> History:
@@ -133,6 +133,11 @@ class History(dict["str | int", "list[HistoryEntry]"]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return History, (dict(self),)
+
+
+def next_sequence() -> int:
+    """Return a number greater than that of every entry so far."""
+    return next(_sequence)
 
 
 Origin = tuple[Kind, "str | None", "int | None"]
@@ -163,12 +168,12 @@ def origin() -> Origin | None:
 
 def caller() -> Location | None:
     """Return the nearest line outside this package, or None when there is none."""
-    frame = sys._getframe(1)  # noqa: SLF001  (inspect.currentframe is the same call)
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  (what inspect.currentframe calls)
     while frame is not None:
         file = frame.f_code.co_filename
         if not file.startswith(_PACKAGE) and _FIDDLE not in file:
             return Location(file, frame.f_lineno, frame.f_code.co_name)
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 

@@ -290,7 +290,8 @@ def _method(parts: dict[str, Any]) -> Any:
 
 def _generic(parts: dict[str, Any]) -> Any:
     origin, arguments = parts["items"]
-    return origin[arguments if len(arguments) != 1 else arguments[0]]
+    arguments = [tuple(a) if type(a) is list else a for a in arguments]
+    return origin[tuple(arguments) if len(arguments) != 1 else arguments[0]]
 
 
 def _union(parts: dict[str, Any]) -> Any:
@@ -385,7 +386,7 @@ MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "torch.device": _from_text("torch:device"),
     "torch.size": lambda parts: locate("torch:Size")(parts["items"]),
     "numpy.dtype": _call("numpy:dtype"),
-    "numpy": lambda parts: locate("numpy:dtype")(parts["dtype"]).type(*parts["items"]),
+    "numpy": lambda parts: locate("numpy:" + parts["name"])(*parts["items"]),
     "script": _script,
     "unavailable": lambda parts: Unavailable(parts["repr"], parts["why"]),
 }

@@ -1,0 +1,357 @@
+"""What the values of configurations are made of, and why some have no written form.
+
+The types that results have as well are described in :mod:`nemo_run.worker.worker`; these are the
+others. A type is looked up by its name, so that none of these modules is imported for a type
+that no value has.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.worker import worker
+
+from .reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+TAG = worker.TAG
+CannotTravel = worker.CannotTravel
+
+
+def describe(value: Any) -> Any:
+    """Return the parts of a value that is no node.
+
+    Raises:
+        CannotTravel: It has no written form; the message says why and what to do.
+    """
+    kind = type(value)
+    found = _DESCRIBERS.get(f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}")
+    if found is not None:
+        return found(value)
+    library = kind.__module__.partition(".")[0]
+    if library == "numpy":
+        return _numpy(value)
+    if library == "typing":
+        return _typing(value)
+    if isinstance(value, type):
+        return _by_name(value)
+    try:
+        return worker.describe(value)
+    except CannotTravel:
+        return _last_resort(value)
+
+
+def name_of(value: Any) -> str:
+    """Return ``module:qualname`` of a function, class or other object that can be imported.
+
+    Raises:
+        CannotTravel: There is no such name.
+    """
+    if not isinstance(value, Reference):
+        special = _SPECIAL_NAMES.get(id(value))
+        if special:
+            return special
+        try:
+            value = Reference.of(value)
+        except ValueError as error:
+            raise CannotTravel(_sentence(str(error))) from None
+    return f"{value.module}:{value.qualname}"
+
+
+# Objects that are not where they say they are.
+_SPECIAL_NAMES = {
+    id(type(None)): "types:NoneType",
+    id(type(...)): "types:EllipsisType",
+    id(type(NotImplemented)): "types:NotImplementedType",
+    id(...): "builtins:Ellipsis",
+    id(NotImplemented): "builtins:NotImplemented",
+}
+
+
+def _by_name(value: Any) -> dict[str, Any]:
+    return {TAG: "object", "name": name_of(value)}
+
+
+def _method(value: Any) -> dict[str, Any]:
+    owner, name = value.__self__, value.__name__
+    if owner is None or isinstance(owner, (type, type(sys))):
+        return _by_name(value)
+    if getattr(owner, name, None) != value:
+        raise CannotTravel(f"It is a method that {type(owner).__qualname__} does not call {name}.")
+    return {TAG: "method", "name": name, "items": [owner]}
+
+
+def _partial(value: Any) -> dict[str, Any]:
+    if value.__dict__:
+        raise CannotTravel("It is a functools.partial with attributes of its own; remove them.")
+    return {TAG: "functools.partial", "items": [value.func, *value.args], "fields": value.keywords}
+
+
+def _mapping(tag: str) -> Callable[[Any], dict[str, Any]]:
+    def parts(value: Any) -> dict[str, Any]:
+        if getattr(value, "__dict__", None):
+            raise CannotTravel(f"It is a {tag} with attributes of its own; remove them.")
+        return {**worker.describe(dict(value)), TAG: tag}
+
+    return parts
+
+
+def _defaultdict(value: Any) -> dict[str, Any]:
+    return {**_mapping("defaultdict")(value), "items": [value.default_factory]}
+
+
+def _deque(value: Any) -> dict[str, Any]:
+    return {TAG: "deque", "items": [list(value), value.maxlen]}
+
+
+def _pattern(value: Any) -> dict[str, Any]:
+    import re
+
+    given = value.flags & ~re.UNICODE if isinstance(value.pattern, str) else value.flags
+    flags = [flag.name for flag in re.RegexFlag if flag & given and flag is not re.DEBUG]
+    parts = {TAG: "pattern", "items": [value.pattern]}
+    return {**parts, "flags": flags} if flags else parts
+
+
+def _zone(value: Any) -> dict[str, Any]:
+    if value.key is None:
+        raise CannotTravel("It is a time zone read from a file. Use ZoneInfo(name).")
+    return {TAG: "zoneinfo", "key": value.key}
+
+
+def _operator(value: Any) -> dict[str, Any]:
+    # These three say how they were made, and nothing else does.
+    make, arguments = value.__reduce__()
+    keywords = getattr(make, "keywords", {})
+    if keywords:
+        arguments = (*make.args, *arguments)
+    parts = {TAG: type(value).__name__, "items": arguments}
+    return {**parts, "fields": keywords} if type(value).__name__ == "methodcaller" else parts
+
+
+def _address(value: Any) -> dict[str, Any]:
+    return {TAG: "address", "class": type(value).__name__, "value": str(value)}
+
+
+def _module(value: Any) -> dict[str, Any]:
+    if sys.modules.get(value.__name__) is not value:
+        raise CannotTravel("It is a module that cannot be imported by its name.")
+    return {TAG: "module", "name": value.__name__}
+
+
+def _generic(value: Any) -> dict[str, Any]:
+    """Parts of what subscribing gives: ``list[int]``, ``typing.Optional[str]``, ``Model[T]``."""
+    import typing
+
+    origin = getattr(value, "__origin__", None)
+    arguments: Sequence[Any] = typing.get_args(value)
+    if hasattr(value, "__metadata__"):
+        origin, arguments = typing.Annotated, (value.__origin__, *value.__metadata__)
+    elif type(value).__module__ == "typing":
+        origin = _special_form(value, origin)
+    parts = {TAG: "generic", "items": [origin, list(arguments)]}
+    try:
+        same = worker.MAKERS["generic"](parts) == value
+    except TypeError:
+        same = False
+    if not same:
+        raise CannotTravel(f"{value!r} is a type expression of a kind that cannot be written.")
+    return parts
+
+
+def _special_form(value: Any, origin: Any) -> Any:
+    """Return what was subscribed to get a value of :mod:`typing`."""
+    import typing
+
+    name = getattr(value, "_name", None)
+    if origin is typing.Union or name is None:
+        return origin
+    return getattr(typing, name, origin)
+
+
+def _typing(value: Any) -> dict[str, Any]:
+    import typing
+
+    if isinstance(value, typing.ForwardRef):
+        return {TAG: "forwardref", "value": value.__forward_arg__}
+    name = getattr(value, "_name", None)
+    if not hasattr(value, "__args__") and name and getattr(typing, name, None) is value:
+        return {TAG: "object", "name": f"typing:{name}"}
+    if hasattr(value, "__origin__") and hasattr(value, "__args__"):
+        return _generic(value)
+    return _by_name(value)
+
+
+def _numpy(value: Any) -> dict[str, Any]:
+    numpy: Any = sys.modules["numpy"]
+    if isinstance(value, numpy.dtype):
+        return _numpy_dtype(numpy, value)
+    if isinstance(value, numpy.ndarray):
+        raise CannotTravel(
+            "It is an array. Save it with numpy.save and give the path, or make it in the job: "
+            "run.Config(np.array, [...])."
+        )
+    if isinstance(value, numpy.generic):
+        name = type(value).__name__
+        return {
+            TAG: "numpy",
+            # numpy.bool_ has the name in every version; numpy.bool went and came back.
+            "name": "bool_" if name == "bool" else name,
+            "items": _numpy_scalar(numpy, value),
+        }
+    return _by_name(value)
+
+
+def _numpy_scalar(numpy: Any, value: Any) -> list[Any]:
+    if isinstance(value, (numpy.datetime64, numpy.timedelta64)):
+        unit, count = numpy.datetime_data(value.dtype)
+        amount = str(value) if isinstance(value, numpy.datetime64) else int(value.view("int64"))
+        if numpy.isnat(value):
+            amount = "NaT"
+        return [amount, unit if count == 1 else f"{count}{unit}"]
+    item = value.item()
+    if isinstance(item, (bool, int, float, complex, str, bytes)):
+        return [item]
+    if isinstance(value, numpy.floating):
+        return [numpy.format_float_scientific(value, unique=True)]
+    raise CannotTravel(f"A {type(value).__name__} of NumPy has no written form.")
+
+
+def _numpy_dtype(numpy: Any, value: Any) -> dict[str, Any]:
+    form = value.descr if value.names else value.str
+    if not value.names and numpy.dtype(value.name) == value:
+        form = value.name
+    if numpy.dtype(form) != value:
+        raise CannotTravel("It is a NumPy dtype that its description does not give back.")
+    return {TAG: "numpy.dtype", "items": [form]}
+
+
+def _torch_name(value: Any) -> dict[str, Any]:
+    return {TAG: "torch", "name": str(value).removeprefix("torch.")}
+
+
+def _script(value: Any) -> dict[str, Any]:
+    return {TAG: "script", "fields": dict(vars(value))}
+
+
+_DESCRIBERS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(
+        [
+            "builtins.function",
+            "builtins.type",
+            "builtins.method_descriptor",
+            "builtins.wrapper_descriptor",
+            "builtins.ellipsis",
+            "builtins.NotImplementedType",
+        ],
+        _by_name,
+    ),
+    **dict.fromkeys(
+        ["builtins.method", "builtins.builtin_function_or_method", "builtins.method-wrapper"],
+        _method,
+    ),
+    "builtins.module": _module,
+    "builtins.range": lambda value: {
+        TAG: "range",
+        "items": [value.start, value.stop, value.step],
+    },
+    "builtins.slice": lambda value: {
+        TAG: "slice",
+        "items": [value.start, value.stop, value.step],
+    },
+    "builtins.mappingproxy": lambda value: {TAG: "mappingproxy", "items": [dict(value)]},
+    "types.SimpleNamespace": lambda value: {TAG: "namespace", "fields": vars(value)},
+    "types.GenericAlias": _generic,
+    "collections._CallableGenericAlias": _generic,
+    "types.UnionType": lambda value: {TAG: "union", "items": list(value.__args__)},
+    "typing.Union": lambda value: {TAG: "union", "items": list(value.__args__)},
+    "collections.OrderedDict": _mapping("ordereddict"),
+    "collections.Counter": _mapping("counter"),
+    "collections.defaultdict": _defaultdict,
+    "collections.deque": _deque,
+    "collections.ChainMap": lambda value: {TAG: "chainmap", "items": value.maps},
+    "functools.partial": _partial,
+    "re.Pattern": _pattern,
+    "zoneinfo.ZoneInfo": _zone,
+    **{f"operator.{name}": _operator for name in ("itemgetter", "attrgetter", "methodcaller")},
+    **{
+        f"ipaddress.IPv{version}{kind}": _address
+        for version in (4, 6)
+        for kind in ("Address", "Interface", "Network")
+    },
+    "array.array": lambda value: {
+        TAG: "array",
+        "typecode": value.typecode,
+        "items": value.tolist(),
+    },
+    "torch.dtype": _torch_name,
+    "torch.layout": _torch_name,
+    "torch.memory_format": _torch_name,
+    "torch.device": lambda value: {TAG: "torch.device", "value": str(value)},
+    "torch.Size": lambda value: {TAG: "torch.size", "items": list(value)},
+    "nemo_run.Script": _script,
+}
+
+
+# --- What cannot travel -----------------------------------------------------------------------
+
+
+def _last_resort(value: Any) -> dict[str, Any]:
+    """Write a value as the name it has in a module, where it has one; else say what to do."""
+    kind = type(value)
+    if isinstance(getattr(value, "__qualname__", None), str):
+        return _by_name(value)
+    if "enum" in sys.modules and isinstance(value, sys.modules["enum"].Enum):
+        raise CannotTravel(f"Its class {kind.__qualname__} must be at the top of a module.")
+    if hasattr(kind, "__dataclass_fields__") and not isinstance(value, BaseException):
+        raise CannotTravel(
+            f"Its class {kind.__qualname__} must be at the top of a module. Move it there."
+        )
+    raise CannotTravel(_advice(value))
+
+
+def _advice(value: Any) -> str:
+    kind = type(value)
+    wrap = f"Wrap it: run.Config({kind.__qualname__}, ...)."
+    base = next((b for b in _BUILT_IN if isinstance(value, b)), None)
+    if base is not None:
+        return f"It is of a subclass of {base.__name__}, which would be lost. {wrap}"
+    if hasattr(value, "read") and hasattr(value, "close"):
+        return "It is an open file. Give its path, and open it in the task."
+    if kind.__module__.lstrip("_") in ("thread", "threading", "socket", "asyncio", "queue"):
+        return f"It belongs to this process. Make it in the task, or wrap it. {wrap}"
+    if hasattr(value, "__next__"):
+        return "It is an iterator, which can be read once. Make it a list."
+    if kind.__module__.partition(".")[0] in ("torch", "jax", "jaxlib"):
+        return "It is a tensor or lives on one. Save it and give the path, or make it in the task."
+    return f"It is an object that only its own code can make. {wrap}"
+
+
+_BUILT_IN = (bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
+
+
+def explanation(problems: Sequence[tuple[str, Any, str]], where: str) -> str:
+    """Return the sentences of an error about values that cannot travel."""
+    lines = [_line(path, value, why, where) for path, value, why in problems]
+    if len(lines) == 1:
+        return lines[0]
+    return "\n".join([f"{len(lines)} values cannot be written to a file:", *lines])
+
+
+def _line(path: str, value: Any, why: str, where: str) -> str:
+    place = path or "The configuration itself"
+    start = f"{where}: {place}" if where else place
+    kind = type(value)
+    return (
+        f"{start} cannot be written to a file and read back in the job: it is "
+        f"{worker.safe_repr(value, 80)}, of type {kind.__module__}.{kind.__qualname__}. "
+        f"{_sentence(why)}"
+    )
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!")) else f"{text}."
