@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nemo_run import __version__
-from nemo_run.exceptions import NemoRunError
+from nemo_run.exceptions import NemoRunError, nearest
 
 from .lazy import LazyGroup
 from .settings import Settings, common_options, note
@@ -74,33 +74,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str], settings: Settings) -> int:
     try:
         code = app.main(arguments, prog_name="nemo-run", obj=settings, standalone_mode=False)
-        return code if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        note(error.ctx.get_help())
-        return 2
-    except click.UsageError as error:
-        return _wrong_use(error)
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
     except click.Abort:
         note("\nNothing was changed.")
         return 130
     except click.ClickException as error:
-        return _say(error.format_message(), error.exit_code)
+        return _refused(error)
     except (NemoRunError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            raise
         if settings.verbose:
             _print_traceback()
         return _say(_sentence(error), 1)
     except Exception:  # noqa: BLE001 - the last one to see it: it is shown whole, never swallowed
         _print_traceback()
         return _say("This is a bug in NeMo Run. Please report it with the lines above.", 1)
+    return code if isinstance(code, int) else 0
 
 
-def _wrong_use(error: click.UsageError) -> int:
+def _refused(error: click.ClickException) -> int:
+    """Say what is wrong with the command line."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        note(error.ctx.get_help())
+        return 2
     message = error.format_message()
-    if error.ctx is not None:
+    if isinstance(error, click.NoSuchOption):
+        message = f"No option {error.option_name!r}.{nearest(error.option_name, error.possibilities or ())}"
+    if isinstance(error, click.UsageError) and error.ctx is not None:
         message += f" See: {error.ctx.command_path} --help"
-    return _say(message, 2)
+    return _say(message, error.exit_code)
 
 
 def _say(message: str, code: int) -> int:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nemo_run.management.display import Display
     from nemo_run.management.logs import Piece
     from nemo_run.management.status import ExperimentStatus, JobStatus
-    from nemo_run.management.store import Record
+    from nemo_run.management.record import Record
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _MARKS = {

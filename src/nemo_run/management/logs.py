@@ -12,17 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nemo_run.exceptions import NotFoundError, PlanError, StoreError
+from nemo_run.exceptions import PlanError, StoreError
 from nemo_run.execution.backend import LogFile
 from nemo_run.execution.jobspec import JobSpec
+from nemo_run.execution.observation import State
 
 from . import tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from .record import Record
     from .status import ExperimentStatus, JobStatus
-    from .store import Record
 
 DEFAULT_RANKS = "0,last"
 
@@ -84,6 +85,12 @@ def _rank_range(part: str, world_size: int, whole: str) -> Iterable[int]:
     )
 
 
+def label(piece: Piece) -> str:
+    """Return the name that stands before lines where several logs are mixed: ``[train/a:0]``."""
+    member = f"/{piece.member}" if piece.member != piece.job else ""
+    return f"[{piece.job}{member}:{piece.rank}]"
+
+
 def spec_of(record: Record, job: str) -> JobSpec | None:
     """Return what was planned for ``job``, or None where nothing was written for it.
 
@@ -105,7 +112,10 @@ def log_files(record: Record, job: str, attempt: int) -> list[LogFile]:
     The backend that ran it is asked; where it is not installed here, what lies in the folder
     counts.
     """
-    spec = spec_of(record, job)
+    return _files_of(record, job, spec_of(record, job), attempt)
+
+
+def _files_of(record: Record, job: str, spec: JobSpec | None, attempt: int) -> list[LogFile]:
     if spec is not None:
         from nemo_run.execution.registry import get_backend
 
@@ -150,28 +160,38 @@ class _Source:
     def piece(self, data: bytes) -> Piece:
         return Piece(self.job, self.file.member, self.file.attempt, self.file.rank, data)
 
-    def read(self) -> tuple[bool, Piece | None]:
-        """Return whether there may be more, and what was read."""
-        before = self.cursor.offset
+    def read(self, end: int) -> Iterator[Piece]:
+        """Give out what there is, until ``end`` was passed or nothing more came."""
+        while True:
+            before = self.cursor.offset
+            data = self._bytes()
+            if self.lines is not None:
+                cut_short = self.lines.flush() if self.cursor.offset < before else b""
+                whole = cut_short + self.lines.feed(data)
+            else:
+                whole = data
+            if whole:
+                yield self.piece(whole)
+            if not data or self.cursor.offset >= end:
+                return
+
+    def flush(self) -> Iterator[Piece]:
+        """Give out a last line that has no end."""
+        rest = self.lines.flush() if self.lines is not None else b""
+        if rest:
+            yield self.piece(rest)
+
+    def _bytes(self) -> bytes:
         try:
             data, self.cursor = tail.read(self.cursor)
         except OSError as error:
             self.failures += 1
-            if self.failures > _PATIENCE:
-                raise StoreError(
-                    f"The log {self.file.path} cannot be read: {error.strerror}."
-                ) from error
-            return False, None
+            if self.failures <= _PATIENCE:
+                return b""
+            message = f"The log {self.file.path} cannot be read: {error.strerror}."
+            raise StoreError(message) from error
         self.failures = 0
-        if self.lines is None:
-            return bool(data), self.piece(data) if data else None
-        cut_short = self.lines.flush() if self.cursor.offset < before else b""
-        whole = cut_short + self.lines.feed(data)
-        return bool(data), self.piece(whole) if whole else None
-
-    def rest(self) -> Piece | None:
-        rest = self.lines.flush() if self.lines is not None else b""
-        return self.piece(rest) if rest else None
+        return data
 
 
 @dataclass
@@ -183,6 +203,7 @@ class LogReader:
         jobs: The ids of the jobs; each must exist.
         ranks: Which processes.
         attempt: One attempt only, or None for the one that runs now and those after it.
+        all_attempts: Begin at the first attempt.
         whole_lines: Whether pieces end where lines end; needed when several logs are mixed.
         last_lines: Begin at the last so many lines of each log; None for all.
     """
@@ -191,20 +212,18 @@ class LogReader:
     jobs: Sequence[str]
     ranks: Ranks = field(default_factory=Ranks)
     attempt: int | None = None
+    all_attempts: bool = False
     whole_lines: bool = True
     last_lines: int | None = None
 
     def __post_init__(self) -> None:
-        known = [str(job["id"]) for job in self.record.jobs]
         for job in self.jobs:
-            if job not in known:
-                raise NotFoundError(
-                    f"not found: no job {job!r} in {self.record.id}. Jobs: {', '.join(known)}."
-                )
+            self.record.job(job)
         self._open = list(self.jobs)
         self._first: dict[str, int] = {}
         self._sources: dict[tuple[str, int], list[_Source]] = {}
         self._ended: set[tuple[str, int]] = set()
+        self._specs: dict[str, JobSpec | None] = {}
 
     @property
     def ended(self) -> bool:
@@ -222,17 +241,25 @@ class LogReader:
             known = status.jobs.get(job)
             if known is None:
                 continue
-            attempts = self._attempts(job, known)
             over = known.state.terminal
-            for attempt in attempts:
+            for attempt in self._attempts(job, known):
+                if known.state is State.CREATED and attempt >= known.attempt:
+                    continue
                 yield from self._read_attempt(job, attempt, over=over or attempt < known.attempt)
             if over or (self.attempt is not None and self.attempt < known.attempt):
                 self._open.remove(job)
 
+    def flush(self) -> Iterator[Piece]:
+        """Give out last lines that have no end yet; for who will not read again."""
+        for sources in self._sources.values():
+            for source in sources:
+                yield from source.flush()
+
     def _attempts(self, job: str, known: JobStatus) -> list[int]:
         if self.attempt is not None:
             return [self.attempt] if self.attempt <= known.attempt else []
-        first = self._first.setdefault(job, max(known.attempt, 1))
+        newest = 1 if self.all_attempts else max(known.attempt, 1)
+        first = self._first.setdefault(job, newest)
         return [
             number
             for number in range(first, max(known.attempt, 1) + 1)
@@ -244,28 +271,21 @@ class LogReader:
         self._find_new(sources, job, attempt)
         # Sizes are taken once: a process that writes faster than its log is read, or one that
         # is left over from an ended job, must not keep the reader here for ever.
-        ends = {id(source): _size(source.file.path) for source in sources}
-        busy = list(sources)
-        while busy:
-            still = []
-            for source in busy:
-                more, piece = source.read()
-                if piece is not None:
-                    yield piece
-                if more and source.cursor.offset < ends[id(source)]:
-                    still.append(source)
-            busy = still
+        ends = [_size(source.file.path) for source in sources]
+        for source, end in zip(sources, ends, strict=True):
+            yield from source.read(end)
+            if over:
+                yield from source.flush()
         if over:
-            for source in sources:
-                piece = source.rest()
-                if piece is not None:
-                    yield piece
             del self._sources[(job, attempt)]
             self._ended.add((job, attempt))
 
     def _find_new(self, sources: list[_Source], job: str, attempt: int) -> None:
         seen = {source.file.path for source in sources}
-        for file in chosen_files(log_files(self.record, job, attempt), self.ranks):
+        if self._specs.get(job) is None:
+            self._specs[job] = spec_of(self.record, job)
+        files = _files_of(self.record, job, self._specs[job], attempt)
+        for file in chosen_files(files, self.ranks):
             if file.path in seen:
                 continue
             cursor = tail.Cursor(file.path)
@@ -309,3 +329,20 @@ def follow(
             return
         pause = min(pause * 1.5, 0.5) if quiet else 0.05
         wait(pause)
+
+
+def watch(record: Record) -> Callable[[], ExperimentStatus]:
+    """Return a function that tells how the experiment stands, reading only what is new."""
+    from .status import ExperimentStatus, replay
+
+    journal = record.journal
+    offset, status = 0, ExperimentStatus()
+
+    def now() -> ExperimentStatus:
+        nonlocal offset, status
+        events, offset = journal.read(offset)
+        if events:
+            status = replay(events, status)
+        return status
+
+    return now

@@ -1,0 +1,67 @@
+"""The shapes of ``--json``: stable, described in ``docs/cli.md``. Fields may be added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.management.logs import log_files
+
+if TYPE_CHECKING:
+    from nemo_run.execution.observation import Observation
+    from nemo_run.management.record import Record
+    from nemo_run.management.status import ExperimentStatus, JobStatus
+
+
+def status_document(record: Record, status: ExperimentStatus) -> dict[str, Any]:
+    """Return an experiment's state and that of its jobs."""
+    from nemo_run.management.charge import taken
+
+    conductor = status.conductor
+    return {
+        "id": record.id,
+        "title": record.title,
+        "state": str(status.state),
+        "path": str(record.path),
+        "created": status.created,
+        "started": status.started,
+        "ended": status.ended,
+        "cancel_requested": status.cancel_requested,
+        "conductor": conductor
+        and {
+            "alive": conductor.ended is None and taken(record),
+            "pid": conductor.pid,
+            "host": conductor.host,
+            "started": conductor.started,
+            "ended": conductor.ended,
+        },
+        "jobs": [job_document(record, job) for job in status.jobs.values()],
+    }
+
+
+def job_document(record: Record, job: JobStatus) -> dict[str, Any]:
+    """Return one job's state, and where its logs lie."""
+    return {
+        "id": job.id,
+        **_observation(job.observation),
+        "handle": job.handle,
+        "submitted": job.submitted,
+        "cancel_requested": job.cancel_requested,
+        "previous": [_observation(seen) for seen in job.previous],
+        "members": [{"name": name, **_observation(seen)} for name, seen in job.members],
+        "logs": [
+            {"member": f.member, "attempt": f.attempt, "rank": f.rank, "path": f.path}
+            for f in log_files(record, job.id, max(job.attempt, 1))
+        ],
+    }
+
+
+def _observation(seen: Observation) -> dict[str, Any]:
+    return {
+        "state": str(seen.state),
+        "reason": str(seen.reason),
+        "exit_code": seen.exit_code,
+        "attempt": seen.attempt,
+        "message": seen.message,
+        "started": seen.started,
+        "ended": seen.ended,
+    }

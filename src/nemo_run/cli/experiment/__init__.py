@@ -1,0 +1,34 @@
+"""``nemo-run experiment``: one command a module, imported when it is called."""
+
+from __future__ import annotations
+
+import click
+
+from nemo_run.cli.lazy import LazyGroup
+from nemo_run.cli.settings import common_options
+
+_COMMANDS = {
+    "list": "List experiments, newest first.",
+    "show": "Show all that is known of an experiment: jobs, configuration, results.",
+    "status": "Show where each job stands, and what to type next.",
+    "logs": "Print the output of jobs, or follow it.",
+    "cancel": "End one job or all, with all their processes.",
+    "resume": "Go on with an experiment that stopped.",
+    "rerun": "Run the stored tasks once more, as a new experiment.",
+    "delete": "Remove an experiment with all its files.",
+    "reindex": "Rebuild the index that makes listing fast.",
+}
+
+_EPILOG = "ID is an experiment's id, the start of one, or a title (its newest experiment)."
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_of={
+        name: (f"nemo_run.cli.experiment.{name}:command", line) for name, line in _COMMANDS.items()
+    },
+    epilog=_EPILOG,
+)
+@common_options
+def group() -> None:
+    """List, show, follow, cancel, repeat and delete experiments."""

@@ -1,0 +1,176 @@
+"""``nemo-run experiment logs``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from nemo_run.cli.advice import abandoned, is_abandoned
+from nemo_run.cli.output import LogWriter
+from nemo_run.cli.select import job_of, record_of
+from nemo_run.cli.settings import common_options, json_option, note
+from nemo_run.console.terminal import is_terminal
+from nemo_run.exceptions import PlanError
+from nemo_run.execution.observation import State
+from nemo_run.management.logs import (
+    DEFAULT_RANKS,
+    LogReader,
+    Ranks,
+    chosen_files,
+    follow,
+    log_files,
+    watch,
+)
+
+if TYPE_CHECKING:
+    from nemo_run.management.record import Record
+    from nemo_run.management.status import ExperimentStatus
+
+
+def _ranks(_context: click.Context, _parameter: click.Parameter, text: str) -> Ranks:
+    try:
+        return Ranks(text)
+    except PlanError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _pattern(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> re.Pattern[bytes] | None:
+    if text is None:
+        return None
+    try:
+        return re.compile(text.encode())
+    except re.error as error:
+        raise click.BadParameter(f"{text!r} is no regular expression: {error}.") from None
+
+
+def _attempt(_context: click.Context, _parameter: click.Parameter, text: str | None) -> int | None:
+    """Return the number; 0 for all."""
+    if text is None:
+        return None
+    if text == "all":
+        return 0
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise click.BadParameter(f"{text!r} is neither a number from 1 nor 'all'.")
+
+
+@click.command("logs")
+@click.argument("experiment", metavar="ID")
+@click.argument("job", metavar="[JOB]", required=False)
+@click.option("-f", "--follow", "follows", is_flag=True, help="Go on until the jobs have ended.")
+@click.option(
+    "--rank", "ranks", default=DEFAULT_RANKS, show_default=True, callback=_ranks,
+    help="Which processes: 0,last or 0-3 or all.",
+)  # fmt: skip
+@click.option("--attempt", callback=_attempt, help="Which try: a number or 'all'. [default: last]")
+@click.option("--tail", "last", type=click.IntRange(0), metavar="N", help="Only the last N lines.")
+@click.option(
+    "--grep", "pattern", callback=_pattern, metavar="REGEX", help="Only lines that match."
+)
+@json_option
+@common_options
+def command(
+    experiment: str,
+    job: str | None,
+    follows: bool,
+    ranks: Ranks,
+    attempt: int | None,
+    last: int | None,
+    pattern: re.Pattern[bytes] | None,
+    as_json: bool,
+) -> int:
+    """Print the output of JOB, or of all jobs; JOB is an id, or a number from 0.
+
+    Lines of several logs are marked with who wrote them. --follow waits for jobs that have not
+    begun, goes on over attempts, and ends with code 1 when a job did not succeed. Ctrl-C ends
+    the following only, never a job. With --json, each line is one JSON document.
+    """
+    record = record_of(experiment)
+    jobs = [job_of(record, job)] if job is not None else [str(j["id"]) for j in record.jobs]
+    status = record.status()
+    several = as_json or len(jobs) > 1 or _count(record, jobs[0], status, ranks) > 1
+    writer = LogWriter(sys.stdout, prefixed=several, pattern=pattern, as_json=as_json)
+    reader = LogReader(
+        record,
+        jobs,
+        ranks=ranks,
+        attempt=attempt or None,
+        all_attempts=attempt == 0,
+        whole_lines=several or pattern is not None,
+        last_lines=last,
+    )
+    if follows:
+        return _follow(record, jobs, reader, writer)
+    for piece in reader.read(status):
+        writer.write(piece)
+    for piece in reader.flush():
+        writer.write(piece)
+    _notes(record, jobs, status, ranks, attempt, empty=writer.empty)
+    return 0
+
+
+def _follow(record: Record, jobs: list[str], reader: LogReader, writer: LogWriter) -> int:
+    now = watch(record)
+    told = False
+
+    def status() -> ExperimentStatus:
+        nonlocal told
+        seen = now()
+        if not told and is_abandoned(record, seen):
+            told = True
+            note(abandoned(record, seen))
+        return seen
+
+    try:
+        for piece in follow(reader, status=status):
+            writer.write(piece)
+    except KeyboardInterrupt:
+        note(
+            f"\nNo longer following; the jobs go on. Again: nemo-run experiment logs -f {record.id}"
+        )
+        raise
+    ends = [now().jobs[job] for job in jobs]
+    for job in ends:
+        if job.state is not State.SUCCEEDED:
+            note(f"{job.id}: {job.describe()}")
+    return int(any(job.state is not State.SUCCEEDED for job in ends))
+
+
+def _notes(
+    record: Record,
+    jobs: list[str],
+    status: ExperimentStatus,
+    ranks: Ranks,
+    attempt: int | None,
+    *,
+    empty: bool,
+) -> None:
+    """Tell what is not seen in the output."""
+    known = [status.jobs[job] for job in jobs if job in status.jobs]
+    if empty:
+        states = ", ".join(f"{job.id} is {job.describe()}" for job in known[:5])
+        note(f"Nothing was written{f' in attempt {attempt}' if attempt else ''}: {states}.")
+        return
+    if not is_terminal(sys.stderr):
+        return
+    again = [job for job in known if job.attempt > 1]
+    if attempt is None and again:
+        note(f"This was attempt {again[0].attempt} of {again[0].id}; --attempt all shows each.")
+    for job in known:
+        files = log_files(record, job.id, max(job.attempt, 1))
+        shown = chosen_files(files, ranks)
+        if len(shown) < len(files):
+            note(f"{len(shown)} of {len(files)} logs of {job.id}; --rank all shows each.")
+            return
+
+
+def _count(record: Record, job: str, status: ExperimentStatus, ranks: Ranks) -> int:
+    """Return how many logs of one job are asked for."""
+    known = status.jobs.get(job)
+    attempt = max(known.attempt if known else 1, 1)
+    return len(chosen_files(log_files(record, job, attempt), ranks))

@@ -1,0 +1,27 @@
+"""``nemo-run experiment resume``."""
+
+from __future__ import annotations
+
+import click
+
+from nemo_run.cli.select import record_of
+from nemo_run.cli.settings import common_options, json_option, print_json
+
+
+@click.command("resume")
+@click.argument("experiment", metavar="ID")
+@json_option
+@common_options
+def command(experiment: str, as_json: bool) -> None:
+    """Go on with an experiment whose conductor is gone, or try again what did not succeed.
+
+    Jobs that succeeded are not run again; jobs that run are not disturbed.
+    """
+    from nemo_run.management.operations import resume, status
+
+    record = record_of(experiment)
+    resume(record)
+    if as_json:
+        print_json({"id": record.id, "state": str(status(record).state)})
+    else:
+        print(f"Resumed {record.id}. Follow it: nemo-run experiment logs -f {record.id}")

@@ -1,0 +1,151 @@
+"""``nemo-run experiment show``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nemo_run.cli.documents import status_document
+from nemo_run.cli.inspect import JobView, view
+from nemo_run.cli.select import job_of, record_of
+from nemo_run.cli.settings import common_options, json_option, print_json, settings_of
+from nemo_run.console.terminal import Look, visible
+from nemo_run.console.times import ago, duration, moment, size
+from nemo_run.management.masking import mask_all, mask_arguments
+
+if TYPE_CHECKING:
+    from nemo_run.management.record import Record
+    from nemo_run.management.status import ExperimentStatus
+
+
+@click.command("show")
+@click.argument("experiment", metavar="ID")
+@click.argument("job", metavar="[JOB]", required=False)
+@click.option("--history", is_flag=True, help="Say where each value was set.")
+@json_option
+@common_options
+@click.pass_context
+def command(
+    context: click.Context, experiment: str, job: str | None, history: bool, as_json: bool
+) -> None:
+    """Show all that is known of an experiment, or of one JOB of it.
+
+    Who started it and how, the code's state, and for each job its configuration, environment,
+    files and results. None of the experiment's own code is imported.
+    """
+    record = record_of(experiment)
+    status = record.status()
+    jobs = [job_of(record, job)] if job is not None else [str(j["id"]) for j in record.jobs]
+    look = settings_of(context).look
+    views = [view(record, status, one, history=history, width=look.width) for one in jobs]
+    if as_json:
+        print_json(_document(record, status, views))
+        return
+    lines = _head(record, status, look, time.time())
+    for one in views:
+        lines += ["", *_job(record, one, look)]
+    print("\n".join(lines))
+
+
+def _document(record: Record, status: ExperimentStatus, views: list[JobView]) -> dict[str, Any]:
+    states = {job["id"]: job for job in status_document(record, status)["jobs"]}
+    meta = {key: value for key, value in record.meta.items() if key != "jobs"}
+    return {
+        **_masked(meta),
+        "id": record.id,
+        "path": str(record.path),
+        "state": str(status.state),
+        "started": status.started,
+        "ended": status.ended,
+        "jobs": [{**one.document, **states.get(one.id, {}), **one.to_json()} for one in views],
+    }
+
+
+def _masked(meta: dict[str, Any]) -> dict[str, Any]:
+    shown = dict(meta)
+    if isinstance(meta.get("argv"), list):
+        shown["argv"] = mask_arguments([str(word) for word in meta["argv"]])
+    if isinstance(meta.get("environment"), dict):
+        shown["environment"] = mask_all(meta["environment"])
+    return shown
+
+
+def _head(record: Record, status: ExperimentStatus, look: Look, now: float) -> list[str]:
+    import shlex
+
+    meta = _masked(record.meta)
+    python = meta.get("python")
+    if isinstance(python, dict):
+        python = f"{python.get('version', '')} ({python.get('executable', '')})"
+    ran = None
+    if status.started is not None:
+        ran = (now if status.ended is None else status.ended) - status.started
+    facts = {
+        "Title": record.title,
+        "State": look.state(str(status.state)),
+        "Created": f"{moment(record.created)} ({ago(record.created, now)})",
+        "Ran": duration(ran) if ran is not None else "",
+        "By": "@".join(str(meta[key]) for key in ("user", "host") if meta.get(key)),
+        "Folder": str(record.path),
+        "Command": shlex.join(map(str, meta.get("argv") or [])),
+        "In": str(meta.get("cwd") or ""),
+        "Python": str(python or ""),
+        "Git": _git(meta.get("git")),
+        "Packages": f"{len(meta['packages'])} (see --json)" if meta.get("packages") else "",
+    }
+    lines = [look.paint(visible(record.id), "bold")]
+    for name, value in facts.items():
+        if value:
+            shown = value if name == "State" else visible(value)
+            lines.append(f"  {name:<9} {shown}")
+    return lines
+
+
+def _git(git: Any) -> str:
+    if not isinstance(git, dict):
+        return ""
+    changed = git.get("changed") or git.get("modified") or git.get("dirty") or []
+    count = len(changed) if isinstance(changed, list | dict) else int(bool(changed))
+    commit = str(git.get("commit") or "")[:12]
+    branch = f" on {git['branch']}" if git.get("branch") else ""
+    return f"{commit}{branch}{f', {count} changed' if count else ''}"
+
+
+def _job(record: Record, one: JobView, look: Look) -> list[str]:
+    after = ", ".join(_edge(edge) for edge in one.document.get("dependencies", ()))
+    state = look.state(one.state.split(" ")[0], one.state)
+    lines = [f"{look.paint(f'Job {visible(one.id)}', 'bold')}  {state}"]
+    if one.document.get("executor"):
+        lines.append(f"  On        {visible(str(one.document['executor']))}")
+    if after:
+        lines.append(f"  After     {visible(after)}")
+    for member in one.members:
+        several = len(one.members) > 1
+        indent = "  "
+        if several:
+            lines.append(f"  {look.paint(visible(member.name), 'bold')}")
+            indent = "    "
+        lines += _section("Command", [member.command], indent)
+        lines += _section(
+            "Environment", [f"{k}={v}" for k, v in member.environment.items()], indent
+        )
+        lines += _section("Configuration", member.configuration.splitlines(), indent)
+        lines += _section("Result", member.result.splitlines(), indent)
+    files = [f"{file.path}  {size(file.size)}" for file in one.files]
+    lines += _section(f"Files in {record.job_dir(one.id)}", files, "  ")
+    return lines
+
+
+def _section(title: str, content: list[str], indent: str) -> list[str]:
+    if not any(content):
+        return []
+    return [f"{indent}{title}", *(f"{indent}  {visible(line)}" for line in content)]
+
+
+def _edge(edge: Any) -> str:
+    if not isinstance(edge, dict):
+        return str(edge)
+    kind = edge.get("kind", "afterok")
+    return str(edge["job"]) + (f" ({kind})" if kind != "afterok" else "")

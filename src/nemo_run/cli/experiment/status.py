@@ -1,0 +1,100 @@
+"""``nemo-run experiment status``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from nemo_run.cli.advice import abandoned, is_abandoned, next_steps
+from nemo_run.cli.documents import status_document
+from nemo_run.cli.select import job_of, record_of
+from nemo_run.cli.settings import common_options, json_option, print_json, settings_of
+from nemo_run.console.tables import Column, table
+from nemo_run.console.terminal import Look, visible
+from nemo_run.console.times import duration, moment
+from nemo_run.execution.observation import State
+from nemo_run.management.logs import log_files
+from nemo_run.management.status import describe
+
+if TYPE_CHECKING:
+    from nemo_run.management.record import Record
+    from nemo_run.management.status import ExperimentStatus, JobStatus
+
+
+@click.command("status")
+@click.argument("experiment", metavar="ID")
+@click.argument("job", metavar="[JOB]", required=False)
+@click.option("--exit-code", is_flag=True, help="End with code 1 unless every job succeeded.")
+@json_option
+@common_options
+@click.pass_context
+def command(
+    context: click.Context, experiment: str, job: str | None, exit_code: bool, as_json: bool
+) -> int:
+    """Show where each job of the experiment stands, or one JOB; and what to type next."""
+    from nemo_run.management.operations import status as status_of
+
+    record = record_of(experiment)
+    status = status_of(record)
+    chosen = [job_of(record, job)] if job is not None else list(status.jobs)
+    if as_json:
+        document = status_document(record, status)
+        document["jobs"] = [one for one in document["jobs"] if one["id"] in chosen]
+        print_json(document)
+    else:
+        look = settings_of(context).look
+        print("\n".join(_text(record, status, chosen, look, time.time())))
+    good = all(status.jobs[one].state is State.SUCCEEDED for one in chosen)
+    return int(exit_code and not good)
+
+
+def _text(
+    record: Record, status: ExperimentStatus, chosen: list[str], look: Look, now: float
+) -> list[str]:
+    jobs = [status.jobs[job] for job in chosen]
+    state = str(status.state)
+    lines = [f"{look.paint(visible(record.id), 'bold')}  {look.state(state)}", ""]
+    lines += table(_COLUMNS, [_row(job, now) for job in jobs], look)
+    lines += _details(record, jobs)
+    if is_abandoned(record, status):
+        lines += ["", look.paint(abandoned(record, status), "yellow")]
+    return [*lines, "", *next_steps(record, status)]
+
+
+_COLUMNS = (
+    Column("JOB", least=12),
+    Column("STATE", style=lambda look, text: look.state(text.split(" ")[0], text)),
+    Column("ATTEMPT", right=True),
+    Column("STARTED"),
+    Column("DURATION", right=True),
+)
+
+
+def _row(job: JobStatus, now: float) -> list[str]:
+    spent = None
+    if job.started is not None:
+        spent = (now if job.ended is None else job.ended) - job.started
+    return [job.id, job.describe(), str(job.attempt or "-"), moment(job.started), duration(spent)]
+
+
+def _details(record: Record, jobs: list[JobStatus]) -> list[str]:
+    """Return what the engine said of each job, how its members are, and where its log lies."""
+    lines = []
+    for job in jobs:
+        told = [job.message] if job.message else []
+        told += [
+            f"attempt {seen.attempt}: {describe(seen.state, seen.reason, seen.exit_code)}"
+            for seen in job.previous
+        ]
+        told += [
+            f"{name}: {describe(seen.state, seen.reason, seen.exit_code)}"
+            for name, seen in job.members
+            if len(job.members) > 1
+        ]
+        if job.state is not State.CREATED and job.state is not State.SKIPPED:
+            told += [file.path for file in log_files(record, job.id, max(job.attempt, 1))[:1]]
+        if told:
+            lines += ["", visible(job.id), *(f"  {visible(line)}" for line in told)]
+    return lines

@@ -1,0 +1,176 @@
+"""What lies in the folder of a job, for people to look at. Runs none of its code."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.exceptions import NemoRunError
+from nemo_run.management.logs import spec_of
+from nemo_run.management.masking import mask_all, mask_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from nemo_run.execution.jobspec import Member
+    from nemo_run.management.record import Record
+    from nemo_run.management.status import ExperimentStatus
+
+
+@dataclass(frozen=True)
+class FileView:
+    """A file of a job: its path in the job's folder, and its bytes."""
+
+    path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class MemberView:
+    """One task of a job.
+
+    Attributes:
+        name: Its name in the job.
+        configuration: The task as a tree.
+        result: What it returned, as a tree; empty if nothing is known.
+        command: What each of its processes runs.
+        environment: What it is given beyond what the target has; secret values covered.
+        task: The task's document as stored.
+    """
+
+    name: str
+    configuration: str
+    result: str = ""
+    command: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    task: Any = None
+    result_document: Any = None
+
+
+@dataclass(frozen=True)
+class JobView:
+    """One job with all its files."""
+
+    id: str
+    state: str
+    document: Mapping[str, Any]
+    members: tuple[MemberView, ...]
+    files: tuple[FileView, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``show --json`` adds to the state of the job."""
+        return {
+            "tasks": [
+                {
+                    "name": member.name,
+                    "task": member.task,
+                    "configuration": member.configuration,
+                    "command": member.command,
+                    "environment": dict(member.environment),
+                    "result": member.result_document,
+                }
+                for member in self.members
+            ],
+            "files": [{"path": file.path, "size": file.size} for file in self.files],
+        }
+
+
+def view(
+    record: Record,
+    status: ExperimentStatus,
+    job: str,
+    *,
+    history: bool = False,
+    width: int | None = None,
+) -> JobView:
+    """Return what there is to see of a job.
+
+    Args:
+        record: The experiment.
+        status: Its state.
+        job: The job's id.
+        history: Whether the tree says where each value was set.
+        width: How wide the trees may be.
+    """
+    document = record.job(job)
+    folder = record.job_dir(job)
+    spec = spec_of(record, job)
+    specs = {member.name: member for member in spec.members} if spec else {}
+    names = [str(m["name"]) for m in document.get("members", ())] or list(specs) or [job]
+    grouped = bool(document.get("group"))
+    members = [
+        _member(folder / name if grouped else folder, name, specs.get(name), history, width)
+        for name in names
+    ]
+    known = status.jobs.get(job)
+    state = known.describe() if known else "CREATED"
+    return JobView(job, state, document, tuple(members), tuple(_files(folder)))
+
+
+def _member(
+    folder: Path, name: str, spec: Member | None, history: bool, width: int | None
+) -> MemberView:
+    task = _json(folder / "task.json")
+    result = _json(folder / "result.json")
+    return MemberView(
+        name=name,
+        configuration=_configuration(folder, history, width),
+        result=_result(result, width),
+        command=shlex.join(mask_arguments(spec.command)) if spec else "",
+        environment=mask_all(spec.environment) if spec else {},
+        task=task,
+        result_document=result,
+    )
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        # Not written, or damaged: the files are listed, and the rest can still be shown.
+        return None
+
+
+def _configuration(folder: Path, history: bool, width: int | None) -> str:
+    from nemo_run.config import codec
+    from nemo_run.config.printing import tree
+
+    try:
+        task = codec.loads((folder / "task.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return ""
+    except (OSError, NemoRunError, ValueError, KeyError, TypeError) as error:
+        return f"(cannot be read: {error})\n{_text(folder / 'task.yaml')}"
+    return tree(task, history=history, width=width)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _result(document: Any, width: int | None) -> str:
+    if not isinstance(document, dict):
+        return ""
+    if "unavailable" in document:
+        return f"{document['unavailable']} (could not be kept: {document.get('why', '')})"
+    from nemo_run.config import codec
+    from nemo_run.config.printing import tree
+
+    try:
+        return tree(codec.decode(document.get("value")), width=width)
+    except (NemoRunError, ValueError, KeyError, TypeError) as error:
+        return f"(cannot be read: {error})"
+
+
+def _files(folder: Path) -> list[FileView]:
+    return [
+        FileView(str(path.relative_to(folder)), path.lstat().st_size)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
