@@ -1,0 +1,272 @@
+"""A list of all experiments that is there at once, however many there are.
+
+The folders are the truth. What was read from them is kept in ``$NEMORUN_HOME/index.db``, which
+may be deleted at any time: listing asks the system for the time of each title's folder (who is
+there?) and for the size of each journal (did anything happen?), and reads only what changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nemo_run.exceptions import StoreError
+from nemo_run.execution.observation import State
+
+from . import index_rows, layout, locations, store
+from .index_rows import Row, Stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE titles (folder TEXT PRIMARY KEY, mtime INTEGER) WITHOUT ROWID;
+CREATE TABLE experiments (
+    folder TEXT, journal_size INTEGER, journal_mtime INTEGER,
+    id TEXT, title TEXT, path TEXT PRIMARY KEY, created REAL, state TEXT, jobs INTEGER,
+    succeeded INTEGER, failed INTEGER, started REAL, ended REAL, user TEXT, error TEXT
+) WITHOUT ROWID;
+"""
+_REPLACE = "REPLACE INTO experiments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SELECT = """
+SELECT id, title, path, created, state, jobs, succeeded, failed, started, ended, user, error
+FROM experiments
+WHERE (?1 IS NULL OR title = ?1) AND (?2 IS NULL OR state IN (SELECT value FROM json_each(?2)))
+ORDER BY created DESC, id DESC LIMIT ?3
+"""
+
+_STATE = Row._fields.index("state")
+_STATES = {str(state): state for state in State}
+
+_NEVER: Stamp = (-2, -2)
+
+# Another process is writing the index. It writes what we would have written.
+_PATIENCE_SECONDS = 1.0
+# A folder changed this shortly before it was read may change again within the same tick of its
+# file system's clock (2 seconds on FAT, 1 on older NFS).
+_TICK_NANOSECONDS = 2_000_000_000
+
+
+class Listing(NamedTuple):
+    """Experiments, newest first, and what the user should know about the list.
+
+    Attributes:
+        rows: One for each experiment; a damaged one has ``error`` set.
+        warnings: Sentences.
+    """
+
+    rows: list[Row]
+    warnings: list[str]
+
+
+class _Changes(NamedTuple):
+    gone: list[str]
+    titles: list[tuple[str, int]]
+    entries: list[tuple[str, Stamp, Row]]
+
+
+def rows(
+    state: State | str | Collection[State | str] | None = None,
+    title: str | None = None,
+    limit: int | None = None,
+) -> Listing:
+    """Return the experiments, newest first.
+
+    Args:
+        state: Only those in this state, or one of these.
+        title: Only those with this title.
+        limit: At most so many.
+    """
+    home = layout.home()
+    warnings: list[str] = []
+    connection = _refreshed(home / layout.INDEX, locations.bases(), warnings)
+    try:
+        found = _select(connection, state, title, limit)
+    finally:
+        connection.close()
+    warnings.extend(row.error for row in found if row.error)
+    return Listing(found, warnings)
+
+
+def reindex() -> Listing:
+    """Forget what was kept, sweep up what killed processes left, and read everything again."""
+    (layout.home() / layout.INDEX).unlink(missing_ok=True)
+    store.sweep()
+    return rows()
+
+
+def _refreshed(path: Path, bases: Sequence[Path], warnings: list[str]) -> sqlite3.Connection:
+    """Return an open index that is true now: the file, or a copy in memory where it must be."""
+    try:
+        return _refresh_file(path, bases)
+    except sqlite3.OperationalError as error:
+        if path.parent.is_dir():
+            warnings.append(_unusable(path, error))
+    except sqlite3.DatabaseError:
+        try:
+            path.unlink(missing_ok=True)
+            return _refresh_file(path, bases)
+        except (OSError, sqlite3.Error) as error:
+            warnings.append(_unusable(path, error))
+    connection = _prepared(sqlite3.connect(":memory:", isolation_level=None))
+    _save(connection, _changes(connection, bases))
+    return connection
+
+
+def _unusable(path: Path, error: Exception) -> str:
+    return (
+        f"The index {path} cannot be used ({error}), so every experiment was read, which takes "
+        "longer. The file may be deleted at any time."
+    )
+
+
+def _refresh_file(path: Path, bases: Sequence[Path]) -> sqlite3.Connection:
+    _create_private(path)
+    connection = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
+    try:
+        _prepared(connection)
+        changes = _changes(connection, bases)
+        try:
+            _save(connection, changes)
+        except sqlite3.OperationalError:
+            # Locked, read-only or full: the list is still right, it is only not kept.
+            connection = _in_memory(connection)
+            _save(connection, changes)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create_private(path: Path) -> None:
+    # SQLite would let the umask decide who may read it.
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise sqlite3.OperationalError(error.strerror or str(error)) from error
+
+
+def _in_memory(connection: sqlite3.Connection) -> sqlite3.Connection:
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    with connection:
+        connection.backup(copy)
+    connection.close()
+    return copy
+
+
+def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Make the tables, unless they are there as this version has them."""
+    # No WAL: it needs memory shared between machines, which NFS has not
+    # (https://www.sqlite.org/wal.html), and our transactions are short.
+    if _version(connection) == VERSION:
+        return connection
+    connection.execute("BEGIN IMMEDIATE")
+    if _version(connection) != VERSION:
+        connection.execute("DROP TABLE IF EXISTS titles")
+        connection.execute("DROP TABLE IF EXISTS experiments")
+        for statement in _SCHEMA.strip().split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+    return connection
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _changes(connection: sqlite3.Connection, bases: Iterable[Path]) -> _Changes:
+    """Compare what is kept with the folders, reading no file that did not change."""
+    times = dict(connection.execute("SELECT folder, mtime FROM titles"))
+    kept: dict[str, dict[str, Stamp]] = {}
+    # What was damaged is read again each time, for it may have been mended.
+    query = "SELECT folder, path, journal_size, journal_mtime, error FROM experiments"
+    for folder, path, size, mtime, error in connection.execute(query):
+        kept.setdefault(folder, {})[path] = _NEVER if error else (size, mtime)
+    changes = _Changes([], [], [])
+    for folder, mtime in _title_folders(bases):
+        before = kept.pop(folder, {})
+        paths: Collection[str] = before
+        if times.get(folder) != mtime:
+            paths = index_rows.experiments_in(folder)
+            changes.titles.append((folder, _settled(mtime)))
+        _compare(folder, paths, before, changes)
+    changes.gone.extend(path for paths in kept.values() for path in paths)
+    return changes
+
+
+def _compare(
+    folder: str, paths: Collection[str], before: dict[str, Stamp], changes: _Changes
+) -> None:
+    changes.gone.extend(path for path in before if path not in paths)
+    for path in paths:
+        stamp = index_rows.stamp(path)
+        if stamp is None:
+            changes.gone.append(path)
+        elif stamp != before.get(path):
+            changes.entries.append((folder, stamp, index_rows.read(path)))
+
+
+def _title_folders(bases: Iterable[Path]) -> Iterator[tuple[str, int]]:
+    for base in bases:
+        try:
+            with os.scandir(base / layout.EXPERIMENTS) as entries:
+                yield from ((e.path, e.stat().st_mtime_ns) for e in entries if e.is_dir())
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StoreError(
+                f"Could not list the experiments in {base / layout.EXPERIMENTS}: "
+                f"{error.strerror or error}. Check its permissions."
+            ) from error
+
+
+def _settled(mtime: int) -> int:
+    return mtime if time.time_ns() - mtime > _TICK_NANOSECONDS else 0
+
+
+def _save(connection: sqlite3.Connection, changes: _Changes) -> None:
+    if not any(changes):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.executemany(
+            "DELETE FROM experiments WHERE path = ?", ((path,) for path in changes.gone)
+        )
+        connection.executemany("REPLACE INTO titles VALUES (?, ?)", changes.titles)
+        connection.executemany(_REPLACE, map(_values, changes.entries))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _values(entry: tuple[str, Stamp, Row]) -> tuple[object, ...]:
+    folder, stamp, row = entry
+    return (folder, *stamp, *(str(v) if isinstance(v, State) else v for v in row))
+
+
+def _select(
+    connection: sqlite3.Connection,
+    state: State | str | Collection[State | str] | None,
+    title: str | None,
+    limit: int | None,
+) -> list[Row]:
+    wanted = None
+    if state is not None:
+        wanted = json.dumps([str(s) for s in ([state] if isinstance(state, str) else state)])
+    values = (title, wanted, -1 if limit is None else limit)
+    return [_as_row(row) for row in connection.execute(_SELECT, values)]
+
+
+def _as_row(values: tuple[Any, ...]) -> Row:
+    fields = list(values)
+    fields[_STATE] = _STATES[fields[_STATE]]
+    return Row._make(fields)
