@@ -27,16 +27,17 @@ if TYPE_CHECKING:
 class _Fiddle(NamedTuple):
     """The parts of one loaded fiddle that we talk to."""
 
+    # The node classes that its traversals know already.
+    known: set[type]
     config: ModuleType
     casting: ModuleType
     daglish: ModuleType
     history: ModuleType
     partial: ModuleType
     tag_type: ModuleType
-    # The node classes that its traversals know already.
-    known: set[type]
 
 
+_PARTS = _Fiddle._fields[1:]
 _fiddle: _Fiddle | None = None
 
 
@@ -92,6 +93,21 @@ def _own_entry(entry: Any) -> HistoryEntry:
     )
 
 
+class _Kind(str):
+    """What set a value; equals fiddle's ``NEW_VALUE`` too, by which fiddle picks what to print."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return str.__eq__(self, other) is True or getattr(other, "name", "") == "NEW_VALUE"
+
+    __hash__ = str.__hash__
+
+
+def _kind(entry: HistoryEntry) -> _Kind:
+    return _Kind(entry[2])
+
+
 def tag(node: Node[Any]) -> None:
     """Give a new node the fiddle tags of its target's annotations and of its arguments."""
     if _fiddle is None:
@@ -112,7 +128,7 @@ def take_tagged(node: Node[Any], key: str | int, value: Any) -> bool:
         return False
     _add_tags(node, key, value.tags)
     if "value" in value.__arguments__:
-        node._assign(key, value.__arguments__["value"])  # noqa: SLF001  (the node's other half)
+        node._arguments_set_value(key, value.__arguments__["value"])  # noqa: SLF001  (fiddle's name)
     elif node.__arguments__.get(key) is value:
         del node.__arguments__[key]
     return True
@@ -142,9 +158,8 @@ def _register() -> None:
     if found is None or (_fiddle is not None and _fiddle.config is found):
         return  # another package called fiddle, or done already
     try:
-        loaded = _Fiddle(
-            *(import_module(f"fiddle._src.{name}") for name in _Fiddle._fields[:-1]), known=set()
-        )
+        parts = [import_module(f"fiddle._src.{name}") for name in _PARTS]
+        loaded = _Fiddle(set(), *parts)
         _introduce(loaded)
     except (AttributeError, ImportError, TypeError) as error:
         _warn(error)
@@ -153,6 +168,7 @@ def _register() -> None:
 
 
 def _introduce(loaded: _Fiddle) -> None:
+    from .history import HistoryEntry
     from .node import Config, Node, Partial
 
     pairs = {Config: loaded.config.Config, Partial: loaded.partial.Partial}
@@ -165,6 +181,8 @@ def _introduce(loaded: _Fiddle) -> None:
     for source in kinds:
         for goal in kinds:
             loaded.casting.register_supported_cast(source, goal)
+    # Only programs with fiddle pay for this one.
+    HistoryEntry.kind = property(_kind)  # type: ignore[assignment]
 
 
 def _with_descendants(cls: type[Any]) -> Iterator[type[Any]]:
