@@ -108,4 +108,4 @@ def _tell(error: BaseException, text: str) -> None:
     if error.args and isinstance(error.args[0], str):
         error.args = (f"{error.args[0]}\n{text}", *error.args[1:])
     else:
-        error.__notes__ = [*getattr(error, "__notes__", []), text]
+        vars(error)["__notes__"] = [*getattr(error, "__notes__", []), text]

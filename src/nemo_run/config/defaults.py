@@ -17,7 +17,7 @@ from nemo_run.exceptions import ArgumentError
 
 from .history import History, caller, origin
 from .reference import Deferred, Reference
-from .signature import display_name, signature_info
+from .signature import signature_info
 
 if TYPE_CHECKING:
     from .history import Location, Origin
@@ -68,7 +68,12 @@ def _is_plain(value: Any) -> bool:
 
     if is_node(value) or callable(value):
         return True
-    return isinstance(value, tuple) or type(value).__hash__ is not object.__hash__
+    return isinstance(value, tuple) or _is_value(type(value))
+
+
+def _is_value(kind: type[Any]) -> bool:
+    # A class that compares by content is a value, one that compares by identity an object.
+    return getattr(kind, "__hash__", None) is not object.__hash__
 
 
 def _own_copy(default: Any) -> Any:
@@ -120,7 +125,9 @@ def _converted(value: Any, memo: dict[int, Any]) -> Any:
         items = [_converted(item, memo) for item in value]
         if any(new is not old for new, old in zip(items, value, strict=True)):
             result = kind._make(items)
-    elif hasattr(kind, "__dataclass_fields__") and kind not in _OURS and not isinstance(value, type):
+    elif (
+        hasattr(kind, "__dataclass_fields__") and kind not in _OURS and not isinstance(value, type)
+    ):
         result = _config_of(value, memo)
     # The value is kept beside its result: its identity must stay its own while we go.
     memo[id(value)] = (value, result)
@@ -176,7 +183,7 @@ def config_of_dataclass(instance: Any, memo: dict[int, Any] | None = None) -> An
         elif value is not MISSING and value is not parameters[name].default:
             arguments[name] = _converted(value, memo)
             history.add(name, value, said, place)
-    return Config._restore(kind, arguments, history)
+    return Config._restore(kind, arguments, history)  # noqa: SLF001  (the node's other half)
 
 
 def _refuse_lost_value(kind: type, field: Any, value: Any) -> None:
@@ -256,7 +263,7 @@ def _node_in(annotation: Any, target: Any) -> tuple[Any, Any] | None:
 
 
 def evaluated(annotation: str, target: Any) -> Any:
-    """Return what a string annotation of ``target`` means, or the string where it cannot be told."""
+    """Return what a string annotation means, or the string where that cannot be told."""
     import inspect
 
     unwrapped = inspect.unwrap(target) if callable(target) else target
@@ -272,8 +279,3 @@ def evaluated(annotation: str, target: Any) -> Any:
         except Exception:  # noqa: BLE001, S112  (a name that exists for type checkers only)
             continue
     return annotation
-
-
-def describe(target: Any) -> str:
-    """Return the name of a target for messages."""
-    return display_name(target)

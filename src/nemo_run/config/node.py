@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from nemo_run.exceptions import ArgumentAttributeError, ArgumentError
 
 from . import fiddle, positions
-from .defaults import ATOMS, MISSING, converted, default_of, fill_optional_nodes
+from .arguments import assign, read, remove, stored
+from .defaults import ATOMS, converted, fill_optional_nodes
 from .history import History, caller, origin
-from .reference import Deferred, Reference, resolved
+from .reference import Deferred, Reference
 from .signature import SignatureInfo, display_name, signature_info
 
 if TYPE_CHECKING:
@@ -90,7 +91,12 @@ class Node(Generic[T]):
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
-        self, fn_or_cls: Callable[..., T] | Any, /, *args: Any, bind_args: bool = True, **kwargs: Any
+        self,
+        fn_or_cls: Callable[..., T] | Any,
+        /,
+        *args: Any,
+        bind_args: bool = True,
+        **kwargs: Any,
     ) -> None:
         if type(fn_or_cls) in (dict, list, tuple, set):
             fn_or_cls, args, kwargs = _of_container(fn_or_cls, args, kwargs)
@@ -157,9 +163,7 @@ class Node(Generic[T]):
         tags = {name: frozenset(tags) for name, tags in self.__argument_tags__.items() if tags}
         past = {name: tuple(entries) for name, entries in self.__argument_history__.items()}
         metadata = fiddle.metadata_type(Metadata)
-        return tuple(arguments.values()), metadata(
-            self.__fn_or_cls__, tuple(arguments), tags, past
-        )
+        return tuple(arguments.values()), metadata(self.__fn_or_cls__, tuple(arguments), tags, past)
 
     @classmethod
     def __unflatten__(cls, values: Iterable[Any], metadata: Any) -> Self:
@@ -186,27 +190,8 @@ class Node(Generic[T]):
             raise AttributeError(name)
         arguments = self.__arguments__
         if name in arguments:
-            return arguments[name] if not self.__pending__ else self._loaded(name)
-        info = self.__signature_info__
-        key = info.keys.get(name, name)
-        if key != name and not info.has_var_keyword and key in arguments:
-            return self._loaded(key)
-        return self._default(key, name)
-
-    def _loaded(self, key: str | int) -> Any:
-        value = self.__arguments__[key]
-        if self.__pending__:
-            value = self.__arguments__[key] = resolved(value)
-        return value
-
-    def _default(self, key: str | int, name: str) -> Any:
-        value, own = default_of(self, key)
-        if value is MISSING:
-            raise ArgumentAttributeError(_not_set(self, name))
-        if own:
-            self.__arguments__[key] = value
-            self.__argument_history__.add(key, value, ("default", None, None), None)
-        return value
+            return stored(self, name) if self.__pending__ else arguments[name]
+        return read(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name[:2] == "__" == name[-2:]:
@@ -215,19 +200,11 @@ class Node(Generic[T]):
                 raise ArgumentAttributeError(f"{name} of a configuration cannot be set.")
             return
         target = self.__fn_or_cls__
-        self._assign(signature_info(target).key_of(name, target), value)
-
-    def _assign(self, key: str | int, value: Any) -> None:
-        if type(value) not in ATOMS:
-            if fiddle.take_tagged(self, key, value):
-                return
-            value = converted(value)
-        self.__arguments__[key] = value
-        self.__argument_history__.add_new_value(key, value)
+        assign(self, signature_info(target).key_of(name, target), value)
 
     # fiddle's own name of the same.
     def _arguments_set_value(self, key: str | int, value: Any) -> None:
-        self._assign(key, value)
+        assign(self, key, value)
 
     def __delattr__(self, name: str) -> None:
         info = self.__signature_info__
@@ -237,11 +214,7 @@ class Node(Generic[T]):
                 f"{name!r} of {display_name(self.__fn_or_cls__)} is not set, so there is nothing "
                 "to delete."
             )
-        self._remove(key)
-
-    def _remove(self, key: str | int) -> None:
-        del self.__arguments__[key]
-        self.__argument_history__.add_deleted_value(key)
+        remove(self, key)
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
@@ -269,12 +242,12 @@ class Node(Generic[T]):
     # Copies, comparison, text.
 
     def __copy__(self) -> Self:
-        return _copy(self, dict(self.__arguments__))
+        return cast("Self", _copy(self, dict(self.__arguments__)))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         from .copying import deep_copy_node
 
-        return deep_copy_node(self, memo)
+        return cast("Self", deep_copy_node(self, memo))
 
     def __reduce__(self) -> tuple[Any, ...]:
         tags = dict(self.__argument_tags__)
@@ -310,7 +283,7 @@ class Node(Generic[T]):
         """Return a deep copy; what is shared inside stays shared inside the copy."""
         import copy
 
-        return copy.deepcopy(self)
+        return cast("Self", copy.deepcopy(self))
 
     @_operation
     def walk(self, **fns: Callable[[Any], Any]) -> Self:
@@ -392,7 +365,7 @@ class Partial(Node[T]):
     """A call to be prepared: building it gives a :func:`functools.partial` of the target."""
 
     def __build__(self, *args: Any, **kwargs: Any) -> functools.partial[T]:
-        return fiddle.partial(self.__fn_or_cls__, args, kwargs)
+        return cast("functools.partial[T]", fiddle.partial(self.__fn_or_cls__, args, kwargs))
 
 
 class Metadata(typing.NamedTuple):
@@ -401,7 +374,7 @@ class Metadata(typing.NamedTuple):
     fn_or_cls: Callable[..., Any]
     argument_names: tuple[str | int, ...]
     argument_tags: Mapping[Any, frozenset[Any]]
-    argument_history: Mapping[Any, tuple[Any, ...]] = {}  # noqa: RUF012  (never changed)
+    argument_history: Mapping[Any, tuple[Any, ...]] = {}  # never changed
 
     def without_history(self) -> Metadata:
         """Return the same without history."""
@@ -420,9 +393,7 @@ class Metadata(typing.NamedTuple):
         return History({name: list(past) for name, past in self.argument_history.items()})
 
 
-def _fill(
-    node: Node[Any], target: Any, arguments: dict[str | int, Any], history: History
-) -> None:
+def _fill(node: Node[Any], target: Any, arguments: dict[str | int, Any], history: History) -> None:
     _set(node, "__target__", target)
     _set(node, "__arguments__", arguments)
     _set(node, "__argument_history__", history)
@@ -440,7 +411,7 @@ def _copy(node: Any, arguments: dict[str | int, Any]) -> Any:
     return copied
 
 
-def _blank(cls: type[Any]) -> Any:
+def _blank(cls: type[Node[Any]]) -> Node[Any]:
     return cls.__new__(cls)
 
 
@@ -477,22 +448,6 @@ def _holds_deferred(value: Any) -> bool:
     return False
 
 
-def _not_set(node: Node[Any], name: str) -> str:
-    info = node.__signature_info__
-    target = node.__fn_or_cls__
-    parameter = info.parameters.get(name)
-    if parameter is not None and parameter.kind is not parameter.VAR_KEYWORD:
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            return info._unknown(name, target)
-        return f"No parameter {name!r} has been set on {node!r}, and it has no default."
-    note = ""
-    if hasattr(target, name):
-        note = f" {display_name(target)} itself has a {name!r}: build the configuration first."
-    if info.has_var_keyword:
-        return f"No parameter {name!r} has been set on {node!r}.{note}"
-    return info._unknown(name, target) + note
-
-
 _foreign: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 _PROTOCOL = ("__build__", "__flatten__", "__unflatten__", "__path_elements__")
 
@@ -526,6 +481,3 @@ def target_name(node: Any) -> str:
 
 
 fiddle.watch()
-
-
-bridge.watch()

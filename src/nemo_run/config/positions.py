@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nemo_run.exceptions import ArgumentError
 
+from .arguments import assign, default, remove
+from .arguments import stored as stored_value
 from .signature import display_name, no_value
 
 if TYPE_CHECKING:
@@ -47,10 +49,10 @@ def get(node: Node[Any], key: Any) -> Any:
     if isinstance(stored, str):
         return getattr(node, stored)
     if stored in node.__arguments__:
-        return node._loaded(stored)
+        return stored_value(node, stored)
     if stored < 0 or stored >= info.positional_count():
         raise IndexError(_out_of_range(node, key))
-    return node._default(stored, f"[{stored}]")
+    return default(node, stored, f"[{stored}]")
 
 
 def set_(node: Node[Any], key: Any, value: Any) -> None:
@@ -63,7 +65,7 @@ def set_(node: Node[Any], key: Any, value: Any) -> None:
     unknown = isinstance(stored, int) and stored not in node.__arguments__
     if unknown and not 0 <= int(stored) < node.__signature_info__.positional_count():
         raise IndexError(_out_of_range(node, key))
-    node._assign(stored, value)
+    assign(node, stored, value)
 
 
 def delete(node: Node[Any], key: Any) -> None:
@@ -82,16 +84,14 @@ def delete(node: Node[Any], key: Any) -> None:
     if isinstance(stored, int) and start is not None and stored >= start:
         _set_slice(node, slice(stored, stored + 1), [])
     else:
-        node._remove(stored)
+        remove(node, stored)
 
 
 def path_elements(node: Node[Any]) -> tuple[Any, ...]:
     """Return fiddle's path element of each set argument, in order."""
     daglish = sys.modules.get("fiddle._src.daglish")
     attribute, index = (daglish.Attr, daglish.Index) if daglish else (Attr, Index)
-    return tuple(
-        attribute(key) if isinstance(key, str) else index(key) for key in ordered(node)
-    )
+    return tuple(attribute(key) if isinstance(key, str) else index(key) for key in ordered(node))
 
 
 class Attr(NamedTuple):
@@ -103,19 +103,16 @@ class Attr(NamedTuple):
 class Index(NamedTuple):
     """A step of a path: an argument by position."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # fiddle's name
 
 
 def _all(node: Node[Any]) -> list[Any]:
-    values, _ = node.__signature_info__.transform_to_args_kwargs(node.__arguments__, True, True)
-    return values
+    return node.__signature_info__.all_positional(node.__arguments__)
 
 
 def _key(node: Node[Any], index: Any) -> str | int:
     if not isinstance(index, int) or isinstance(index, bool):
-        raise TypeError(
-            f"{index!r} is no position in {node!r}; use an integer, a slice or a name."
-        )
+        raise TypeError(f"{index!r} is no position in {node!r}; use an integer, a slice or a name.")
     return node.__signature_info__.index_to_key(index, node.__arguments__)
 
 
@@ -136,9 +133,9 @@ def _set_slice(node: Node[Any], key: slice, values: list[Any]) -> None:
     missing = no_value()
     for index, value in enumerate(new):
         if (index >= len(old) or value is not old[index]) and value is not missing:
-            node._assign(_key(node, index), value)
+            assign(node, _key(node, index), value)
     for index in range(len(new), len(old)):
-        node._remove(index)
+        remove(node, index)
 
 
 def _out_of_range(node: Node[Any], index: int) -> str:

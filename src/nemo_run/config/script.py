@@ -102,7 +102,17 @@ class Script(ConfigurableMixin):
     def _read_interpreter(self, words: list[str]) -> None:
         line = self.path
         end = 1
-        while end < len(words) and words[end] in ("-u", "-O", "-OO", "-B", "-E", "-I", "-s", "-x", "-e"):
+        while end < len(words) and words[end] in (
+            "-u",
+            "-O",
+            "-OO",
+            "-B",
+            "-E",
+            "-I",
+            "-s",
+            "-x",
+            "-e",
+        ):
             end += 1
         module = _is_python(words[0]) and words[end : end + 1] == ["-m"]
         rest = words[end + module :]

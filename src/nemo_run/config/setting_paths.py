@@ -38,7 +38,7 @@ def _parsed(key: str) -> list[tuple[str | None, Any]]:
     while position < len(key):
         found = _STEP.match(key, position)
         dotted = key[position] == "."
-        if found is None or (position == 0) == dotted and found[1]:
+        if found is None or ((position == 0) == dotted and found[1]):
             raise SetValueError(
                 f"{key!r} is no path: {key[position:]!r} is neither .name nor [item]. Write for "
                 "example model.layers[0]['k']."

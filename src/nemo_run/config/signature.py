@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 _P = inspect.Parameter
 _EMPTY = _P.empty
-_VARIADIC = inspect.Signature(
-    [_P("args", _P.VAR_POSITIONAL), _P("kwargs", _P.VAR_KEYWORD)]
-)
+_VARIADIC = inspect.Signature([_P("args", _P.VAR_POSITIONAL), _P("kwargs", _P.VAR_KEYWORD)])
 
 
 class SignatureInfo:
@@ -98,7 +96,7 @@ class SignatureInfo:
         for name, value in kwargs.items():
             key = self.keys.get(name, name)
             if key == name and name not in self.keys and not self.has_var_keyword:
-                raise ArgumentError(self._unknown(name, target))
+                raise ArgumentError(self.unknown(name, target))
             if isinstance(key, int) and self.has_var_keyword:
                 key = name
             if key in bound:
@@ -118,7 +116,7 @@ class SignatureInfo:
         if key is None:
             if self.has_var_keyword:
                 return name
-            raise ArgumentAttributeError(self._unknown(name, target))
+            raise ArgumentAttributeError(self.unknown(name, target))
         return name if isinstance(key, int) and self.has_var_keyword else key
 
     def validate_param_name(self, name: str, fn_or_cls: Callable[..., Any]) -> None:
@@ -175,6 +173,12 @@ class SignatureInfo:
             start += 1
         return args, rest
 
+    def all_positional(self, arguments: dict[Any, Any]) -> list[Any]:
+        """Return the arguments of a call by position, with markers where there is no value."""
+        return self.transform_to_args_kwargs(
+            arguments, include_pos_or_kw_in_args=True, include_no_value=True
+        )[0]
+
     def _given_after(self, index: int, arguments: dict[Any, Any]) -> bool:
         start = self.var_positional_start
         if start is not None and start in arguments:
@@ -194,7 +198,7 @@ class SignatureInfo:
     def index_to_key(self, index: int, arguments: dict[Any, Any]) -> str | int:
         """Return the key under which the positional argument ``index`` is stored."""
         if index < 0:
-            index += len(self.transform_to_args_kwargs(arguments, True, True)[0])
+            index += len(self.all_positional(arguments))
         if 0 <= index < len(self._positional):
             parameter = self._positional[index]
             if parameter.kind is _P.POSITIONAL_OR_KEYWORD:
@@ -208,7 +212,8 @@ class SignatureInfo:
     def _names(self) -> str:
         return f"Its parameters: {', '.join(self.keys) or 'none'}."
 
-    def _unknown(self, name: str, target: Callable[..., Any]) -> str:
+    def unknown(self, name: str, target: Callable[..., Any]) -> str:
+        """Return the message about a name that is no parameter."""
         parameter = self.parameters.get(name)
         if parameter is not None and parameter.kind is _P.VAR_POSITIONAL:
             start = self.var_positional_start

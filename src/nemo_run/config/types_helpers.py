@@ -44,7 +44,9 @@ def get_underlying_types(type_hint: Any) -> set[Any]:
     if origin is typing.Annotated:
         return get_underlying_types(typing.get_args(type_hint)[0])
     if origin in _UNIONS:
-        return {found for part in typing.get_args(type_hint) for found in get_underlying_types(part)}
+        return {
+            found for part in typing.get_args(type_hint) for found in get_underlying_types(part)
+        }
     return {type_hint}
 
 
