@@ -21,7 +21,7 @@ from nemo_run.config.reference import Deferred, Reference
 from nemo_run.exceptions import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from types import FrameType
 
     from nemo_run.packaging.slicing import Program
@@ -133,7 +133,7 @@ def _parts(item: Any) -> list[Any]:
     return [getattr(item, name) for name in (*names, *fields) if hasattr(item, name)]
 
 
-def _namespace(things: list[Any]) -> Mapping[str, Any]:
+def _namespace(things: list[Any]) -> dict[str, Any]:
     """Return the globals of the launching script.
 
     Programs that run another one (``python -m cProfile script.py``) do not always make it the
@@ -142,18 +142,18 @@ def _namespace(things: list[Any]) -> Mapping[str, Any]:
     import inspect
 
     for thing in things:
-        found = getattr(inspect.unwrap(thing), "__globals__", None) if callable(thing) else None
-        if found and found.get("__name__") == MAIN:
-            return dict(found)
+        found: dict[str, Any] = getattr(inspect.unwrap(thing), "__globals__", {})
+        if found.get("__name__") == MAIN:
+            return found
     return vars(sys.modules[MAIN])
 
 
-def _file(namespace: Mapping[str, Any]) -> str | None:
+def _file(namespace: dict[str, Any]) -> str | None:
     file = namespace.get("__file__")
-    return str(Path(file).absolute()) if file else None
+    return None if file in (None, "", "<stdin>") else str(Path(str(file)).absolute())
 
 
-def _script(namespace: Mapping[str, Any], names: list[str]) -> Program:
+def _script(namespace: dict[str, Any], names: list[str]) -> Program:
     from nemo_run.packaging.slicing import Program
 
     file = _file(namespace)
@@ -166,7 +166,7 @@ def _script(namespace: Mapping[str, Any], names: list[str]) -> Program:
     return Program(text, file or "the command given to python -c", _running_line(namespace))
 
 
-def _source(namespace: Mapping[str, Any], file: str | None) -> str | None:
+def _source(namespace: dict[str, Any], file: str | None) -> str | None:
     if file is None:
         return _text_of_command()
     loader, spec = namespace.get("__loader__"), namespace.get("__spec__")
@@ -204,21 +204,20 @@ def _why_no_text(file: str | None) -> str:
     return "it came through standard input."
 
 
-def _running_line(namespace: Mapping[str, Any]) -> int | None:
+def _running_line(namespace: dict[str, Any]) -> int | None:
     """Return the line of the top-level statement that is running now."""
     frame: FrameType | None = sys._getframe()  # noqa: SLF001 - the only way to ask
     line: int | None = None
     while frame is not None:
         code = frame.f_code
         top_level = code.co_name == "<module>" or code.co_name.startswith("<cell")
-        if top_level and frame.f_globals.get("__name__") == MAIN:
-            same = frame.f_globals.get("__file__") == namespace.get("__file__")
-            line = frame.f_lineno if same else line
+        if top_level and frame.f_globals is namespace:
+            line = frame.f_lineno
         frame = frame.f_back
     return line
 
 
-def _notebook(namespace: Mapping[str, Any]) -> Program:
+def _notebook(namespace: dict[str, Any]) -> Program:
     from nemo_run.packaging.notebook import join_cells
     from nemo_run.packaging.slicing import Program
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from dataclasses import dataclass, field
 
 from nemo_run.exceptions import ConfigError, nearest
@@ -34,6 +35,8 @@ from nemo_run.packaging.statements import (
     statements,
 )
 
+# PEP 263
+_ENCODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
 # Set by Python in every module.
 _GIVEN = {
     "__name__",
@@ -250,4 +253,6 @@ def _blank(text: str, dropped: list[Statement], kept: list[Statement]) -> str:
             start = node.col_offset if number == first else 0
             end = (node.end_col_offset or 0) if number == last else len(line)
             lines[number - 1] = line[:start] + b"0".ljust(end - start) + line[end:]
+    # The text is stored as UTF-8, whatever its first two lines say of the file it came from.
+    lines[:2] = [b"" if _ENCODING.match(line) else line for line in lines[:2]]
     return b"\n".join(lines).decode("utf-8", "surrogatepass")
