@@ -295,7 +295,7 @@ class GraphReader(worker.Reader):
         }
         for name, value in document.get("arguments", {}).items():
             arguments[name] = self.step(_step(name), value)
-        node = kind._restore(reference(document["target"]), arguments, {})
+        node = kind._restore(reference(document["target"]), arguments, {})  # noqa: SLF001 - made for this
         for name, tags in document.get("tags", {}).items():
             node.__argument_tags__[_key(name)].update(map(reference, tags))
         self.nodes[place] = node

@@ -112,8 +112,10 @@ def _module_of(value: Any, name: str) -> str | None:
 def _is_at(module: Any, name: str, value: Any) -> bool:
     found = module
     for part in name.split("."):
-        found = getattr(found, "__dict__", {}).get(part) if found is module else getattr(
-            found, part, None
+        found = (
+            getattr(found, "__dict__", {}).get(part)
+            if found is module
+            else getattr(found, part, None)
         )
         if found is None:
             return False
@@ -131,7 +133,7 @@ class Deferred:
         children: The values inside it that were read already.
     """
 
-    __slots__ = ("_make", "children", "document")
+    __slots__ = ("_made", "_make", "children", "document")
 
     def __init__(
         self, document: Any, children: Sequence[Any], make: Callable[[Any, Sequence[Any]], Any]
@@ -142,22 +144,22 @@ class Deferred:
         self._make = make
 
     def resolve(self) -> Any:
-        """Make the value; imports what it needs.
+        """Make the value, once; imports what it needs.
 
         Raises:
             ConfigError: Its code cannot be imported.
         """
-        return self._make(self.document, self.children)
+        if not hasattr(self, "_made"):
+            self._made = self._make(self.document, self.children)
+        return self._made
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Deferred):
-            return bool(self.document == other.document)
         from nemo_run.exceptions import SerializationError
 
         from .codec import encode
 
         try:
-            return bool(encode(other) == self.document)
+            return bool(encode(self) == encode(other))
         except SerializationError:
             return False
 

@@ -8,6 +8,7 @@ that no value has.
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.worker import worker
@@ -77,7 +78,7 @@ def _by_name(value: Any) -> dict[str, Any]:
 
 def _method(value: Any) -> dict[str, Any]:
     owner, name = value.__self__, value.__name__
-    if owner is None or isinstance(owner, (type, type(sys))):
+    if owner is None or isinstance(owner, (type, ModuleType)):
         return _by_name(value)
     if getattr(owner, name, None) != value:
         raise CannotTravel(f"It is a method that {type(owner).__qualname__} does not call {name}.")
@@ -136,7 +137,7 @@ def _address(value: Any) -> dict[str, Any]:
     return {TAG: "address", "class": type(value).__name__, "value": str(value)}
 
 
-def _module(value: Any) -> dict[str, Any]:
+def _module(value: ModuleType) -> dict[str, Any]:
     if sys.modules.get(value.__name__) is not value:
         raise CannotTravel("It is a module that cannot be imported by its name.")
     return {TAG: "module", "name": value.__name__}

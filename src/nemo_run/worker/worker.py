@@ -17,7 +17,7 @@ import sys
 
 TYPE_CHECKING = False  # importing typing costs more than the rest of the start
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from types import ModuleType, TracebackType
     from typing import Any
 
@@ -249,24 +249,24 @@ def _dataclass(parts: dict[str, Any]) -> Any:
 
 
 def _datetime(parts: dict[str, Any]) -> Any:
-    import datetime
+    import datetime as dt
 
-    value = getattr(datetime, parts[TAG]).fromisoformat(parts["value"])
+    value = getattr(dt, parts[TAG]).fromisoformat(parts["value"])
     if "fields" in parts:
         value = value.replace(tzinfo=parts["fields"]["tzinfo"])
     return value.replace(fold=1) if parts.get("fold") else value
 
 
 def _timedelta(parts: dict[str, Any]) -> Any:
-    import datetime
+    import datetime as dt
 
-    return datetime.timedelta(parts["days"], parts["seconds"], parts["microseconds"])
+    return dt.timedelta(parts["days"], parts["seconds"], parts["microseconds"])
 
 
 def _timezone(parts: dict[str, Any]) -> Any:
-    import datetime
+    import datetime as dt
 
-    return datetime.timezone(*parts["items"])
+    return dt.timezone(*parts["items"])
 
 
 def _zone(parts: dict[str, Any]) -> Any:
@@ -393,9 +393,8 @@ MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 # These load whatever module the file names, or one that is heavy.
 IMPORTING = frozenset(
-    "enum namedtuple dataclass object module torch torch.device torch.size numpy.dtype numpy"
-    .split()
-)  # fmt: skip
+    "enum namedtuple dataclass object module numpy numpy.dtype torch torch.device torch.size".split()  # noqa: SIM905
+)
 
 
 # --- Writing ----------------------------------------------------------------------------------
@@ -463,7 +462,7 @@ class Writer:
         self._number()
         return holder[0]
 
-    def describe(self, value: Any) -> dict[str, Any]:
+    def describe(self, value: Any) -> Any:
         """Return the tag and the parts of a value that is not plain; see :func:`describe`."""
         return describe(value)
 
@@ -511,7 +510,8 @@ class Writer:
         if "entries" in parts:
             document["entries"] = self._entries(parts["entries"])
         if "fields" in parts:
-            document["fields"] = fields = {}
+            fields: dict[str, Any] = {}
+            document["fields"] = fields
             wrap = parts[TAG] == "dict"
             for name, value in parts["fields"].items():
                 self.put_step((name,) if wrap else name, fields, name, value)
@@ -569,8 +569,10 @@ def _plain(document: dict[str, Any]) -> Any:
 
 
 _ALWAYS_SHARED = frozenset(
-    "list dict set bytearray deque ordereddict counter defaultdict chainmap namespace array "
-    "dataclass config partial script mappingproxy".split()
+    (
+        "list dict set bytearray deque ordereddict counter defaultdict chainmap mappingproxy "
+        "namespace array dataclass config partial script"
+    ).split()  # noqa: SIM905
 )
 _SHARED_WITH_CONTENT = frozenset(["tuple", "namedtuple", "functools.partial"])
 _ATOMS = frozenset([bool, int, float, str, bytes, complex, type(None)])
@@ -616,11 +618,13 @@ def describe(value: Any) -> Any:
 
 def _as_number(value: Any) -> Any:
     """Return a NumPy scalar, or an array or tensor of no dimension, as a Python value."""
-    if type(value).__module__.partition(".")[0] in ("numpy", "torch", "jax", "jaxlib"):
-        if getattr(value, "shape", None) is not None and len(value.shape) == 0:
-            item = value.item()
-            return item if type(item) in _ATOMS else None
-    return None
+    library = type(value).__module__.partition(".")[0]
+    if library not in ("numpy", "torch", "jax", "jaxlib"):
+        return None
+    if getattr(value, "shape", None) is None or len(value.shape) > 0:
+        return None
+    item = value.item()
+    return item if type(item) in _ATOMS else None
 
 
 def _describe_int(value: int) -> Any:
@@ -834,11 +838,11 @@ class LaunchingScript:
         import linecache
 
         text = self.text()
-        linecache.cache[self.file] = (len(text), None, text.splitlines(True), self.file)
+        linecache.cache[self.file] = (len(text), None, text.splitlines(keepends=True), self.file)
 
 
 def _main_module(script: LaunchingScript) -> ModuleType:
-    class Main(type(sys)):  # type: ignore[misc]
+    class Main(type(sys)):  # type: ignore[misc]  # types.ModuleType, without types
         """The launching script.
 
         A new process of multiprocessing runs the file that the main module says it is. That
@@ -851,7 +855,7 @@ def _main_module(script: LaunchingScript) -> ModuleType:
             return os.path.abspath(__file__)  # noqa: PTH100
 
     os.environ[SCRIPT_VARIABLE] = "\n".join([script.copy, script.file, script.package or ""])
-    return Main("__main__")  # type: ignore[no-any-return]
+    return Main("__main__")
 
 
 # How a process that multiprocessing starts finds the launching script.
@@ -1054,9 +1058,9 @@ def parse_json(text: str) -> Any:
     """
     if "json" not in sys.modules:
         try:
-            from _json import make_scanner  # type: ignore[import-not-found]
+            from _json import make_scanner
 
-            value, end = make_scanner(_Plain())(text, 0)
+            value, end = make_scanner(_Plain())(text, 0)  # type: ignore[arg-type]
             if not text[end:].strip():
                 return value
         except (ImportError, StopIteration, ValueError, TypeError, AttributeError):
@@ -1132,10 +1136,8 @@ def _read(name: str) -> str:
 
 
 def _remove(name: str) -> None:
-    try:
+    if os.path.exists(name):  # noqa: PTH110
         os.unlink(name)  # noqa: PTH108
-    except FileNotFoundError:
-        pass  # it was not there
 
 
 def _same_folder(one: str, other: str) -> bool:
