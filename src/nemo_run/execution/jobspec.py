@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NewType
+from typing import TYPE_CHECKING, Any, Literal, NewType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Token = NewType("Token", str)
 """What makes one submission ours: experiment, job and attempt. The same token never runs twice."""
@@ -31,6 +33,8 @@ class Member:
         working_directory: Where the processes start.
         nodes: How many machines.
         processes_per_node: How many processes each machine starts.
+        ranks_per_process: How many ranks each of them starts in turn: more than one under
+            torchrun, one otherwise. Every rank has a log of its own.
         role: See :data:`Policy`.
         files: Relative path in ``directory`` → content, written before the job is submitted.
     """
@@ -42,8 +46,14 @@ class Member:
     working_directory: str = ""
     nodes: int = 1
     processes_per_node: int = 1
+    ranks_per_process: int = 1
     role: Literal["main", "sidecar"] = "main"
     files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def world_size(self) -> int:
+        """How many ranks the member has on all its machines."""
+        return self.nodes * self.processes_per_node * self.ranks_per_process
 
 
 @dataclass(frozen=True)

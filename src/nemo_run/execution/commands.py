@@ -1,0 +1,153 @@
+"""The argument list of a task's processes, as its launcher wants it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nemo_run.exceptions import PlanError
+
+from .launcher import FaultTolerance, Launcher, Torchrun
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The first rank of a node writes where its launcher writes; every other one into a log of its
+# own. torchrun's own --redirects makes two files a rank in a folder whose name it draws.
+RANK_LOG = '[ "${LOCAL_RANK:-0}" = 0 ] || exec >>"$NEMORUN_LOG_DIR/rank-$RANK.log" 2>&1; exec "$@"'
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Where the nodes of a task find each other, and which one this is.
+
+    Attributes:
+        endpoint: ``host:port``; port 0 takes a free one.
+        node_rank: This node, from 0; text, because only the job may know it.
+    """
+
+    endpoint: str
+    node_rank: str
+
+
+ONE_NODE = Meeting("localhost:0", "0")
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a launcher needs to know to start a program.
+
+    Attributes:
+        program: The argument list of the program itself.
+        python: The interpreter that has the launcher installed.
+        nodes: How many machines.
+        processes: How many processes on each.
+        meeting: Where they meet.
+        rendezvous_id: Tells this job apart from others that meet there.
+    """
+
+    program: tuple[str, ...]
+    python: str
+    nodes: int
+    processes: int
+    meeting: Meeting
+    rendezvous_id: str
+
+
+def rendezvous_id(experiment: str, job: str, member: str) -> str:
+    """Return an id that is the same on all nodes and in every rendering.
+
+    Args:
+        experiment: The experiment's id.
+        job: The job's id.
+        member: The member's name.
+    """
+    name = f"{experiment}/{job}/{member}".encode("utf-8", "surrogateescape")
+    return str(int.from_bytes(hashlib.sha256(name).digest()[:4], "big"))
+
+
+def starts_ranks(launcher: Launcher) -> bool:
+    """Return whether the launcher starts the processes of a node by itself."""
+    return isinstance(launcher, (Torchrun, FaultTolerance))
+
+
+def launched(launcher: Launcher, launch: Launch) -> tuple[str, ...]:
+    """Return the command that starts a program in the launcher's way.
+
+    Args:
+        launcher: The launcher.
+        launch: The program, and where it runs.
+    """
+    if isinstance(launcher, Torchrun):
+        start = (launch.python, "-m", "torch.distributed.run", *_meeting(launcher, launch))
+    elif isinstance(launcher, FaultTolerance):
+        start = ("ft_launcher", *_meeting(launcher, launch), *_fault_tolerance(launcher))
+    else:
+        return launch.program
+    return (*start, "--no-python", "sh", "-c", RANK_LOG, "sh", *launch.program)
+
+
+def _meeting(launcher: Torchrun | FaultTolerance, launch: Launch) -> tuple[str, ...]:
+    identity = launch.rendezvous_id if launcher.rdzv_id is None else str(launcher.rdzv_id)
+    return (
+        f"--rdzv-backend={launcher.rdzv_backend}",
+        f"--rdzv-endpoint={launch.meeting.endpoint}",
+        f"--rdzv-id={identity}",
+        f"--nnodes={launch.nodes}",
+        f"--nproc-per-node={launch.processes}",
+        f"--node-rank={launch.meeting.node_rank}",
+    )
+
+
+_FT_OPTIONS = {
+    "workload_check_interval": "--ft-workload_check_interval",
+    "initial_rank_heartbeat_timeout": "--ft-initial_rank_heartbeat_timeout",
+    "rank_heartbeat_timeout": "--ft-rank_heartbeat_timeout",
+    "rank_termination_signal": "--ft-rank_termination_signal",
+    "log_level": "--ft-log_level",
+}
+
+
+def _fault_tolerance(launcher: FaultTolerance) -> tuple[str, ...]:
+    given = {name: getattr(launcher, name) for name in _FT_OPTIONS}
+    options = [f"{_FT_OPTIONS[n]}={v}" for n, v in given.items() if v is not None]
+    if launcher.cfg_path:
+        options.append(f"--fault-tol-cfg-path={launcher.cfg_path}")
+    elif not options:
+        options.append("--ignore-missing-fault-tol-cfg")
+    if launcher.max_restarts is not None:
+        options.append(f"--max-restarts={launcher.max_restarts}")
+    return tuple(options)
+
+
+def profiled(
+    launcher: Launcher, program: tuple[str, ...], folder: str, nsys: tuple[str, str]
+) -> tuple[str, ...]:
+    """Return the program under NVIDIA Nsight Systems, if the launcher asks for that.
+
+    Args:
+        launcher: The launcher.
+        program: The argument list to profile.
+        folder: Where the folder of profiles lies.
+        nsys: The profiler's program, and what follows the command.
+    """
+    prefix = launcher.get_nsys_prefix(profile_dir=folder)
+    if prefix is None:
+        return program
+    entrypoint, postfix = nsys
+    return (entrypoint, *prefix, *program, *([postfix] if postfix else []))
+
+
+def check_positive(counts: Sequence[tuple[str, object]]) -> None:
+    """Refuse counts of nodes, processes or tries that mean nothing.
+
+    Args:
+        counts: Name and value of each.
+
+    Raises:
+        PlanError: One is no whole number, or below 1.
+    """
+    for name, value in counts:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise PlanError(f"{name} is {value!r}; it must be a whole number from 1 up.")

@@ -1,0 +1,67 @@
+"""The variables of a task: checked before anything runs, because a shell would not tell."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from nemo_run.exceptions import PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Linux refuses to start a program with one longer "NAME=value" (MAX_ARG_STRLEN, execve(2)).
+LONGEST = 131071
+
+
+def checked(variables: Mapping[str, object] | None, where: str) -> dict[str, str]:
+    """Return the variables as text.
+
+    Args:
+        variables: Names and values; numbers and paths become text, nothing else does.
+        where: What to call the mapping in an error: ``executor.env_vars``.
+
+    Raises:
+        PlanError: A name that no environment can hold, or a value that is no text.
+    """
+    return {_name(n, where): _value(n, v, where) for n, v in (variables or {}).items()}
+
+
+def _name(name: object, where: str) -> str:
+    if not isinstance(name, str) or not name:
+        raise PlanError(f"{where} has the name {name!r}; a variable's name must be text.")
+    if "=" in name or "\0" in name:
+        raise PlanError(f"{where} has the name {name!r}; '=' and NUL cannot be part of a name.")
+    return name
+
+
+def _value(name: str, value: object, where: str) -> str:
+    text = _text(name, value, where)
+    if "\0" in text:
+        raise PlanError(f"{where}[{name!r}] holds a NUL byte, which no variable can carry.")
+    size = len(os.fsencode(name)) + len(text.encode("utf-8", "surrogateescape")) + 1
+    if size > LONGEST and sys.platform == "linux":
+        raise PlanError(
+            f"{where}[{name!r}] is {size:,} bytes long; Linux starts no program with a variable of "
+            f"more than {LONGEST:,}. Put the value into a file and pass the file's name."
+        )
+    return text
+
+
+def _text(name: str, value: object, where: str) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, (bytes, os.PathLike)):
+        return os.fsdecode(value)
+    if value is None:
+        raise PlanError(
+            f"{where}[{name!r}] is None. Give it a text, '' for an empty one, or leave it out."
+        )
+    hint = f" Write {str(value)!r} or {str(int(value))!r}." if isinstance(value, bool) else ""
+    raise PlanError(
+        f"{where}[{name!r}] is {value!r}, a {type(value).__name__}; a variable's value must be "
+        f"text.{hint}"
+    )

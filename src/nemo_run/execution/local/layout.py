@@ -1,0 +1,103 @@
+"""Where a local job keeps what. Pure: paths from a spec, nothing from the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nemo_run.execution.jobspec import JobSpec, Member
+
+SCRIPT = "launch.sh"
+CLAIM = "claim"
+EXIT = "exit"
+CANCELLED = "cancelled"
+STOPPED = "stopped"
+LEADER_LOG = "launch.log"
+
+RUNNING = "running"
+RECORD_WIDTH = 94
+
+
+def record(text: str) -> str:
+    """Return a line of fixed width, so that the next one fits over it; see :func:`read_record`."""
+    return f"{text:<{RECORD_WIDTH}}.\n"
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process that the job's script starts.
+
+    Attributes:
+        member: What it belongs to.
+        index: Number of the member in its job.
+        rank: Its number among the member's processes, from 0.
+        local_rank: Its number on its node.
+        node_rank: Its node.
+    """
+
+    member: Member
+    index: int
+    rank: int
+    local_rank: int
+    node_rank: int
+
+    @property
+    def log_name(self) -> str:
+        """The name of its log: that of the first rank it starts."""
+        return f"rank-{self.rank * self.member.ranks_per_process}.log"
+
+    @property
+    def title(self) -> str:
+        """What to call it in a sentence."""
+        return f"rank {self.rank} of {self.member.name}"
+
+
+def is_group(spec: JobSpec) -> bool:
+    """Return whether the members have folders of their own."""
+    return len(spec.members) > 1 or spec.members[0].directory != spec.directory
+
+
+def attempt_folder(spec: JobSpec) -> str:
+    """Return the folder of the attempt that ``spec`` is for."""
+    return f"{spec.directory}/attempts/{spec.attempt}"
+
+
+def member_folder(spec: JobSpec, member: Member) -> str:
+    """Return the folder for what a member leaves in this attempt."""
+    folder = attempt_folder(spec)
+    return f"{folder}/{member.name}" if is_group(spec) else folder
+
+
+def log_folder(spec: JobSpec, member: Member) -> str:
+    """Return the folder of a member's logs in this attempt."""
+    folder = f"{spec.directory}/logs/{spec.attempt}"
+    return f"{folder}/{member.name}" if is_group(spec) else folder
+
+
+def nodes_here(spec: JobSpec, member: Member) -> range:
+    """Return the ranks of the nodes that this machine plays."""
+    rank = spec.options.get("node_rank")
+    return range(member.nodes) if rank is None or member.nodes == 1 else range(rank, rank + 1)
+
+
+def processes(spec: JobSpec) -> list[Process]:
+    """Return the processes that the script of a job starts on this machine, in order."""
+    return [
+        Process(member, index, node * member.processes_per_node + local, local, node)
+        for index, member in enumerate(spec.members)
+        for node in nodes_here(spec, member)
+        for local in range(member.processes_per_node)
+    ]
+
+
+def ranks_here(spec: JobSpec, member: Member) -> range:
+    """Return the ranks of a member that run on this machine."""
+    per_node = member.processes_per_node * member.ranks_per_process
+    nodes = nodes_here(spec, member)
+    return range(nodes.start * per_node, nodes.stop * per_node)
+
+
+def exit_record(spec: JobSpec, process: Process) -> str:
+    """Return the file that says how one process of several ended."""
+    return f"{member_folder(spec, process.member)}/{EXIT}.{process.rank}"

@@ -1,0 +1,169 @@
+"""From the files of an attempt to an :class:`Observation`: what is true, or that it is not known."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from nemo_run.execution.observation import Observation, Reason, State
+
+from . import layout, processes, records
+from .records import Claim, Ended
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A shell that was started has written who it is long before.
+_PATIENCE = 60.0
+
+
+class Child(NamedTuple):
+    """The shell of a job, where this process started it.
+
+    Attributes:
+        pid: Its id.
+        status: Its exit status, as Python gives it; None while it runs.
+    """
+
+    pid: int
+    status: int | None
+
+
+def observe(folder: Path, boot: str, child: Child | None, *, here: bool) -> Observation:
+    """Look at one attempt.
+
+    Args:
+        folder: Its folder.
+        boot: This start of the machine.
+        child: Its shell, if it is a child of this process.
+        here: Whether it runs on this machine.
+
+    Raises:
+        OSError: A file is there and cannot be read.
+    """
+    attempt = int(folder.name)
+    claim = records.read_claim(folder)
+    if claim is None or claim.leader is None:
+        return _unclaimed(folder, claim, child, here=here)
+    # In this order: a shell that is gone has written its record before.
+    alive = here and claim.leader.boot == boot and processes.is_running(claim.leader)
+    ended = records.read_exit(folder / layout.EXIT) or _told_by(child, claim)
+    marked = (folder / layout.CANCELLED).exists()
+    if ended:
+        found = records.outcome(ended, attempt, claim.time)
+        found = _cancelled(found) if marked else found
+    elif alive:
+        found = Observation(State.RUNNING, attempt=attempt, started=claim.time)
+    elif not here:
+        found = Observation(State.UNKNOWN, attempt=attempt, message="It runs on another machine.")
+    elif marked:
+        found = _cancelled(Observation(State.CANCELLED, attempt=attempt, started=claim.time))
+    else:
+        found = _lost(attempt, claim, rebooted=claim.leader.boot != boot)
+    return dataclasses.replace(found, members=_members(folder, found, claim.time))
+
+
+def _unclaimed(
+    folder: Path, claim: Claim | None, child: Child | None, *, here: bool
+) -> Observation:
+    attempt = int(folder.name)
+    if claim is not None and claim.cancelled:
+        return Observation(
+            State.CANCELLED,
+            Reason.CANCELLED,
+            attempt=attempt,
+            message="cancelled before it began",
+            ended=claim.time,
+        )
+    if child is not None and child.status is None:
+        return Observation(State.SUBMITTED, attempt=attempt)
+    if child is not None:
+        said = _last_line(folder / layout.LEADER_LOG) or f"the shell ended with {child.status}"
+        return Observation(State.FAILED, Reason.START, attempt=attempt, message=said)
+    if not here:
+        return Observation(State.UNKNOWN, attempt=attempt, message="It runs on another machine.")
+    return _never_began(folder, attempt)
+
+
+def _never_began(folder: Path, attempt: int) -> Observation:
+    script = folder / layout.SCRIPT
+    if not folder.exists():
+        return Observation(
+            State.LOST, Reason.PROCESS_LOST, attempt=attempt, message=f"{folder} is gone"
+        )
+    written = script.stat().st_mtime if script.exists() else folder.stat().st_mtime
+    if time.time() - written < _PATIENCE:
+        return Observation(State.SUBMITTED, attempt=attempt)
+    return Observation(
+        State.LOST, Reason.PROCESS_LOST, attempt=attempt, message="its shell ended before it began"
+    )
+
+
+def _told_by(child: Child | None, claim: Claim) -> Ended | None:
+    """Return what the exit status of the shell says, if the record could not be written."""
+    if child is None or claim.leader is None or child.pid != claim.leader.pid:
+        return None
+    if child.status is None or child.status < 0:
+        return None
+    return Ended(child.status, "", time.time())
+
+
+def _cancelled(found: Observation) -> Observation:
+    return dataclasses.replace(
+        found, state=State.CANCELLED, reason=Reason.CANCELLED, message="cancelled"
+    )
+
+
+def _lost(attempt: int, claim: Claim, *, rebooted: bool) -> Observation:
+    if rebooted:
+        reason, message = Reason.NODE_FAILURE, "the machine was started anew while it ran"
+    else:
+        left = len(processes.belonging([claim.token]).tasks)
+        reason = Reason.PROCESS_LOST
+        message = "the shell that leads it was killed, so nobody saw how it ended"
+        if left:
+            message += f"; {left} of its processes still run, and a cancel ends them"
+    return Observation(State.LOST, reason, attempt=attempt, message=message, started=claim.time)
+
+
+def _members(folder: Path, job: Observation, started: float) -> tuple[tuple[str, Observation], ...]:
+    """Return how each member of a group stands, by the records of its processes."""
+    stopped = _time(folder / layout.STOPPED)
+    found = {}
+    for path in sorted(folder.glob(f"*/{layout.EXIT}.*")):
+        found.setdefault(path.parent.name, []).append(path)
+    return tuple((name, _member(paths, job, started, stopped)) for name, paths in found.items())
+
+
+def _member(
+    paths: list[Path], job: Observation, started: float, stopped: float | None
+) -> Observation:
+    ends = [records.read_exit(path) for path in paths]
+    if any(end is None for end in ends):
+        state = State.RUNNING if job.state is State.RUNNING else job.state
+        return dataclasses.replace(job, state=state, members=(), message="", exit_code=None)
+    known = [end for end in ends if end is not None]
+    failed = [end for end in known if end.code != 0]
+    decisive = min(failed, key=lambda end: end.time) if failed else max(known, key=lambda e: e.time)
+    found = records.outcome(decisive, job.attempt, started)
+    if job.state is State.CANCELLED and failed:
+        return _cancelled(found)
+    if failed and stopped is not None and decisive.time >= stopped:
+        return dataclasses.replace(_cancelled(found), message="ended with its group")
+    return found
+
+
+def _time(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = path.read_text("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""

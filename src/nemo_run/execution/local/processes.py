@@ -1,0 +1,325 @@
+"""Processes of this machine: which one is ours, what belongs to it, and how to end it all.
+
+The module is also a program that needs nothing but the standard library, so that the script of a
+job can end its processes in the very way that a cancel does::
+
+    python processes.py stop TOKEN GRACE     end what carries a token
+    python processes.py port                 print a free port
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+TOKEN = b"NEMORUN_TOKEN="
+LEADER = b"NEMORUN_LEADER="
+
+_LINUX = sys.platform == "linux"
+_PAUSE = 0.05
+_LAST_WORD = 5.0
+"""Seconds that the kernel gets to take away what was killed."""
+
+
+class Identity(NamedTuple):
+    """A process, told apart from every other that ever had its id.
+
+    Attributes:
+        pid: Its id.
+        start: When it started, as the system writes it.
+        boot: Which start of the machine that was.
+    """
+
+    pid: int
+    start: str
+    boot: str
+
+
+class Process(NamedTuple):
+    """One line of the table of processes."""
+
+    pid: int
+    parent: int
+    session: int
+    start: str
+    state: str
+
+
+def boot_id() -> str:
+    """Return what tells this start of the machine from earlier ones."""
+    if _LINUX:
+        return _read("/proc/sys/kernel/random/boot_id").decode().strip()
+    return _run(["sysctl", "-n", "kern.boottime"]).strip()
+
+
+def is_alive(identity: Identity) -> bool:
+    """Return whether this very process still runs."""
+    return identity.boot == boot_id() and is_running(identity)
+
+
+def is_running(identity: Identity) -> bool:
+    """Return whether this process still runs, given that the machine was not started anew."""
+    found = look(identity.pid)
+    return found is not None and found.start == identity.start
+
+
+def look(pid: int) -> Process | None:
+    """Return the process with an id; None if there is none, or only what is left of one."""
+    if _LINUX:
+        found = _parse(pid, _read(f"/proc/{pid}/stat"))
+    else:
+        rows = list(_ps(["-p", str(pid)]))
+        found = rows[0] if rows else None
+    return None if found is None or found.state in "ZX" else found
+
+
+def table() -> dict[int, Process]:
+    """Return all processes that run, by id."""
+    if not _LINUX:
+        return {p.pid: p for p in _ps(["-ax"]) if p.state not in "ZX"}
+    pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    found = (_parse(pid, _read(f"/proc/{pid}/stat")) for pid in pids)
+    return {p.pid: p for p in found if p is not None and p.state not in "ZX"}
+
+
+def _parse(pid: int, stat: bytes) -> Process | None:
+    # proc_pid_stat(5): the name is in parentheses and may hold anything.
+    fields = stat.rpartition(b")")[2].split()
+    if len(fields) < 20:
+        return None
+    text = [f.decode() for f in fields[:20]]
+    return Process(pid, int(text[1]), int(text[3]), text[19], text[0])
+
+
+def _ps(selection: list[str]) -> Iterator[Process]:
+    # macOS tells no session; the process group is the nearest it has.
+    for line in _run(["ps", *selection, "-o", "pid=,ppid=,pgid=,stat=,lstart="]).splitlines():
+        pid, parent, group, state, start = line.split(None, 4)
+        yield Process(int(pid), int(parent), int(group), start.strip(), state[0])
+
+
+def carriers(tokens: Collection[str], prefix: bytes = TOKEN) -> dict[str, set[int]]:
+    """Return which processes were started for which token.
+
+    Args:
+        tokens: The tokens to look for.
+        prefix: Name of the variable, with its ``=``.
+    """
+    wanted = {prefix + os.fsencode(t): t for t in tokens}
+    found: dict[str, set[int]] = {t: set() for t in tokens}
+    for pid, variables in _environments():
+        for variable in variables:
+            if variable in wanted:
+                found[wanted[variable]].add(pid)
+    return found
+
+
+def _environments() -> Iterator[tuple[int, list[bytes]]]:
+    if _LINUX:
+        for name in os.listdir("/proc"):
+            if name.isdecimal():
+                yield int(name), _read(f"/proc/{name}/environ").split(b"\0")
+        return
+    for line in _run(["ps", "-axEww", "-o", "pid=,command="]).splitlines():
+        pid, _, rest = line.strip().partition(" ")
+        yield int(pid), os.fsencode(rest).split(b" ")
+
+
+class Belonging(NamedTuple):
+    """What runs for some jobs.
+
+    Attributes:
+        shells: The shells that lead the jobs and write down how the others ended.
+        tasks: Everything else: what carries a token, and all that it started.
+    """
+
+    shells: dict[int, Process]
+    tasks: dict[int, Process]
+
+
+def belonging(tokens: Collection[str], leaders: Collection[Identity] = ()) -> Belonging:
+    """Return what runs for some jobs.
+
+    Args:
+        tokens: The jobs.
+        leaders: The shells that lead them, where they are known.
+    """
+    everything = table()
+    alive = {p.pid for p in leaders if p.pid in everything and everything[p.pid].start == p.start}
+    shells = alive.union(*carriers(tokens, LEADER).values())
+    tasks = set[int]().union(*carriers(tokens).values())
+    tasks |= {p.pid for p in everything.values() if p.session in alive}
+    tasks |= set(_below(tasks | shells, everything))
+    tasks -= {*shells, os.getpid()}
+    return Belonging(_pick(shells, everything), _pick(tasks, everything))
+
+
+def _pick(pids: set[int], everything: dict[int, Process]) -> dict[int, Process]:
+    return {pid: everything[pid] for pid in pids if pid in everything}
+
+
+def _below(roots: Iterable[int], everything: dict[int, Process]) -> Iterator[int]:
+    children: dict[int, list[int]] = {}
+    for process in everything.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    todo = list(roots)
+    seen: set[int] = set()
+    while todo:
+        for child in children.get(todo.pop(), ()):
+            if child not in seen:
+                seen.add(child)
+                todo.append(child)
+                yield child
+
+
+def stop(
+    tokens: Collection[str],
+    grace: float,
+    leaders: Collection[Identity] = (),
+    *,
+    keep: Collection[int] = (),
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """End every process of some jobs: by request, and after ``grace`` seconds by force.
+
+    The shells that lead the jobs are left to end by themselves, which they do when nothing else
+    is left, so that they can write down how it ended. As long as one lives it may start another
+    process, so that is when this is done.
+
+    Args:
+        tokens: The jobs.
+        grace: Seconds to leave between the two.
+        leaders: The shells that lead the jobs, where they are known.
+        keep: Shells that are not waited for.
+        clock: Tells seconds.
+        sleep: Waits seconds.
+
+    Returns:
+        Whether none is left.
+    """
+    begun = clock()
+    asked: dict[int, Process] = {}
+    while True:
+        found = belonging(tokens, leaders)
+        shells = {pid: p for pid, p in found.shells.items() if pid not in keep}
+        # One whose parent ended has a new parent, so those seen once are remembered.
+        tasks = {**{pid: p for pid, p in asked.items() if _still(p)}, **found.tasks}
+        if not tasks and not shells:
+            return True
+        late = clock() - begun - grace
+        for pid, process in tasks.items():
+            if late >= 0:
+                send(process, signal.SIGKILL)
+            elif pid not in asked:
+                _ask(process)
+        if late >= _LAST_WORD:
+            for process in shells.values():
+                send(process, signal.SIGKILL)
+        if late >= 2 * _LAST_WORD:
+            return False
+        asked.update(tasks)
+        sleep(_PAUSE)
+
+
+def _ask(process: Process) -> None:
+    send(process, signal.SIGTERM)
+    if process.state == "T":
+        # One that was stopped hears nothing until it goes on.
+        send(process, signal.SIGCONT)
+
+
+def _still(process: Process) -> bool:
+    found = look(process.pid)
+    return found is not None and found.start == process.start
+
+
+def send(process: Process, number: signal.Signals) -> None:
+    """Send a signal to this very process, and to no other that has its id by now.
+
+    Args:
+        process: The process.
+        number: The signal.
+    """
+    try:
+        if not hasattr(os, "pidfd_open"):
+            if _still(process):
+                os.kill(process.pid, number)
+            return
+        descriptor = os.pidfd_open(process.pid)
+    except (ProcessLookupError, PermissionError):
+        return
+    try:
+        # The descriptor holds on to one process; so what is looked at is what is signalled.
+        if _still(process):
+            signal.pidfd_send_signal(descriptor, number)
+    except (ProcessLookupError, PermissionError):
+        return
+    finally:
+        os.close(descriptor)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    import socket
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port: int = server.getsockname()[1]
+    return port
+
+
+def _read(path: str) -> bytes:
+    """Return what the kernel says, or nothing: processes end, and some belong to others."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        pieces = []
+        while piece := os.read(descriptor, 65536):
+            pieces.append(piece)
+        return b"".join(pieces)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _run(command: list[str]) -> str:
+    import subprocess
+
+    environment = {**os.environ, "LC_ALL": "C"}
+    done = subprocess.run(command, capture_output=True, check=False, env=environment)
+    return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def _leading() -> set[int]:
+    """Return the shells that wait for this program: they end after it."""
+    found: set[int] = set()
+    pid = os.getppid()
+    while (process := look(pid)) is not None and pid > 1:
+        found.add(pid)
+        pid = process.parent
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Run as a program; see the module."""
+    if arguments == ["port"]:
+        sys.stdout.write(f"{free_port()}\n")
+        return 0
+    if len(arguments) == 3 and arguments[0] == "stop":
+        return 0 if stop([arguments[1]], float(arguments[2]), keep=_leading()) else 1
+    sys.stderr.write("usage: processes.py stop TOKEN GRACE | port\n")
+    return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,105 @@
+"""The files in which a local job writes down who runs it and how it ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, NamedTuple
+
+from nemo_run.execution.observation import Observation, Reason, State
+
+from . import layout
+from .processes import Identity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Claim(NamedTuple):
+    """Who runs an attempt, and since when.
+
+    Attributes:
+        leader: The shell that runs it; None while it is being written down, and when a cancel
+            was faster.
+        token: The attempt; empty as long as ``leader`` is None.
+        time: When it was made.
+        cancelled: Whether a cancel was faster.
+    """
+
+    leader: Identity | None
+    token: str
+    time: float
+    cancelled: bool
+
+
+class Ended(NamedTuple):
+    """How a process ended.
+
+    Attributes:
+        code: Its exit status; 128 + n for signal n.
+        by: Which process decided, of several.
+        time: When.
+    """
+
+    code: int
+    by: str
+    time: float
+
+
+def read_claim(folder: Path) -> Claim | None:
+    """Return who runs the attempt in ``folder``; None if nobody ever did."""
+    found = _text(folder / layout.CLAIM)
+    if found is None:
+        return None
+    text, time = found
+    lines = text.splitlines()
+    if lines[:1] == [layout.CANCELLED]:
+        return Claim(None, "", time, cancelled=True)
+    if len(lines) < 4 or not text.endswith("\n"):
+        return Claim(None, "", time, cancelled=False)
+    return Claim(Identity(int(lines[0]), lines[1], lines[2]), lines[3], time, cancelled=False)
+
+
+def read_exit(path: Path) -> Ended | None:
+    """Return how the process of a record ended; None while it runs."""
+    found = _text(path)
+    if found is None:
+        return None
+    text, time = found
+    line, newline, _ = text.partition("\n")
+    parts = line.removesuffix(".").split(None, 2)
+    if not newline or len(parts) < 2 or parts[0] != "exit" or not parts[1].isdecimal():
+        return None
+    return Ended(int(parts[1]), parts[2].strip() if len(parts) > 2 else "", time)
+
+
+def _text(path: Path) -> tuple[str, float] | None:
+    try:
+        with path.open("rb") as file:
+            text = file.read().decode("utf-8", "surrogateescape")
+            return text, os.fstat(file.fileno()).st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def describe(code: int) -> tuple[Reason, str]:
+    """Return why a process with this exit status failed, and words that say so."""
+    try:
+        number = signal.Signals(code - 128) if code > 128 else None
+    except ValueError:
+        number = None
+    if number is None:
+        return Reason.EXIT_CODE, f"exit code {code}"
+    why = ", as the kernel does when memory runs out" if number is signal.SIGKILL else ""
+    return Reason.SIGNAL, f"ended by signal {int(number)} ({number.name}){why}"
+
+
+def outcome(ended: Ended, attempt: int, started: float | None) -> Observation:
+    """Return the observation of a process, or of a job, that ended by itself."""
+    if ended.code == 0:
+        state, reason, message = State.SUCCEEDED, Reason.NONE, ""
+    else:
+        state = State.FAILED
+        reason, what = describe(ended.code)
+        message = f"{ended.by}: {what}" if ended.by else what
+    return Observation(state, reason, ended.code, attempt, message, started, ended.time)

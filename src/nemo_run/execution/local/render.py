@@ -1,0 +1,296 @@
+"""From a :class:`JobSpec` to the shell script that runs it on this machine. Pure."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nemo_run.execution.backend import Artifact
+from nemo_run.execution.quoting import quote, words
+
+from . import layout
+
+if TYPE_CHECKING:
+    from nemo_run.execution.jobspec import JobSpec, Member
+    from nemo_run.execution.local.layout import Process
+
+GRACE = 10.0
+"""Seconds between the request to end and the end by force."""
+
+# A shell has no variables of other names, and gives some names a meaning of its own.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_SHELLS_OWN = frozenset(
+    [
+        "_",
+        "DIRSTACK",
+        "ENV",
+        "EUID",
+        "FUNCNAME",
+        "GROUPS",
+        "HISTCMD",
+        "IFS",
+        "LINENO",
+        "OLDPWD",
+        "OPTARG",
+        "OPTERR",
+        "OPTIND",
+        "PPID",
+        "PS1",
+        "PS2",
+        "PS3",
+        "PS4",
+        "PWD",
+        "RANDOM",
+        "SECONDS",
+        "SHELLOPTS",
+        "SHLVL",
+        "SRANDOM",
+        "EPOCHSECONDS",
+        "EPOCHREALTIME",
+        "UID",
+    ]
+)
+
+_TOOL = str(Path(__file__).with_name("processes.py"))
+
+_HEAD = """\
+#!/bin/sh
+# Job {job} of experiment {experiment}, attempt {attempt}. Written by NeMo Run.
+#
+#   sh launch.sh ['NAME=value' ...]     variables whose names a shell cannot hold
+
+attempt={folder}
+logs={logs}
+"""
+
+_RECORD = """
+# Overwrites a record in place: it has its room on the disk, which may be full by now.
+record() {
+    printf '%-94s.\\n' "$2" 1<>"$1"
+}
+
+finish() {
+    record "$attempt/exit" "exit $1 $2"
+    exit "$1"
+}
+"""
+
+_CLAIM = """
+# Who we are. A process id alone would not tell: ids are used again.
+start=''
+boot=''
+start_time() {
+    shift 19
+    start=$1
+}
+if [ -r "/proc/$$/stat" ]; then
+    read -r stat <"/proc/$$/stat"
+    # shellcheck disable=SC2086
+    start_time ${stat##*) }
+    read -r boot </proc/sys/kernel/random/boot_id
+else
+    start=$(LC_ALL=C ps -o lstart= -p $$)
+    boot=$(sysctl -n kern.boottime)
+fi
+
+# This attempt runs once: whoever makes the file runs it.
+set -C
+{ printf '%s\\n' "$$" "$start" "$boot" "$NEMORUN_TOKEN" >"$attempt/claim"; } 2>/dev/null || {
+    echo "$attempt/claim could not be made: the attempt runs already, or nothing can be written." >&2
+    exit 96
+}
+set +C
+
+# Asked to end, we wait for the processes and write down how they ended.
+trap : HUP INT TERM
+unset NEMORUN_LEADER
+"""
+
+_ONE = """
+({call} "$@") </dev/null >>{log} 2>&1
+finish $?
+"""
+
+_RUN = """
+# Runs a process, writes down how it ended and says so.
+#   run <function> <rank> <local rank> <node rank> <record> <log> <role> <title> [NAME=value ...]
+run() {
+    trap : HUP INT TERM
+    record=$5 log=$6 role=$7 title=$8
+    function=$1 rank=$2 local_rank=$3 node_rank=$4
+    shift 8
+    ("$function" "$rank" "$local_rank" "$node_rank" "$@") </dev/null >>"$log" 2>&1 3>&-
+    code=$?
+    record "$record" "exit $code"
+    echo "$code $role $title" >&3
+}
+
+# Ends what still runs, with all that it started.
+stop() {
+    : >"$attempt/stopped"
+    {python} -I -S {tool} stop "$NEMORUN_TOKEN" {grace} || kill -TERM 0
+}
+"""
+
+_DECIDE = """\
+} 3>&1 | (
+    # {policy}
+    trap '' HUP INT TERM
+    left={mains} code=0 by=''
+    while read -r ended role title; do
+        [ "$role" = main ] && [ -z "$by" ] || continue
+        left=$((left - 1))
+        if [ "$ended" -ne 0 ]; then
+            code=$ended by=$title
+            stop
+        elif [ "$left" -eq 0 ]; then
+            by=$title{sidecars}
+        fi
+    done
+    finish "$code" "$by"
+)
+"""
+
+_POLICIES = {
+    "all": "The first process that fails decides, and the others are ended; else all have to end.",
+    "main": "The main processes decide; when they have ended, or one failed, the others are ended.",
+}
+
+
+def render(spec: JobSpec) -> tuple[Artifact, ...]:
+    """Return the script that runs a job, as the one file that is sent beside the task's own.
+
+    Args:
+        spec: The job.
+    """
+    path = f"{layout.attempt_folder(spec)}/{layout.SCRIPT}"
+    content = script(spec).encode("utf-8", "surrogateescape")
+    return (Artifact(path, content, mode=0o700, language="sh"),)
+
+
+def script(spec: JobSpec) -> str:
+    """Return the shell script that runs a job.
+
+    Args:
+        spec: The job.
+    """
+    processes = layout.processes(spec)
+    parts = [
+        _HEAD.format(
+            job=_comment(spec.job),
+            experiment=_comment(spec.experiment),
+            attempt=spec.attempt,
+            folder=quote(layout.attempt_folder(spec)),
+            logs=quote(f"{spec.directory}/logs/{spec.attempt}"),
+        ),
+        _RECORD,
+        _exports(_job_variables(spec)),
+        _CLAIM,
+        *(_member(spec, index, member) for index, member in enumerate(spec.members)),
+        _single(spec, processes[0]) if len(processes) == 1 else _several(spec, processes),
+    ]
+    return "".join(parts)
+
+
+def _comment(text: str) -> str:
+    return text.encode("unicode_escape").decode()
+
+
+def _job_variables(spec: JobSpec) -> dict[str, str]:
+    return {
+        "NEMORUN_TOKEN": spec.token,
+        "NEMORUN_EXPERIMENT_ID": spec.experiment,
+        "NEMORUN_JOB": spec.job,
+        "NEMORUN_ATTEMPT": str(spec.attempt),
+        "NEMORUN_JOB_DIR": spec.directory,
+    }
+
+
+def _exports(variables: dict[str, str], indent: str = "") -> str:
+    return "".join(f"{indent}export {name}={quote(value)}\n" for name, value in variables.items())
+
+
+def _member(spec: JobSpec, index: int, member: Member) -> str:
+    own = {n: v for n, v in member.environment.items() if _is_plain(n)}
+    odd = [f"{n}={v}" for n, v in member.environment.items() if not _is_plain(n)]
+    facts = {
+        "NEMORUN_MEMBER": member.name,
+        "NEMORUN_ATTEMPT_DIR": layout.member_folder(spec, member),
+        "NEMORUN_LOG_DIR": layout.log_folder(spec, member),
+        "WORLD_SIZE": str(member.nodes * member.processes_per_node),
+        "LOCAL_WORLD_SIZE": str(member.processes_per_node),
+    }
+    through = f'env "$@" {words(odd)} ' if odd else '${1:+env} "$@" '
+    return (
+        f"\n# {_comment(member.name)}\n{_port(index, member)}"
+        f"member_{index}() {{\n"
+        f"{_exports(own, '    ')}"
+        f"{_exports(facts, '    ')}"
+        f"{_meeting(index, member)}"
+        f'    export RANK="$1" LOCAL_RANK="$2" NODE_RANK="$3"\n'
+        f"    shift 3\n"
+        f"    cd {quote(member.working_directory)} || exit\n"
+        f"    exec {through}{words(member.command)}\n"
+        f"}}\n"
+    )
+
+
+def _is_plain(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and name not in _SHELLS_OWN and not name.startswith("BASH")
+
+
+def _needs_port(member: Member) -> bool:
+    several = member.nodes * member.processes_per_node > 1
+    return several and member.ranks_per_process == 1 and "MASTER_PORT" not in member.environment
+
+
+def _port(index: int, member: Member) -> str:
+    if not _needs_port(member):
+        return ""
+    return f"port_{index}=$({words([sys.executable, '-I', '-S', _TOOL, 'port'])}) || finish 1 'no free port'\n"
+
+
+def _meeting(index: int, member: Member) -> str:
+    if not _needs_port(member):
+        return ""
+    address = "" if "MASTER_ADDR" in member.environment else "    export MASTER_ADDR=127.0.0.1\n"
+    return f'{address}    export MASTER_PORT="$port_{index}"\n'
+
+
+def _single(spec: JobSpec, process: Process) -> str:
+    call = f"member_0 {process.rank} {process.local_rank} {process.node_rank}"
+    log = f"{layout.log_folder(spec, process.member)}/{process.log_name}"
+    return _ONE.replace("{call}", call).replace("{log}", quote(log))
+
+
+def _several(spec: JobSpec, processes: list[Process]) -> str:
+    main = [p for p in processes if spec.policy == "all" or p.member.role == "main"]
+    grace = str(spec.options.get("grace", GRACE))
+    stop = words([sys.executable, "-I", "-S", _TOOL, "stop"])
+    run = _RUN.replace("{python} -I -S {tool} stop", stop).replace("{grace}", grace)
+    # A pipeline, as processes started with & would ignore the interrupt signal (POSIX 2.9.3.1).
+    lines = " |\n".join(f"    {_run_line(spec, p, is_main=p in main)}" for p in processes)
+    sidecars = "\n            stop" if len(main) < len(processes) else ""
+    decide = (
+        _DECIDE.replace("{policy}", _POLICIES[spec.policy])
+        .replace("{mains}", str(len(main)))
+        .replace("{sidecars}", sidecars)
+    )
+    return f"{run}\n# A pipeline, because what starts with & would ignore SIGINT.\n{{\n{lines}\n{decide}"
+
+
+def _run_line(spec: JobSpec, process: Process, *, is_main: bool) -> str:
+    log = f"{layout.log_folder(spec, process.member)}/{process.log_name}"
+    arguments = [
+        f"member_{process.index}",
+        str(process.rank),
+        str(process.local_rank),
+        str(process.node_rank),
+        layout.exit_record(spec, process),
+        log,
+        "main" if is_main else "sidecar",
+        process.title,
+    ]
+    return f'run {words(arguments)} "$@"'

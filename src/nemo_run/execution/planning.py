@@ -1,0 +1,324 @@
+"""From tasks and executors to a :class:`~nemo_run.execution.jobspec.JobSpec`.
+
+Planning is pure: the same request gives the same bytes, nothing is written, and neither a task
+nor an executor is changed. It looks at cheap facts, so that what cannot run is refused before
+anything has: whether a script is there, a program is found, torch is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nemo_run.exceptions import PlanError
+
+from . import environment as variables
+from .commands import (
+    Launch,
+    check_positive,
+    launched,
+    profiled,
+    rendezvous_id,
+    starts_ranks,
+)
+from .jobspec import JobSpec, Member, Policy
+from .launcher import FaultTolerance, Launcher, Torchrun, resolve_launcher
+from .scripts import Place, Program, check_program, program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .executor import Executor
+
+
+@dataclass(frozen=True)
+class TaskRequest:
+    """One task of a job, with the texts that its worker reads.
+
+    Attributes:
+        name: The member's name; the job's id where the job is no group.
+        task: What to run.
+        executor: Where and how.
+        task_json: The task, without loss.
+        task_yaml: The task, to read.
+        executor_json: The executor, to read.
+        launching_script: What the worker loads as ``__main__``: an object with ``text``,
+            ``original_path``, ``package`` and ``argv``.
+        role: See :data:`~nemo_run.execution.jobspec.Policy`.
+    """
+
+    name: str
+    task: Any
+    executor: Executor
+    task_json: str = ""
+    task_yaml: str = ""
+    executor_json: str = ""
+    launching_script: Any = None
+    role: Literal["main", "sidecar"] = "main"
+
+
+def _environment() -> dict[str, str]:
+    return dict(os.environ)
+
+
+def _sys_path() -> tuple[str, ...]:
+    return launching_path(sys.path, str(Path.cwd()))
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """One job, and what its plan depends on beside it.
+
+    Attributes:
+        experiment: The experiment's id.
+        job: The job's id.
+        directory: The job's folder; absolute.
+        members: Its tasks.
+        policy: How a group ends.
+        group: Whether the members have folders of their own; by default when there are several.
+        working_directory: Where the processes start; the caller's folder.
+        python: The interpreter that runs Python tasks; the one that launches.
+        sys_path: What the worker puts in front of its import path.
+        environment: What the launcher was started with.
+    """
+
+    experiment: str
+    job: str
+    directory: str
+    members: tuple[TaskRequest, ...]
+    policy: Policy = "all"
+    group: bool | None = None
+    working_directory: str = field(default_factory=os.getcwd)
+    python: str = field(default_factory=lambda: sys.executable)
+    sys_path: tuple[str, ...] = field(default_factory=_sys_path)
+    environment: Mapping[str, str] = field(default_factory=_environment)
+
+    @property
+    def is_group(self) -> bool:
+        """Whether each member has a folder of its own."""
+        return len(self.members) > 1 if self.group is None else self.group
+
+
+def plan_job(request: PlanRequest) -> JobSpec:
+    """Return everything a backend needs to run a job.
+
+    Args:
+        request: The job.
+
+    Raises:
+        PlanError: Something that cannot run: a missing script or program, an executor or
+            environment that makes no sense.
+    """
+    first = _first_executor(request)
+    names = [m.name for m in request.members]
+    doubled = sorted({n for n in names if names.count(n) > 1})
+    if doubled:
+        raise PlanError(f"Job {request.job!r} has two members called {doubled[0]!r}.")
+    return JobSpec(
+        experiment=request.experiment,
+        job=request.job,
+        backend=first.backend,
+        directory=request.directory,
+        members=tuple(_member(request, task) for task in request.members),
+        retries=_retries(request),
+        policy=request.policy,
+        options=first.backend_options(request.environment),
+    )
+
+
+def _first_executor(request: PlanRequest) -> Executor:
+    if not request.members:
+        raise PlanError(f"Job {request.job!r} has no task.")
+    first = request.members[0].executor
+    if not first.backend:
+        raise PlanError(
+            f"{type(first).__name__} of job {request.job!r} says nowhere to run. Use LocalExecutor "
+            f"or another executor, or derive from one."
+        )
+    for task in request.members:
+        if task.executor.backend != first.backend:
+            raise PlanError(
+                f"The members of job {request.job!r} run on {first.backend!r} and on "
+                f"{task.executor.backend!r}; a group runs in one place."
+            )
+    return first
+
+
+def _retries(request: PlanRequest) -> int:
+    most = 0
+    for task in request.members:
+        retries = task.executor.retries
+        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+            raise PlanError(
+                f"retries of job {request.job!r} is {retries!r}; it must be a whole number from 0 up."
+            )
+        most = max(most, retries)
+    return most
+
+
+def _member(request: PlanRequest, task: TaskRequest) -> Member:
+    directory = str(Path(request.directory, task.name)) if request.is_group else request.directory
+    executor = task.executor
+    launcher = resolve_launcher(executor.launcher)
+    check_positive(
+        [
+            (f"nodes of {task.name!r}", executor.nnodes()),
+            (f"processes per node of {task.name!r}", executor.nproc_per_node()),
+        ]
+    )
+    environment = _task_environment(task, launcher)
+    place = Place(
+        name=task.name,
+        directory=directory,
+        working_directory=request.working_directory,
+        python=request.python,
+        path=environment.get("PATH", request.environment.get("PATH", os.defpath)),
+    )
+    runs = _program(task, place, request)
+    inner = profiled(launcher, runs.command, directory, executor.get_nsys_entrypoint())
+    if inner != runs.command:
+        check_program(inner[0], place.path, place.working_directory)
+    by_launcher = starts_ranks(launcher)
+    if by_launcher:
+        _check_launcher(launcher, place)
+    return Member(
+        name=task.name,
+        directory=directory,
+        command=_launched(request, task, launcher, inner, environment) if by_launcher else inner,
+        environment=environment,
+        working_directory=request.working_directory,
+        nodes=executor.nnodes(),
+        processes_per_node=1 if by_launcher else executor.nproc_per_node(),
+        ranks_per_process=executor.nproc_per_node() if by_launcher else 1,
+        role=task.role,
+        files={**runs.files, **_documents(task), **_profile_folder(launcher)},
+    )
+
+
+def _launched(
+    request: PlanRequest,
+    task: TaskRequest,
+    launcher: Launcher,
+    inner: tuple[str, ...],
+    environment: Mapping[str, str],
+) -> tuple[str, ...]:
+    assert isinstance(launcher, (Torchrun, FaultTolerance))
+    known = {**request.environment, **environment}
+    launch = Launch(
+        program=inner,
+        python=request.python,
+        nodes=task.executor.nnodes(),
+        processes=task.executor.nproc_per_node(),
+        meeting=task.executor.meeting(launcher.rdzv_port, known),
+        rendezvous_id=rendezvous_id(request.experiment, request.job, task.name),
+    )
+    return launched(launcher, launch)
+
+
+_DEBUG = {
+    "CUDA_LAUNCH_BLOCKING": "1",
+    "NCCL_DESYNC_DEBUG": "1",
+    "TORCH_DISTRIBUTED_DEBUG": "DETAIL",
+    "TORCH_SHOW_CPP_STACKTRACES": "1",
+}
+
+
+def _task_environment(task: TaskRequest, launcher: Launcher) -> dict[str, str]:
+    # A log in a file is written in blocks, and a dying process loses its last one.
+    found = {"PYTHONUNBUFFERED": "1"}
+    if starts_ranks(launcher) and task.executor.packager.debug:
+        found |= _DEBUG
+    found |= variables.checked(task.executor.env_vars, f"env_vars of {task.name!r}")
+    if _is_script(task.task):
+        found |= variables.checked(task.task.env, f"Script.env of {task.name!r}")
+    return found
+
+
+def _program(task: TaskRequest, place: Place, request: PlanRequest) -> Program:
+    if _is_script(task.task):
+        return program(task.task, place)
+    script = task.launching_script
+    settings = {
+        "sys_path": list(request.sys_path),
+        "main": "configs/__main__.py" if script else None,
+        "main_file": script.original_path if script else None,
+        "main_package": script.package if script else None,
+        "argv": list(script.argv) if script else None,
+        "result": "result.json",
+    }
+    files = {"worker.py": worker_source(), "worker.json": json.dumps(settings, indent=2) + "\n"}
+    if script:
+        files["configs/__main__.py"] = script.text
+    worker = str(Path(place.directory, "worker.py"))
+    return Program((place.python, worker, place.directory), files)
+
+
+def _is_script(task: Any) -> bool:
+    from nemo_run.config.script import Script
+
+    return isinstance(task, Script)
+
+
+def _documents(task: TaskRequest) -> dict[str, str]:
+    texts = {
+        "task.json": task.task_json,
+        "task.yaml": task.task_yaml,
+        "executor.json": task.executor_json,
+    }
+    return {name: text for name, text in texts.items() if text}
+
+
+def _profile_folder(launcher: Launcher) -> dict[str, str]:
+    # nsys writes into folders, it does not make them.
+    if not launcher.nsys_profile:
+        return {}
+    return {f"{launcher.nsys_folder}/README": "Profiles of this task; open them with nsys-ui.\n"}
+
+
+def _check_launcher(launcher: Launcher, place: Place) -> None:
+    if isinstance(launcher, FaultTolerance):
+        check_program("ft_launcher", place.path, place.working_directory)
+    elif place.python == sys.executable and not _has_torch():
+        raise PlanError(
+            f"The launcher 'torchrun' needs PyTorch, which {place.python} does not have. Install "
+            f"it there (pip install torch), or leave the launcher out."
+        )
+
+
+def _has_torch() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("torch") is not None
+
+
+@cache
+def worker_source() -> str:
+    """Return the text of the file that runs inside the job."""
+    from importlib.resources import files
+
+    return files("nemo_run.worker").joinpath("worker.py").read_text("utf-8")
+
+
+def launching_path(path: list[str], working_directory: str) -> tuple[str, ...]:
+    """Return what the launching process imports from and a bare interpreter would not.
+
+    Args:
+        path: Its ``sys.path``.
+        working_directory: What an empty entry means.
+    """
+    own = {os.path.realpath(p) for p in (sys.prefix, sys.base_prefix)}
+    entries = [p or working_directory for p in path]
+    kept = [str(Path(working_directory, p)) for p in entries if not _belongs(p, own)]
+    return tuple(dict.fromkeys(kept))
+
+
+def _belongs(entry: str, prefixes: set[str]) -> bool:
+    """Whether ``entry`` is part of the interpreter: its library and its installed packages."""
+    real = os.path.realpath(entry)
+    library = {os.path.join(p, d) for p in prefixes for d in ("lib", "lib64")}
+    return any(real == root or real.startswith(root + os.sep) for root in library)
