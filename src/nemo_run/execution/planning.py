@@ -153,9 +153,10 @@ def _retries(request: PlanRequest) -> int:
     most = 0
     for task in request.members:
         retries = task.executor.retries
-        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+        if type(retries) is not int or retries < 0:
             raise PlanError(
-                f"retries of job {request.job!r} is {retries!r}; it must be a whole number from 0 up."
+                f"retries of job {request.job!r} is {retries!r}; it must be a whole number "
+                f"from 0 up."
             )
         most = max(most, retries)
     return most
@@ -319,6 +320,5 @@ def launching_path(path: list[str], working_directory: str) -> tuple[str, ...]:
 
 def _belongs(entry: str, prefixes: set[str]) -> bool:
     """Whether ``entry`` is part of the interpreter: its library and its installed packages."""
-    real = os.path.realpath(entry)
-    library = {os.path.join(p, d) for p in prefixes for d in ("lib", "lib64")}
-    return any(real == root or real.startswith(root + os.sep) for root in library)
+    real = Path(os.path.realpath(entry))
+    return any(real.is_relative_to(Path(p, name)) for p in prefixes for name in ("lib", "lib64"))

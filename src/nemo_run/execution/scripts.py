@@ -1,4 +1,4 @@
-"""From a :class:`~nemo_run.Script` to an argument list and the files it needs. Pure but for looks."""
+"""From a :class:`~nemo_run.Script` to an argument list and the files it needs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def program(script: Script, place: Place) -> Program:
     if script.inline:
         relative = f"scripts/{place.name}{_suffix(start, place)}"
         file = str(Path(place.directory, relative))
-        return Program((*start, file, *arguments), {relative: script.inline})
+        return Program((*start, file, *arguments), {relative: script.file_text()})
     if script.m:
         return Program((*start, "-m", script.path, *arguments))
     _check_file(script.path, place.working_directory)

@@ -55,9 +55,9 @@ class LocalExecutor(Executor):
         missing += [] if rank is not None else ["NODE_RANK"]
         if missing or rank is None:
             raise PlanError(
-                f"LocalExecutor(nodes={self.nodes}) with a launcher needs {' and '.join(missing)} in "
-                f"the environment: the launching script runs on every node, and these say where "
-                f"the first node is and which one this is."
+                f"LocalExecutor(nodes={self.nodes}) with a launcher needs {' and '.join(missing)} "
+                f"in the environment: the launching script runs on every node, and these say "
+                f"where the first node is and which one this is."
             )
         if rank >= self.nodes:
             raise PlanError(f"NODE_RANK is {rank}, and LocalExecutor has nodes={self.nodes}.")

@@ -1,4 +1,4 @@
-"""From the files of an attempt to an :class:`Observation`: what is true, or that it is not known."""
+"""From the files of an attempt to an observation: what is true, or that it is not known."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _lost(attempt: int, claim: Claim, *, rebooted: bool) -> Observation:
 def _members(folder: Path, job: Observation, started: float) -> tuple[tuple[str, Observation], ...]:
     """Return how each member of a group stands, by the records of its processes."""
     stopped = _time(folder / layout.STOPPED)
-    found = {}
+    found: dict[str, list[Path]] = {}
     for path in sorted(folder.glob(f"*/{layout.EXIT}.*")):
         found.setdefault(path.parent.name, []).append(path)
     return tuple((name, _member(paths, job, started, stopped)) for name, paths in found.items())

@@ -22,35 +22,9 @@ GRACE = 10.0
 # A shell has no variables of other names, and gives some names a meaning of its own.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SHELLS_OWN = frozenset(
-    [
-        "_",
-        "DIRSTACK",
-        "ENV",
-        "EUID",
-        "FUNCNAME",
-        "GROUPS",
-        "HISTCMD",
-        "IFS",
-        "LINENO",
-        "OLDPWD",
-        "OPTARG",
-        "OPTERR",
-        "OPTIND",
-        "PPID",
-        "PS1",
-        "PS2",
-        "PS3",
-        "PS4",
-        "PWD",
-        "RANDOM",
-        "SECONDS",
-        "SHELLOPTS",
-        "SHLVL",
-        "SRANDOM",
-        "EPOCHSECONDS",
-        "EPOCHREALTIME",
-        "UID",
-    ]
+    {"_", "DIRSTACK", "ENV", "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "FUNCNAME", "GROUPS"}
+    | {"HISTCMD", "IFS", "LINENO", "OLDPWD", "OPTARG", "OPTERR", "OPTIND", "PPID", "PS1", "PS2"}
+    | {"PS3", "PS4", "PWD", "RANDOM", "SECONDS", "SHELLOPTS", "SHLVL", "SRANDOM", "UID"}
 )
 
 _TOOL = str(Path(__file__).with_name("processes.py"))
@@ -98,7 +72,7 @@ fi
 # This attempt runs once: whoever makes the file runs it.
 set -C
 { printf '%s\\n' "$$" "$start" "$boot" "$NEMORUN_TOKEN" >"$attempt/claim"; } 2>/dev/null || {
-    echo "$attempt/claim could not be made: the attempt runs already, or nothing can be written." >&2
+    echo "$attempt/claim cannot be made: the attempt runs already, or the disk is full." >&2
     exit 96
 }
 set +C
@@ -249,7 +223,8 @@ def _needs_port(member: Member) -> bool:
 def _port(index: int, member: Member) -> str:
     if not _needs_port(member):
         return ""
-    return f"port_{index}=$({words([sys.executable, '-I', '-S', _TOOL, 'port'])}) || finish 1 'no free port'\n"
+    ask = words([sys.executable, "-I", "-S", _TOOL, "port"])
+    return f"port_{index}=$({ask}) || finish 1 'no free port'\n"
 
 
 def _meeting(index: int, member: Member) -> str:
@@ -270,7 +245,6 @@ def _several(spec: JobSpec, processes: list[Process]) -> str:
     grace = str(spec.options.get("grace", GRACE))
     stop = words([sys.executable, "-I", "-S", _TOOL, "stop"])
     run = _RUN.replace("{python} -I -S {tool} stop", stop).replace("{grace}", grace)
-    # A pipeline, as processes started with & would ignore the interrupt signal (POSIX 2.9.3.1).
     lines = " |\n".join(f"    {_run_line(spec, p, is_main=p in main)}" for p in processes)
     sidecars = "\n            stop" if len(main) < len(processes) else ""
     decide = (
@@ -278,7 +252,9 @@ def _several(spec: JobSpec, processes: list[Process]) -> str:
         .replace("{mains}", str(len(main)))
         .replace("{sidecars}", sidecars)
     )
-    return f"{run}\n# A pipeline, because what starts with & would ignore SIGINT.\n{{\n{lines}\n{decide}"
+    # POSIX 2.9.3.1 on asynchronous lists.
+    why = "# A pipeline, because what starts with & would ignore SIGINT."
+    return f"{run}\n{why}\n{{\n{lines}\n{decide}"
 
 
 def _run_line(spec: JobSpec, process: Process, *, is_main: bool) -> str:
