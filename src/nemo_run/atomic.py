@@ -33,7 +33,7 @@ def write_bytes(path: str | os.PathLike[str], content: bytes, *, mode: int = 0o6
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def write_text(path: str | os.PathLike[str], text: str, *, mode: int = 0o600) -> None:
@@ -49,7 +49,8 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Wait until the names in a folder are on disk, as far as its file system can."""
     # A rename is durable once its folder is synced (rename(2), fsync(2)); not all file systems
     # can, and then the rename is as durable as they make it.
     try:

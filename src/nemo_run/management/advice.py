@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import StoreError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _ELSEWHERE = "set NEMORUN_HOME to a folder on another disk"
 _ADVICE = {
@@ -25,14 +21,20 @@ _ADVICE = {
 }
 
 
-def explained(doing: str, path: str | os.PathLike[str] | Path, error: OSError) -> StoreError:
+def explained(
+    doing: str,
+    path: str | os.PathLike[str],
+    error: OSError,
+    after: str = "Nothing was changed.",
+) -> StoreError:
     """Return the error that says what could not be done, where, why, and what to do.
 
     Args:
         doing: The act, as ``write the journal``.
         path: The file or folder.
         error: What the operating system said.
+        after: How things are left.
     """
     why = error.strerror or str(error)
     advice = _ADVICE.get(error.errno or 0, "Check the folder and try again")
-    return StoreError(f"Could not {doing} {os.fspath(path)}: {why}. {advice}; nothing was changed.")
+    return StoreError(f"Could not {doing} {os.fspath(path)}: {why}. {advice}. {after}".strip())

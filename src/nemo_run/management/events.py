@@ -99,17 +99,26 @@ def observation(event: Mapping[str, Any]) -> Observation:
     state = _member(State, event.get("state"), State.UNKNOWN)
     if state is State.UNKNOWN and event.get("state") not in (None, str(State.UNKNOWN)):
         message = f"{event['state']} {message}".strip()
-    members = event.get("members") or {}
+    members = event.get("members")
     return Observation(
         state=state,
         reason=_member(Reason, event.get("reason"), Reason.NONE),
-        exit_code=event.get("exit_code"),
-        attempt=int(event.get("attempt") or 0),
+        exit_code=_typed(event.get("exit_code"), int),
+        attempt=attempt(event),
         message=message,
-        started=event.get("started"),
-        ended=event.get("ended"),
-        members=tuple((name, observation(fields)) for name, fields in members.items()),
+        started=_typed(event.get("started"), float),
+        ended=_typed(event.get("ended"), float),
+        members=tuple(
+            (name, observation(fields))
+            for name, fields in (members.items() if isinstance(members, dict) else ())
+            if isinstance(fields, dict)
+        ),
     )
+
+
+def attempt(event: Mapping[str, Any]) -> int:
+    """Return which attempt an event is about; 0 if it does not say."""
+    return _typed(event.get("attempt"), int) or 0
 
 
 def _observation_fields(seen: Observation) -> dict[str, Any]:
@@ -123,6 +132,11 @@ def _observation_fields(seen: Observation) -> dict[str, Any]:
         "members": {name: _observation_fields(member) for name, member in seen.members},
     }
     return fields | {k: v for k, v in optional.items() if v is not None and v not in ("", {})}
+
+
+def _typed(value: Any, kind: type) -> Any:
+    """Return the value if it is of the kind that this version writes, else None."""
+    return value if isinstance(value, (int, kind)) and not isinstance(value, bool) else None
 
 
 def _member(kind: Any, value: Any, default: Any) -> Any:

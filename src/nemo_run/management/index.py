@@ -7,7 +7,6 @@ there?) and for the size of each journal (did anything happen?), and reads only 
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
@@ -37,7 +36,7 @@ _REPLACE = "REPLACE INTO experiments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 _SELECT = """
 SELECT id, title, path, created, state, jobs, succeeded, failed, started, ended, user, error
 FROM experiments
-WHERE (?1 IS NULL OR title = ?1) AND (?2 IS NULL OR state IN (SELECT value FROM json_each(?2)))
+WHERE (?1 IS NULL OR title = ?1) AND (?2 IS NULL OR instr(?2, ',' || state || ','))
 ORDER BY created DESC, id DESC LIMIT ?3
 """
 
@@ -261,7 +260,8 @@ def _select(
 ) -> list[Row]:
     wanted = None
     if state is not None:
-        wanted = json.dumps([str(s) for s in ([state] if isinstance(state, str) else state)])
+        states = [state] if isinstance(state, str) else state
+        wanted = f",{','.join(map(str, states))},"
     values = (title, wanted, -1 if limit is None else limit)
     return [_as_row(row) for row in connection.execute(_SELECT, values)]
 

@@ -90,19 +90,19 @@ def describe(state: State, reason: Reason = Reason.NONE, exit_code: int | None =
 
 
 def _intent(job: JobStatus, event: Event) -> JobStatus:
-    job = _at_attempt(job, int(event["attempt"]))
-    if job.state.terminal or job.attempt != event["attempt"]:
+    job = _at_attempt(job, names.attempt(event))
+    if job.state.terminal or job.attempt != names.attempt(event):
         return job
     return dataclasses.replace(job, token=str(event.get("token") or ""))
 
 
 def _submitted(job: JobStatus, event: Event) -> JobStatus:
-    job = _at_attempt(job, int(event["attempt"]))
-    if job.attempt != event["attempt"]:
+    job = _at_attempt(job, names.attempt(event))
+    if job.attempt != names.attempt(event):
         return job
     state = State.SUBMITTED if job.state is State.CREATED else job.state
     return dataclasses.replace(
-        job, state=state, handle=str(event["handle"]), submitted=event["time"]
+        job, state=state, handle=str(event.get("handle") or ""), submitted=event["time"]
     )
 
 
@@ -139,7 +139,7 @@ def _skipped(job: JobStatus, event: Event) -> JobStatus:
 
 
 def _retried(job: JobStatus, event: Event) -> JobStatus:
-    return _at_attempt(job, int(event["attempt"]))
+    return _at_attempt(job, names.attempt(event))
 
 
 def _at_attempt(job: JobStatus, attempt: int) -> JobStatus:

@@ -149,7 +149,7 @@ class Journal:
         except FileNotFoundError:
             return b""
         except OSError as error:
-            raise explained("read the journal", self.path, error) from error
+            raise explained("read the journal", self.path, error, after="") from error
 
 
 @contextmanager
@@ -198,11 +198,12 @@ def _parse(data: bytes, offset: int) -> list[Event]:
 def _event(line: bytes) -> Event | None:
     try:
         event: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    if not isinstance(event, dict) or not isinstance(event.get("seq"), int):
+    if not isinstance(event, dict):
         return None
-    return event if isinstance(event.get("event"), str) else None
+    kinds = ((event.get("seq"), int), (event.get("time"), (int, float)), (event.get("event"), str))
+    return event if all(isinstance(value, kind) for value, kind in kinds) else None
 
 
 def _corrupt(line: bytes, offset: int) -> Event:

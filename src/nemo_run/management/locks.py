@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    Lock = Callable[[int, int], None]
 
 # What a file system without flock(2) answers: NFS before Linux 2.6.12, some Lustre mounts.
 _UNSUPPORTED = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS})
@@ -16,15 +18,20 @@ _BUSY = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK})
 
 
 @contextmanager
-def locked(descriptor: int, *, shared: bool = False, timeout: float = 60.0) -> Iterator[None]:
+def locked(
+    descriptor: int,
+    *,
+    shared: bool = False,
+    timeout: float = 60.0,
+    ways: Sequence[Lock] | None = None,
+) -> Iterator[None]:
     """Hold a lock on an open file.
-
-    ``flock`` is used; where the file system has none, ``lockf``.
 
     Args:
         descriptor: The open file; for an exclusive lock, open for writing.
         shared: Let other readers in, but no writer.
         timeout: How long to wait for it, in seconds.
+        ways: What to lock with; the first that the file system has. ``flock``, then ``lockf``.
 
     Raises:
         TimeoutError: Somebody else kept the lock.
@@ -33,21 +40,26 @@ def locked(descriptor: int, *, shared: bool = False, timeout: float = 60.0) -> I
     import fcntl
 
     mode = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
-    lock: Callable[[int, int], None] = fcntl.flock
-    try:
-        _acquire(lock, descriptor, mode, timeout)
-    except OSError as error:
-        if error.errno not in _UNSUPPORTED:
-            raise
-        lock = fcntl.lockf
-        _acquire(lock, descriptor, mode, timeout)
+    lock = _acquire(ways or (fcntl.flock, fcntl.lockf), descriptor, mode, timeout)
     try:
         yield
     finally:
         lock(descriptor, fcntl.LOCK_UN)
 
 
-def _acquire(lock: Callable[[int, int], None], descriptor: int, mode: int, timeout: float) -> None:
+def _acquire(ways: Sequence[Lock], descriptor: int, mode: int, timeout: float) -> Lock:
+    for lock in ways[:-1]:
+        try:
+            _wait(lock, descriptor, mode, timeout)
+            return lock
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+    _wait(ways[-1], descriptor, mode, timeout)
+    return ways[-1]
+
+
+def _wait(lock: Lock, descriptor: int, mode: int, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     pause = 0.001
     while True:

@@ -109,7 +109,7 @@ def read_meta(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         raise _corrupt(path, "is missing") from None
     except OSError as error:
-        raise explained("read", path, error) from error
+        raise explained("read", path, error, after="") from error
     except (ValueError, RecursionError) as error:
         raise _corrupt(path, f"is not JSON ({error})") from error
     if not isinstance(meta, dict):

@@ -146,12 +146,11 @@ class _Fold:
         )
 
     def add(self, event: Event) -> None:
-        change = CHANGES.get(event["event"])
-        if change is not None:
-            self._set(change(self._job(str(event["job"])), event))
+        change, job_id = CHANGES.get(event["event"]), event.get("job")
+        if change is not None and isinstance(job_id, str):
+            self._set(change(self._job(job_id), event))
             if event["event"] in _REOPENING:
                 self._fields["ended"] = None
-            return
         act = _EXPERIMENT_CHANGES.get(event["event"])
         if act is not None:
             act(self, event)
@@ -164,7 +163,7 @@ class _Fold:
 
     def created(self, event: Event) -> None:
         self._fields["created"] = event["time"]
-        for job_id in event.get("jobs", ()):
+        for job_id in event.get("jobs") or ():
             self._jobs.setdefault(job_id, JobStatus(job_id))
 
     def started(self, event: Event) -> None:
@@ -184,12 +183,13 @@ class _Fold:
         job_id = event.get("job")
         if job_id is None:
             self._fields["cancel_requested"] = True
-        for job in [self._job(job_id)] if job_id else list(self._jobs.values()):
-            self._set(dataclasses.replace(job, cancel_requested=True))
+        for job in list(self._jobs.values()):
+            if job_id in (None, job.id):
+                self._set(dataclasses.replace(job, cancel_requested=True))
 
     def conductor_started(self, event: Event) -> None:
         self._fields["conductor"] = ConductorStatus(
-            pid=int(event.get("pid") or 0),
+            pid=event.get("pid") or 0,
             host=str(event.get("host") or ""),
             identity=str(event.get("identity") or ""),
             started=event["time"],

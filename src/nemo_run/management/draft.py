@@ -1,0 +1,262 @@
+"""Making an experiment: written under a hidden name, and renamed when whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nemo_run import atomic
+from nemo_run.exceptions import AlreadyExistsError
+
+from . import catalog, events, ids, layout, locations, names
+from .advice import explained
+from .journal import Journal
+from .record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from typing_extensions import Self
+
+FORMAT = 1
+"""The version of the layout. A later one may add files and fields; see ``docs/storage.md``."""
+
+_PRIVATE = 0o600
+# From here on, waiting for the whole system once is quicker than for each file.
+_SYNC_EACH = 200
+
+
+class Draft:
+    """An experiment that is being written, and that nobody sees yet.
+
+    Used in a ``with`` statement; what was not published is removed at its end.
+
+    Attributes:
+        id: Its id; nobody else gets it.
+        title: Its title.
+        path: Where it will be.
+        folder: Where it is written.
+        created: When it was begun, in seconds since the epoch.
+    """
+
+    def __init__(self, base: Path, title: str, experiment_id: str, folder: Path) -> None:
+        self.id = experiment_id
+        self.title = title
+        self.path = folder.parent / experiment_id
+        self.folder = folder
+        self.created = (ids.time_of(experiment_id) or time.time_ns()) / 1e9
+        self._base = base
+        self._folders: set[Path] = set()
+        self._files: set[Path] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.discard()
+
+    def job_dir(self, job_id: str) -> Path:
+        """Return where the folder of a job will be, once published."""
+        return layout.job_folder(self.path, job_id)
+
+    def write(self, path: str | Path, content: str | bytes, *, mode: int = 0o600) -> None:
+        """Write a file of the experiment.
+
+        Args:
+            path: Relative to the experiment, or absolute as it will be once published.
+            content: Its text or bytes.
+            mode: Its permissions.
+
+        Raises:
+            StoreError: It could not be written.
+        """
+        target = self.folder / self._relative(Path(path))
+        data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+        try:
+            self._make_parent(target.parent)
+            with open(target, "wb", opener=_private) as file:
+                file.write(data)
+                if mode != _PRIVATE:
+                    os.fchmod(file.fileno(), mode)
+        except OSError as error:
+            raise explained("write", target, error) from error
+        self._files.add(target)
+
+    def publish(self, meta: Mapping[str, Any]) -> Record:
+        """Make the experiment visible, whole, and return it.
+
+        Args:
+            meta: What else ``experiment.json`` shall say; ``jobs`` lists a document for each
+                job, with its ``id``.
+
+        Raises:
+            AlreadyExistsError: Another process made one with this id in the meantime.
+            StoreError: It could not be written; nothing is visible.
+        """
+        job_ids = [str(job["id"]) for job in meta.get("jobs", [])]
+        own = {"format": FORMAT, "id": self.id, "title": self.title, "created": self.created}
+        self.write(layout.META, _json({**own, **meta, **own}))
+        Journal(self.folder / layout.JOURNAL).append(
+            [events.experiment_created(self.title, job_ids)]
+        )
+        self._sync()
+        self._rename()
+        if self._base != layout.home():
+            locations.add(self._base)
+        return Record(self.path)
+
+    def discard(self) -> None:
+        """Remove what was written, unless it was published."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _relative(self, path: Path) -> Path:
+        return path.relative_to(self.path) if path.is_absolute() else path
+
+    def _make_parent(self, folder: Path) -> None:
+        if folder in self._folders:
+            return
+        if folder != self.folder:
+            self._make_parent(folder.parent)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        self._folders.add(folder)
+
+    def _sync(self) -> None:
+        """Wait until everything written is on disk, so that no power loss leaves half of it."""
+        try:
+            if len(self._files) > _SYNC_EACH:
+                os.sync()
+                return
+            for path in self._files:
+                _sync(path)
+            for folder in self._folders:
+                atomic.sync_folder(folder)
+        except OSError as error:
+            raise explained("write", self.folder, error) from error
+
+    def _rename(self) -> None:
+        try:
+            self.folder.rename(self.path)
+        except OSError as error:
+            if self.path.exists():
+                raise _exists(self.id, self.path) from error
+            raise explained("make the experiment", self.path, error) from error
+        atomic.sync_folder(self.path.parent)
+
+
+def draft(
+    title: str,
+    id: str | None = None,  # noqa: A002 - the word of the public interface
+    base_dir: str | Path | None = None,
+    *,
+    clock: Callable[[], int] = time.time_ns,
+) -> Draft:
+    """Begin an experiment and take an id for it.
+
+    Args:
+        title: Its title.
+        id: The user's own id; else ``<title>_<time in nanoseconds>`` is made, and a free one
+            taken if another process had the same idea. An id from :func:`new_id` counts as
+            made here.
+        base_dir: Where ``experiments/`` lies, if not in ``$NEMORUN_HOME``.
+        clock: Gives the time in nanoseconds.
+
+    Raises:
+        PlanError: The title or the id cannot be used.
+        AlreadyExistsError: There is an experiment with this id.
+        StoreError: The folder cannot be made.
+    """
+    base = layout.base(base_dir)
+    titled = layout.title_folder(base, title)
+    made_here = id is None or ids.folder_of(id) == titled.name
+    if id is not None and not made_here:
+        names.check_id(id)
+        _refuse_taken(id, base)
+    folder = titled / f"{layout.UNFINISHED}-{os.urandom(8).hex()}"
+    experiment_id = id or ids.new_id(title, clock)
+    while made_here:
+        folder = titled / f".{experiment_id}{layout.UNFINISHED}"
+        # The folder is taken first and looked at after: its owner renames it away in one step,
+        # so that either it is in the way here or the finished experiment is.
+        if _make(folder):
+            if not (titled / experiment_id).exists():
+                return Draft(base, title, experiment_id, folder)
+            folder.rmdir()
+        experiment_id = ids.following(experiment_id)
+    _make(folder)
+    return Draft(base, title, experiment_id, folder)
+
+
+def create(
+    title: str,
+    id: str | None = None,  # noqa: A002 - the word of the public interface
+    base_dir: str | Path | None = None,
+    *,
+    meta: Mapping[str, Any] | None = None,
+    files: Mapping[str, str | bytes] | None = None,
+) -> Record:
+    """Make an experiment in one step; see :func:`draft`.
+
+    Args:
+        title: Its title.
+        id: The user's own id.
+        base_dir: Where ``experiments/`` lies, if not in ``$NEMORUN_HOME``.
+        meta: What else ``experiment.json`` shall say.
+        files: Relative path → content.
+    """
+    with draft(title, id, base_dir) as new:
+        for path, content in (files or {}).items():
+            new.write(path, content)
+        return new.publish(meta or {})
+
+
+def _make(folder: Path) -> bool:
+    """Make a folder and say whether it was us; a title folder removed meanwhile comes back."""
+    while True:
+        try:
+            atomic.make_folder(folder.parent)
+            folder.mkdir(mode=0o700)
+            return True
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise explained("make the experiment folder", folder.parent, error) from error
+
+
+def _refuse_taken(experiment_id: str, base: Path) -> None:
+    for path in catalog.folders_named(experiment_id, {*locations.bases(), base}):
+        raise _exists(experiment_id, path)
+
+
+def _exists(experiment_id: str, path: Path) -> AlreadyExistsError:
+    return AlreadyExistsError(
+        f"There is an experiment {experiment_id!r} already, at {path}. Choose another id, leave "
+        f"the id out, or remove that one with `nemo-run experiment delete {experiment_id}`."
+    )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, _PRIVATE)
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # A command line or a folder whose bytes are no text.
+        text = json.dumps(document, indent=2)
+    return f"{text}\n"
