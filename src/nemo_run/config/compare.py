@@ -48,11 +48,12 @@ class _Comparison:
             return seen == id(right)
         self.right_of[id(left)] = id(right)
         self.left_of[id(right)] = id(left)
-        if not _same_target(target_of(left), target_of(right)):
+        if not same_target(target_of(left), target_of(right)):
             return False
         a, b = left.__arguments__, right.__arguments__
         return all(
-            self._same_argument(left, right, key) for key in (a if a.keys() == b.keys() else {**a, **b})
+            self._same_argument(left, right, key)
+            for key in (a if a.keys() == b.keys() else {**a, **b})
         )
 
     def _same_argument(self, left: Any, right: Any, key: str | int) -> bool:
@@ -72,7 +73,8 @@ def _value(node: Any, key: str | int) -> Any:
         return MISSING
 
 
-def _same_target(left: Any, right: Any) -> bool:
+def same_target(left: Any, right: Any) -> bool:
+    """Whether two targets are one, each a callable or a Reference; imports nothing."""
     if isinstance(left, Reference) is not isinstance(right, Reference):
         try:
             left, right = (

@@ -259,7 +259,7 @@ class Node(Generic[T]):
         _fill(self, target, arguments, history)
         self.__argument_tags__.update(tags)
         # A pickled graph may hold itself, so what is inside is not looked at yet.
-        _set(self, "__pending__", True)
+        _set(self, "__pending__", True)  # noqa: FBT003
 
     def __eq__(self, other: object) -> bool:
         from .compare import same
@@ -283,7 +283,7 @@ class Node(Generic[T]):
         """Return a deep copy; what is shared inside stays shared inside the copy."""
         import copy
 
-        return cast("Self", copy.deepcopy(self))
+        return copy.deepcopy(self)
 
     @_operation
     def walk(self, **fns: Callable[[Any], Any]) -> Self:
