@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [n for n in os.environ if n.startswith(("NEMORUN_", "SLURM_")) and n != "NEMORUN_HOME"]:
         monkeypatch.delenv(name)
     return folder
+
+
+@pytest.fixture
+def error_snapshot() -> Callable[..., None]:
+    """Compare a text with the file of error messages; see tests/snapshot.py."""
+    from snapshot import compare
+
+    return compare

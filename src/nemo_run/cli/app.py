@@ -25,6 +25,9 @@ _COMMANDS = {
     ),
 }
 
+# How a shell asks for completions: https://click.palletsprojects.com/shell-completion
+_COMPLETE = "_NEMO_RUN_COMPLETE"
+
 _EPILOG = (
     "Exit codes: 0 done, 1 not found or a job failed, 2 wrong use, 130 interrupted. "
     "Files lie in $NEMORUN_HOME, by default ~/.nemo_run."
@@ -73,9 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str], settings: Settings) -> int:
     try:
-        code = app.main(arguments, prog_name="nemo-run", obj=settings, standalone_mode=False)
+        return _invoke(arguments, settings)
     except (BrokenPipeError, KeyboardInterrupt):
         raise
+    except click.exceptions.Exit as error:
+        return error.exit_code
     except click.Abort:
         note("\nNothing was changed.")
         return 130
@@ -88,6 +93,14 @@ def _run(arguments: list[str], settings: Settings) -> int:
     except Exception:  # noqa: BLE001 - the last one to see it: it is shown whole, never swallowed
         _print_traceback()
         return _say("This is a bug in NeMo Run. Please report it with the lines above.", 1)
+
+
+def _invoke(arguments: list[str], settings: Settings) -> int:
+    if _COMPLETE in os.environ:
+        app.main(arguments, prog_name="nemo-run", complete_var=_COMPLETE, obj=settings)
+    # Not `app.main`: it answers a broken pipe itself, with the code of a failure.
+    with app.make_context("nemo-run", arguments, obj=settings) as context:
+        code = app.invoke(context)
     return code if isinstance(code, int) else 0
 
 

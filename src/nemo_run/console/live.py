@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from nemo_run.management.display import Display
     from nemo_run.management.logs import Piece
-    from nemo_run.management.status import ExperimentStatus, JobStatus
     from nemo_run.management.record import Record
+    from nemo_run.management.status import ExperimentStatus, JobStatus
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _MARKS = {

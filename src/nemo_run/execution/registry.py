@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import PlanError, nearest
@@ -32,6 +32,9 @@ def get_backend(name: str) -> Backend:
 
 
 def _installed(name: str) -> str:
+    # Imported here: it is slow, and our own backends do without.
+    from importlib import metadata
+
     found = {point.name: point.value for point in metadata.entry_points(group=GROUP)}
     if name not in found:
         names = sorted({*found, *_BUILT_IN})
