@@ -36,7 +36,7 @@ def dumps(value: Any, *, where: str = "") -> str:
     Raises:
         SerializationError: Something in it cannot travel; every such path is named.
     """
-    from .layout import layout
+    from .json_layout import layout
 
     writer = _written(value, where)
     document = {"format": worker.FORMAT, "version": worker.VERSION, "value": writer.result}
