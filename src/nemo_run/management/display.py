@@ -87,7 +87,7 @@ class PlainDisplay(SilentDisplay):
 
     def message(self, text: str) -> None:
         """Write the sentence."""
-        print(text, file=self._err or sys.stderr, flush=True)  # noqa: T201
+        print(text, file=self._err or sys.stderr, flush=True)
 
 
 def described(job: Any) -> str:

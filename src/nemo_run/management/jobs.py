@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from nemo_run.config.node import is_node, target_name
 from nemo_run.exceptions import PlanError
 
+from . import layout
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from nemo_run.execution import Executor
     from nemo_run.execution.jobspec import Policy
     from nemo_run.execution.observation import State
+    from nemo_run.packaging.launching_script import LaunchingScript
 
+    from .dag import Edge
     from .experiment import Experiment
     from .plugin import Plugin
 
@@ -28,12 +33,14 @@ class Member:
         task: The job's own copy of the task.
         executor: The job's own copy of the executor.
         role: ``main``, or ``sidecar`` for one that ends when the main ones have.
+        launching_script: The copy of the script that a stored task came from.
     """
 
     name: str
     task: Any
     executor: Executor
-    role: str = "main"
+    role: Literal["main", "sidecar"] = "main"
+    launching_script: LaunchingScript | None = None
 
 
 @dataclass(eq=False)
@@ -43,7 +50,7 @@ class Job:
     Attributes:
         id: Unique in the experiment; also the name of its folder.
         members: Its tasks; one, or several for a :class:`JobGroup`.
-        dependencies: The jobs that must have ended before, as given to :meth:`Experiment.add`.
+        edges: What it waits for.
         plugins: The plugins that were applied.
         tail_logs: Whether its output is shown while the experiment is followed.
         name: The name that was asked for; empty when it was derived from the task.
@@ -52,12 +59,85 @@ class Job:
 
     id: str
     members: list[Member]
-    dependencies: list[str] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
     plugins: list[Plugin] = field(default_factory=list)
     tail_logs: bool = False
     name: str = ""
     policy: Policy = "all"
     experiment: Experiment | None = field(default=None, repr=False)
+    # Each member's task and executor before and after the plugins, to be able to apply them anew.
+    _before: list[tuple[Any, Any]] = field(default_factory=list, repr=False)
+    _after: list[tuple[Any, Any]] = field(default_factory=list, repr=False)
+
+    def apply(self, plugins: Sequence[Plugin], experiment: str, directory: str) -> None:
+        """Let plugins edit the job's own copies.
+
+        Args:
+            plugins: In the order in which they are applied.
+            experiment: The experiment's id.
+            directory: The experiment's folder.
+        """
+        self.plugins = list(plugins)
+        if plugins:
+            self._before = self._copies()
+        self._set_up(experiment, directory)
+        if plugins:
+            self._after = self._copies()
+
+    def assign(self, experiment: str, directory: str) -> None:
+        """Make the job part of another experiment.
+
+        What plugins wrote may hold the old experiment's id. So they are applied anew, unless
+        somebody has changed the job since: that change is kept.
+        """
+        if self._before and self._parts() == self._after:
+            for member, (task, executor) in zip(self.members, self._before, strict=True):
+                member.task, member.executor = clone(task), clone(executor)
+            self._set_up(experiment, directory)
+            self._after = self._copies()
+            return
+        self._assign(experiment, directory)
+
+    def _set_up(self, experiment: str, directory: str) -> None:
+        from nemo_run.config.history import setting
+
+        self._assign(experiment, directory)
+        for member in self.members:
+            for plugin in self.plugins:
+                with setting("plugin"):
+                    plugin.setup(member.task, member.executor)
+
+    def _assign(self, experiment: str, directory: str) -> None:
+        folder = str(layout.job_folder(Path(directory), self.id))
+        for member in self.members:
+            member.executor.assign(experiment, directory, self.id, folder)
+        for plugin in self.plugins:
+            plugin.assign(experiment)
+
+    def _parts(self) -> list[tuple[Any, Any]]:
+        return [(member.task, member.executor) for member in self.members]
+
+    def _copies(self) -> list[tuple[Any, Any]]:
+        return [(clone(task), clone(executor)) for task, executor in self._parts()]
+
+    def check(self) -> None:
+        """Refuse what can be known to fail, before anything is written.
+
+        Raises:
+            ConfigError: A task is wrong or cannot travel; every such place is named.
+        """
+        from nemo_run.config import codec
+        from nemo_run.config.check import check_task
+
+        for member in self.members:
+            check_task(member.task)
+            codec.check(member.task, where=f"task {member.name!r}")
+            codec.check(member.executor, where=f"executor of {member.name!r}")
+
+    @property
+    def dependencies(self) -> list[str]:
+        """The jobs that must have ended before."""
+        return [edge.job for edge in self.edges]
 
     @property
     def task(self) -> Any:
@@ -174,21 +254,22 @@ def task_name(task: Any) -> str:
 def clone(value: Any) -> Any:
     """Return a deep copy of a task or an executor, by its own ``clone`` where it has one."""
     if hasattr(type(value), "clone"):
-        return value.clone()
+        # Through the type: a task may have an argument called "clone".
+        return type(value).clone(value)
     from copy import deepcopy
 
     return deepcopy(value)
 
 
-def executors_of(
-    tasks: Sequence[Any], executor: Executor | Sequence[Executor]
-) -> list[Executor]:
+def executors_of(tasks: Sequence[Any], executor: Executor | Sequence[Executor]) -> list[Executor]:
     """Return one executor for each task of a group.
 
     Raises:
         PlanError: Their number is neither one nor that of the tasks, or their kinds differ.
     """
-    given = cast("list[Executor]", list(executor) if isinstance(executor, list | tuple) else [executor])
+    given = cast(
+        "list[Executor]", list(executor) if isinstance(executor, list | tuple) else [executor]
+    )
     if len(given) not in {1, len(tasks)}:
         raise PlanError(
             f"A group of {len(tasks)} tasks needs one executor for all or {len(tasks)}, one for "
@@ -203,17 +284,22 @@ def executors_of(
     return given * len(tasks) if len(given) == 1 else given
 
 
-def unique(name: str, taken: Mapping[str, Any] | set[str]) -> str:
-    """Return ``name``, or ``name_1``, ``name_2`` and so on when it is taken."""
-    # Folders are named after jobs, and two names that differ in case only are one folder on
-    # macOS and Windows.
-    folded = {one.casefold() for one in taken}
-    return next(one for one in _numbered(name) if one.casefold() not in folded)
+class Names:
+    """The names that are taken in an experiment, and the next free one for each."""
 
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
 
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    number = 1
-    while True:
-        yield f"{name}_{number}"
-        number += 1
+    def take(self, name: str) -> str:
+        """Return ``name``, or ``name_1``, ``name_2`` and so on when it is taken."""
+        # Folders are named after jobs, and two names that differ in case only are one folder on
+        # macOS and Windows.
+        folded = name.casefold()
+        number = self._next.get(folded, 0)
+        candidate = f"{name}_{number}" if number else name
+        while number and candidate.casefold() in self._next:
+            number += 1
+            candidate = f"{name}_{number}"
+        self._next[folded] = number + 1
+        self._next.setdefault(candidate.casefold(), 1)
+        return candidate

@@ -1,0 +1,152 @@
+"""From what was given to ``Experiment.add`` to a job with its own copies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from nemo_run.config.node import is_node
+from nemo_run.exceptions import PlanError, nearest
+from nemo_run.execution.executor import Executor
+
+from . import dag, names
+from .jobs import Job, JobGroup, Member, Names, check_kind, clone, executors_of, task_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nemo_run.execution.jobspec import Policy
+
+_ROLES = ("main", "sidecar")
+_POLICIES = ("all", "main")
+
+
+def described_job(
+    task: Any,
+    executor: Any,
+    *,
+    name: str,
+    taken: Names,
+    known: Sequence[str],
+    dependencies: Sequence[str | dag.Edge],
+    policy: Policy,
+    roles: Sequence[str] | None,
+) -> Job:
+    """Return the job that was described, with copies of its task and executor.
+
+    Args:
+        task: A task, or a list of them for a group.
+        executor: Its executor; for a group one, or one for each task.
+        name: What to call it; empty to derive that from the task.
+        taken: The names of the experiment's jobs.
+        known: The ids of the jobs that it may depend on.
+        dependencies: What it waits for.
+        policy: How a group ends.
+        roles: For each member of a group.
+
+    Raises:
+        TypeError: What was given is no task or no executor.
+        PlanError: A name, a dependency, a role or the number of executors is wrong.
+    """
+    edges = [_edge(one, known) for one in _listed(dependencies)]
+    if policy not in _POLICIES:
+        raise PlanError(
+            f"policy={policy!r} is none of {', '.join(map(repr, _POLICIES))}."
+            f"{nearest(str(policy), _POLICIES)}"
+        )
+    if isinstance(task, list | tuple):
+        tasks = list(task)
+        members = _members(tasks, executors_of(tasks, executor), roles)
+        proposed = name or f"{members[0].name}_group"
+        return JobGroup(
+            taken.take(_job_id(proposed)), members, edges=edges, name=name, policy=policy
+        )
+    check_kind(task)
+    own = Member("", clone(task), _executor(executor))
+    job = Job(taken.take(_job_id(name or task_name(task))), [own], edges=edges, name=name)
+    own.name = job.id
+    return job
+
+
+def _job_id(name: str) -> str:
+    names.check(name, "job name")
+    return name
+
+
+def _members(
+    tasks: list[Any], executors: list[Executor], roles: Sequence[str] | None
+) -> list[Member]:
+    if not tasks:
+        raise PlanError("A group needs at least one task; an empty list was given.")
+    for task in tasks:
+        check_kind(task)
+    taken = Names()
+    return [
+        Member(names.folder(taken.take(task_name(task))), clone(task), _executor(executor), role)
+        for task, executor, role in zip(tasks, executors, _roles(roles, len(tasks)), strict=True)
+    ]
+
+
+def _roles(roles: Sequence[str] | None, count: int) -> list[Literal["main", "sidecar"]]:
+    given = list(roles or ["main"] * count)
+    if len(given) != count:
+        raise PlanError(f"A group of {count} tasks needs {count} roles; {len(given)} were given.")
+    checked: list[Literal["main", "sidecar"]] = []
+    for role in given:
+        if role not in _ROLES:
+            raise PlanError(
+                f"The role {role!r} is none of {', '.join(map(repr, _ROLES))}."
+                f"{nearest(str(role), _ROLES)}"
+            )
+        checked.append("sidecar" if role == "sidecar" else "main")
+    return checked
+
+
+def _executor(executor: Any) -> Executor:
+    if is_node(executor):
+        from nemo_run.config.build import build
+
+        executor = build(executor)
+    if isinstance(executor, type) and issubclass(executor, Executor):
+        raise TypeError(
+            f"executor is the class {executor.__name__}; give an object: {executor.__name__}()."
+        )
+    if not isinstance(executor, Executor):
+        raise TypeError(
+            f"executor is {executor!r}, a {type(executor).__name__}; it must be an executor such "
+            "as run.LocalExecutor()."
+        )
+    copy: Executor = clone(executor)
+    return copy
+
+
+def _listed(dependencies: Any) -> Sequence[str | dag.Edge]:
+    if isinstance(dependencies, str):
+        raise PlanError(
+            f"dependencies is the text {dependencies!r}; it must be a list: "
+            f"dependencies=[{dependencies!r}]."
+        )
+    return list(dependencies)
+
+
+def _edge(given: str | dag.Edge, known: Sequence[str]) -> dag.Edge:
+    edge = _parsed(given, known)
+    if edge.job not in known:
+        jobs = f" Jobs so far: {', '.join(known)}." if known else " There are no jobs yet."
+        raise PlanError(
+            f"The dependency {edge.job!r} is no job of this experiment."
+            f"{nearest(edge.job, known)}{jobs} Add a job after those it depends on."
+        )
+    return edge
+
+
+def _parsed(given: str | dag.Edge, known: Sequence[str]) -> dag.Edge:
+    if isinstance(given, dag.Edge):
+        return given
+    if not isinstance(given, str):
+        raise PlanError(
+            f"A dependency is the id that add() returned, not {given!r} ({type(given).__name__})."
+        )
+    kind, colon, job = given.partition(":")
+    if colon and given not in known and kind in dag.KINDS:
+        return dag.node("", [{"job": job, "kind": kind}]).edges[0]
+    return dag.Edge(given)

@@ -1,0 +1,55 @@
+"""Who has charge of an experiment: one process at a time, as a lock tells that ends with it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .locks import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .store import Record
+
+_NAME = "conductor.lock"
+
+# Longer than anybody looks (see `taken`), so that a look is never mistaken for a holder.
+_PATIENCE = 2.0
+
+
+@contextmanager
+def charge(record: Record) -> Iterator[None]:
+    """Have charge of the experiment; nobody else has until the context, or the process, ends.
+
+    Raises:
+        TimeoutError: Another process has it.
+        OSError: The lock file could not be opened.
+    """
+    descriptor = os.open(_path(record), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        with locked(descriptor, timeout=_PATIENCE):
+            yield
+    finally:
+        os.close(descriptor)
+
+
+def taken(record: Record) -> bool:
+    """Whether some process, on any machine that shares the folder, has charge of it now."""
+    try:
+        descriptor = os.open(_path(record), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        return False
+    try:
+        with locked(descriptor, shared=True, timeout=0):
+            return False
+    except TimeoutError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _path(record: Record) -> Path:
+    return record.path / _NAME

@@ -1,0 +1,384 @@
+"""Driving an experiment to its end, one step after the other.
+
+Everything that a step decides it reads from the journal, and everything it does it writes there,
+so that a new process can go on at any point where the last one was stopped:
+
+* before an engine is asked to start a job, the intent and its token are on disk;
+* an intent without a handle is looked up in the engine by its token, and only what the engine
+  does not know is submitted (again; a token never runs twice);
+* what could not be written to the journal did not happen for us: it is observed again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, TypeVar
+
+from nemo_run.exceptions import StoreError
+from nemo_run.execution.backend import Rendered
+from nemo_run.execution.observation import Observation, Reason, State
+
+from . import dag, events, results
+from .logs import spec_of
+from .status import ExperimentStatus, JobStatus, replay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from nemo_run.execution.backend import Backend
+    from nemo_run.execution.jobspec import Handle, JobSpec
+
+    from .events import Event
+    from .store import Record
+
+_T = TypeVar("_T")
+
+BATCH = 32
+"""The most jobs submitted at once, so that the first ones are watched while the last ones start."""
+
+_SHORTEST, _LONGEST = 0.05, 1.0
+_SLOWEST_RETRY = 30.0
+_PATIENCE = 3
+_CANCEL_AGAIN = 5.0
+
+
+class Conducting:
+    """One experiment being driven.
+
+    Args:
+        record: The experiment.
+        backend_named: Returns the backend of a name.
+        log: Takes lines for whoever looks for the cause of trouble.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        backend_named: Callable[[str], Backend],
+        *,
+        log: Callable[[str], None] | None = None,
+    ) -> None:
+        self.status = ExperimentStatus()
+        self.stopping = False
+        self._record = record
+        self._journal = record.journal
+        self._backend_named = backend_named
+        self._log = log or _to_stderr
+        self._nodes = [dag.node(job["id"], job.get("dependencies", ())) for job in record.jobs]
+        self._specs: dict[str, JobSpec] = {}
+        self._offset = 0
+        self._unconfirmed: dict[str, None] = {}
+        self._running: dict[str, None] = {}
+        self._open = {node.id: None for node in self._nodes}
+        self._ready: list[str] = []
+        self._moved = True
+        self._pause = _SHORTEST
+        self._failures: dict[str, int] = defaultdict(int)
+        self._cancelled: dict[str, float] = {}
+
+    def run(self) -> str:
+        """Go on until every job has ended or :attr:`stopping` is set; return why it ended."""
+        self._hear()
+        if self.status.started is None:
+            self._write([events.experiment_started()])
+        while not self.stopping:
+            self.step()
+            if not self._open and self._end():
+                return "done"
+            self._wait()
+        return "stopped"
+
+    def note(self, event: Event) -> None:
+        """Write an event; one that the disk does not take now is left out."""
+        self._write([event])
+
+    def step(self, *, submit: bool = True) -> None:
+        """Do what can be done now, without waiting."""
+        self._hear()
+        self._confirm()
+        self._cancel()
+        self._skip()
+        if submit:
+            self._submit()
+        self._look()
+
+    def settle_cancels(self, timeout: float) -> None:
+        """Carry out what was asked to be cancelled, and start nothing."""
+        deadline = time.monotonic() + timeout
+        self.step(submit=False)
+        while time.monotonic() < deadline and any(
+            self.status.jobs[job].cancel_requested for job in self._open
+        ):
+            self._wait()
+            self.step(submit=False)
+
+    # What the journal says
+
+    def _hear(self) -> None:
+        try:
+            fresh, self._offset = self._journal.read(self._offset)
+        except StoreError as error:
+            self._trouble("journal", error)
+            return
+        if not fresh:
+            return
+        self.status = replay(fresh, self.status)
+        self._moved = True
+        self._pause = _SHORTEST
+        jobs = self.status.jobs
+        touched = {str(event["job"]) for event in fresh if event.get("job")}
+        # What names no job may concern all: a request to cancel, or to go on.
+        general = any(not event.get("job") for event in fresh)
+        for job in jobs if general else touched & jobs.keys():
+            self._sort(jobs[job])
+        states = self.status.states
+        self._ready = [
+            job
+            for job in dag.ready([n for n in self._nodes if n.id in self._open], states)
+            if not jobs[job].token and not jobs[job].cancel_requested
+        ]
+
+    def _sort(self, job: JobStatus) -> None:
+        """Put a job where the steps look for it."""
+        for place, belongs in (
+            (self._open, not job.state.terminal),
+            (self._unconfirmed, job.unconfirmed),
+            (self._running, bool(job.handle) and not job.state.terminal),
+        ):
+            if belongs:
+                place[job.id] = None
+            else:
+                place.pop(job.id, None)
+
+    def _write(self, happened: Sequence[Event]) -> bool:
+        """Write events and take note of them; False when the disk does not take them now."""
+        if not happened:
+            return True
+        try:
+            self._journal.append(happened)
+        except StoreError as error:
+            self._trouble("journal", error)
+            return False
+        self._failures.pop("journal", None)
+        self._hear()
+        return True
+
+    # Starting
+
+    def _submit(self) -> None:
+        """Start jobs whose turn it is, as many as their backends take."""
+        for name, jobs in self._by_backend(self._ready).items():
+            limit = self._backend_named(name).capabilities.max_running
+            going = self._by_backend([*self._running, *self._unconfirmed]).get(name, [])
+            room = len(jobs) if limit is None else max(0, limit - len(going))
+            for batch in _batches(jobs[:room], BATCH):
+                still = [job for job in batch if not self.status.jobs[job].cancel_requested]
+                if self.stopping or not self._start(still):
+                    return
+
+    def _start(self, jobs: Sequence[str]) -> bool:
+        if not jobs:
+            return True
+        specs = [self._next_spec(job) for job in jobs]
+        intents = [events.job_intent(s.job, s.attempt, s.token) for s in specs]
+        # No engine is asked before this is on disk: what is not written cannot be found again.
+        if not self._write(intents):
+            return False
+        return self._ask_to_start(specs)
+
+    def _ask_to_start(self, specs: Sequence[JobSpec]) -> bool:
+        backend = self._backend_named(specs[0].backend)
+        try:
+            answers = backend.submit([Rendered(s, tuple(backend.render(s))) for s in specs])
+        except Exception as error:  # noqa: BLE001 - an engine's failure must not end the others' jobs
+            self._trouble(f"{backend.name}: submit", error)
+            return False
+        self._failures.pop(f"{backend.name}: submit", None)
+        return self._write([e for s in specs for e in self._answered(s, answers.get(s.token))])
+
+    def _answered(self, spec: JobSpec, answer: Handle | Exception | None) -> list[Event]:
+        if answer is None:
+            return []
+        if isinstance(answer, str):
+            return [events.job_submitted(spec.job, spec.attempt, answer)]
+        seen = Observation(State.FAILED, Reason.START, attempt=spec.attempt, message=str(answer))
+        return self._observed(spec.job, seen)
+
+    def _confirm(self) -> None:
+        """Find out about jobs that were about to be started when nobody was there to see it."""
+        for name, jobs in self._by_backend(self._unconfirmed).items():
+            backend = self._backend_named(name)
+            specs = [self._next_spec(job) for job in jobs]
+            try:
+                found = backend.find(specs)
+            except Exception as error:  # noqa: BLE001 - an engine's failure: ask again later
+                self._trouble(f"{name}: find", error)
+                continue
+            self._failures.pop(f"{name}: find", None)
+            known = [s for s in specs if s.token in found]
+            self._write([events.job_submitted(s.job, s.attempt, found[s.token]) for s in known])
+            unknown = [s for s in specs if s.token not in found]
+            called_off = [s.job for s in unknown if self.status.jobs[s.job].cancel_requested]
+            self._call_off(called_off)
+            for batch in _batches([s for s in unknown if s.job not in called_off], BATCH):
+                self._ask_to_start(batch)
+
+    # Ending
+
+    def _cancel(self) -> None:
+        wanted = [job for job in self._open if self.status.jobs[job].cancel_requested]
+        self._call_off([j for j in wanted if j not in self._running and j not in self._unconfirmed])
+        now = time.monotonic()
+        due = [
+            job
+            for job in wanted
+            if job in self._running and now - self._cancelled.get(job, -1e9) > _CANCEL_AGAIN
+        ]
+        for name, jobs in self._by_backend(due).items():
+            try:
+                self._backend_named(name).cancel(self._handles(jobs))
+            except Exception as error:  # noqa: BLE001 - an engine's failure: ask again later
+                self._trouble(f"{name}: cancel", error)
+                continue
+            self._cancelled.update(dict.fromkeys(jobs, now))
+
+    def _call_off(self, jobs: Iterable[str]) -> None:
+        """Note that jobs which no engine has will not be started."""
+        seen = Observation(
+            State.CANCELLED, Reason.CANCELLED, message="it was cancelled before it started"
+        )
+        self._write([e for job in jobs for e in self._observed(job, seen)])
+
+    def _skip(self) -> None:
+        if not self._moved:
+            return
+        self._moved = False
+        because = dag.skips(self._nodes, self.status.jobs)
+        self._write([events.job_skipped(job, why) for job, why in because.items()])
+
+    def _end(self) -> bool:
+        if self.status.ended is not None:
+            return True
+        return self._write([events.experiment_ended(self.status.state)])
+
+    # Watching
+
+    def _look(self) -> None:
+        for name, jobs in self._by_backend(self._running).items():
+            handles = {self._handle(job): job for job in jobs}
+            try:
+                seen = self._backend_named(name).poll(list(handles))
+            except Exception as error:  # noqa: BLE001 - an engine's failure says nothing about jobs
+                self._trouble(f"{name}: poll", error)
+                seen = self._cannot_tell(name, handles, error)
+            else:
+                self._failures.pop(f"{name}: poll", None)
+            self._write(
+                [e for h, job in handles.items() if h in seen for e in self._observed(job, seen[h])]
+            )
+
+    def _cannot_tell(
+        self, name: str, handles: Iterable[Handle], error: Exception
+    ) -> Mapping[Handle, Observation]:
+        if self._failures[f"{name}: poll"] < _PATIENCE:
+            return {}
+        return {handle: Observation(State.UNKNOWN, message=str(error)) for handle in handles}
+
+    def _observed(self, job: str, seen: Observation) -> list[Event]:
+        """Return what is new in an observation; nothing when it shows what is known."""
+        known = self.status.jobs[job]
+        seen = dataclasses.replace(seen, attempt=known.attempt)
+        if known.cancel_requested and seen.state in {State.FAILED, State.LOST}:
+            seen = dataclasses.replace(seen, state=State.CANCELLED, reason=Reason.CANCELLED)
+        if not _is_news(seen, known):
+            return []
+        if seen.state is State.SUCCEEDED:
+            self._keep_results(job, known.attempt)
+        happened = [events.job_observed(job, seen)]
+        retry = (
+            seen.state in {State.FAILED, State.LOST} and known.attempt <= self._spec(job).retries
+        )
+        if retry:
+            # In one write with the end of the attempt, so that nobody ever sees that end alone
+            # and takes it for the end of the job.
+            happened.append(events.job_retried(job, known.attempt + 1, because=str(seen.reason)))
+        return happened
+
+    def _keep_results(self, job: str, attempt: int) -> None:
+        try:
+            results.keep(self._record, job, attempt)
+        except OSError as error:
+            # The attempt's own file stays, and is read where the copy is missing.
+            self._trouble("results", error)
+
+    def _wait(self) -> None:
+        going = self._by_backend(self._running)
+        slowest = max(self._failures.values(), default=0)
+        if slowest:
+            time.sleep(min(_SHORTEST * 2**slowest, _SLOWEST_RETRY))
+            return
+        for name, jobs in going.items():
+            try:
+                self._backend_named(name).wait(self._handles(jobs), self._pause / len(going))
+            except Exception as error:  # noqa: BLE001 - an engine's failure: look again later
+                self._trouble(f"{name}: wait", error)
+        if not going:
+            time.sleep(self._pause)
+        self._pause = min(self._pause * 1.5, _LONGEST)
+
+    # Small things
+
+    def _spec(self, job: str) -> JobSpec:
+        if job not in self._specs:
+            spec = spec_of(self._record, job)
+            if spec is None:
+                raise StoreError(
+                    f"The plan of job {job!r} is missing: {self._record.job_dir(job)}/spec.json."
+                )
+            self._specs[job] = spec
+        return self._specs[job]
+
+    def _next_spec(self, job: str) -> JobSpec:
+        attempt = max(self.status.jobs[job].attempt, 1)
+        return dataclasses.replace(self._spec(job), attempt=attempt)
+
+    def _handle(self, job: str) -> Handle:
+        from nemo_run.execution.jobspec import Handle
+
+        return Handle(self.status.jobs[job].handle)
+
+    def _handles(self, jobs: Iterable[str]) -> list[Handle]:
+        return [self._handle(job) for job in jobs]
+
+    def _by_backend(self, jobs: Iterable[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for job in jobs:
+            found.setdefault(self._spec(job).backend, []).append(job)
+        return found
+
+    def _trouble(self, where: str, error: Exception) -> None:
+        self._failures[where] += 1
+        if self._failures[where] == 1:
+            self._log(f"{where}: {type(error).__name__}: {error}")
+
+
+def _is_news(seen: Observation, known: JobStatus) -> bool:
+    if known.state.terminal or seen.state in {State.CREATED, State.SUBMITTED}:
+        return False
+    return seen != dataclasses.replace(
+        known.observation,
+        started=seen.started if seen.started is None else known.started,
+    )
+
+
+def _batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _to_stderr(line: str) -> None:
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    print(f"{stamp} {line}", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,571 @@
+"""A titled graph of jobs: described, started, watched, opened again."""
+
+from __future__ import annotations
+
+import sys
+from contextvars import ContextVar, Token
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nemo_run.config import ConfigurableMixin
+from nemo_run.exceptions import PlanError, nearest
+from nemo_run.execution.executor import Executor
+from nemo_run.execution.observation import State
+
+from . import ids, layout, names
+from .adding import described_job
+from .jobs import Job, JobGroup, Names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from nemo_run.execution.jobspec import Policy
+
+    from .dag import Edge
+    from .plan import Plan
+    from .plugin import Plugin
+    from .record import Record
+    from .results import Results
+    from .status import ExperimentStatus, JobStatus
+
+_current: ContextVar[Experiment | None] = ContextVar("nemo_run_current_experiment", default=None)
+
+
+class Experiment(ConfigurableMixin):
+    """Jobs that belong together, under a title.
+
+    Describing one touches nothing. :meth:`run` plans all of it, writes it down and starts a
+    process that drives it to its end, whatever happens to this one::
+
+        with run.Experiment("digits") as exp:
+            train = exp.add(run.Partial(train, lr=0.1), name="train")
+            exp.add(run.Script("report.sh"), name="report", dependencies=[train])
+            results = exp.run()
+
+    Args:
+        title: What the experiment is called; several may share a title.
+        executor: Runs the tasks that are added without one; :class:`LocalExecutor` by default.
+        id: Its id; by default the title and the time.
+        log_level: From ``WARNING`` on, nothing of ours is said while it runs.
+        jobs: Jobs of another experiment to begin with.
+        base_dir: Where ``experiments/`` lies, if not in ``$NEMORUN_HOME``.
+        clean_mode: Say nothing of our own; the output of jobs is shown all the same.
+        enable_goodbye_message: Say at the end how to come back.
+        threadpool_workers: Kept for programs that give it; jobs are started in batches.
+        skip_status_at_exit: Say nothing about the jobs at the end.
+        serialize_metadata_for_scripts: Keep ``task.yaml`` of scripts too.
+
+    Raises:
+        PlanError: Title or id cannot be used.
+    """
+
+    # Public programs look at these. Every executor's jobs may run side by side, and may go on
+    # without the process that started them.
+    _PARALLEL_SUPPORTED_EXECUTORS: ClassVar[tuple[type, ...]] = (Executor,)
+    _DETACH_SUPPORTED_EXECUTORS: ClassVar[tuple[type, ...]] = (Executor,)
+
+    def __init__(
+        self,
+        title: str,
+        executor: Executor | None = None,
+        id: str | None = None,  # noqa: A002 - the reference's word
+        log_level: str = "INFO",
+        _reconstruct: bool = False,
+        jobs: Sequence[Job] | None = None,
+        base_dir: str | Path | None = None,
+        clean_mode: bool = False,
+        enable_goodbye_message: bool = True,
+        threadpool_workers: int = 16,
+        skip_status_at_exit: bool = False,
+        serialize_metadata_for_scripts: bool = True,
+    ) -> None:
+        names.check(title, "experiment title")
+        if id is not None:
+            names.check_id(id)
+        self._title = title
+        self._id = id or ids.new_id(title)
+        self._executor = executor
+        self._base_dir = base_dir
+        self._reconstruct = _reconstruct
+        self._quiet = clean_mode or _is_quiet(log_level)
+        self._say_goodbye = enable_goodbye_message
+        self._say_status = not skip_status_at_exit
+        self.threadpool_workers = threadpool_workers
+        self.serialize_metadata_for_scripts = serialize_metadata_for_scripts
+        self._own_id = id is not None
+        self._names = Names()
+        self._jobs: list[Job] = []
+        self._record: Record | None = None
+        self._token: Token[Experiment | None] | None = None
+        for job in jobs or ():
+            self._adopt(job)
+
+    # Describing
+
+    @property
+    def executor(self) -> Executor:
+        """What runs the tasks that are added without an executor."""
+        if self._executor is None:
+            from nemo_run.execution import LocalExecutor
+
+            self._executor = LocalExecutor()
+        return self._executor
+
+    @property
+    def id(self) -> str:
+        """The experiment's id."""
+        return self._id
+
+    @property
+    def title(self) -> str:
+        """The experiment's title."""
+        return self._title
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The jobs, in the order in which they were added."""
+        self._load()
+        return self._jobs
+
+    @jobs.setter
+    def jobs(self, jobs: Sequence[Job]) -> None:
+        self._names = Names()
+        self._jobs = []
+        for job in jobs:
+            self._adopt(job)
+
+    @property
+    def tasks(self) -> list[Any]:
+        """The task of each job; of a group, the list of them."""
+        return [job.tasks if isinstance(job, JobGroup) else job.task for job in self.jobs]
+
+    @property
+    def tunnels(self) -> dict[str, Any]:
+        """The connections to other machines."""
+        return {}
+
+    @property
+    def started(self) -> bool:
+        """Whether it was written down and set going."""
+        return self._record is not None
+
+    @property
+    def _exp_dir(self) -> str:
+        if self._record is not None:
+            return str(self._record.path)
+        return str(layout.title_folder(layout.base(self._base_dir), self._title) / self._id)
+
+    @property
+    def _runner(self) -> Experiment:
+        # Programs hand this to Job.status() and Job.wait(), which need nothing of it.
+        return self
+
+    def __repr__(self) -> str:
+        return f"Experiment({self._title!r}, id={self._id!r}, jobs={[j.id for j in self._jobs]})"
+
+    def add(
+        self,
+        task: Any,
+        executor: Executor | Sequence[Executor] | None = None,
+        name: str = "",
+        plugins: Sequence[Plugin] | None = None,
+        tail_logs: bool = False,
+        dependencies: Sequence[str | Edge] | None = None,
+        *,
+        policy: Policy = "all",
+        roles: Sequence[str] | None = None,
+    ) -> str:
+        """Add a job; nothing starts before :meth:`run`.
+
+        Task and executor are copied, so that later changes to them change nothing here.
+
+        Args:
+            task: A ``Partial``, ``Config`` or ``Script``; a list of them for a group, whose
+                members run together.
+            executor: Where and how; for a group one for all, or a list with one for each.
+            name: What to call the job; by default made from the task.
+            plugins: Edit the job's own copies of task and executor.
+            tail_logs: Show its output while :meth:`run` waits.
+            dependencies: The ids of jobs that must have succeeded before; write
+                ``"afterany:a"`` or ``"afternotok:a"`` for other conditions.
+            policy: How a group ends: ``all`` waits for every member and stops the others when
+                one fails; ``main`` ends with the members whose role is ``main``.
+            roles: For each member of a group ``main`` or ``sidecar``.
+
+        Returns:
+            The job's id, for ``dependencies`` and for looking at it.
+
+        Raises:
+            TypeError: What was given is no task.
+            ConfigError: The task is wrong, or cannot travel; the message says where.
+            PlanError: A name, a dependency or the executors are wrong.
+        """
+        if self.started:
+            raise PlanError(
+                f"Experiment {self._id} was started, so no job can be added to it. Call reset() "
+                "first, which makes a new experiment of the same jobs."
+            )
+        job = described_job(
+            task,
+            executor if executor is not None else self.executor,
+            name=name,
+            taken=self._names,
+            known=[job.id for job in self._jobs],
+            dependencies=dependencies or (),
+            policy=policy,
+            roles=roles,
+        )
+        job.tail_logs = tail_logs
+        job.experiment = self
+        job.apply(list(plugins or ()), self._id, self._exp_dir)
+        job.check()
+        self._jobs.append(job)
+        return job.id
+
+    def _adopt(self, job: Job) -> None:
+        job.experiment = self
+        job.id = self._names.take(job.id)
+        self._jobs.append(job)
+
+    # Running
+
+    def dryrun(self, log: bool = True, exist_ok: bool = False, delete_exp_dir: bool = True) -> Plan:  # noqa: ARG002
+        """Plan everything and print it, byte for byte as it would be sent; start nothing.
+
+        Args:
+            log: Print the plan.
+            exist_ok: Kept for programs that give it; a dry run is in nobody's way.
+            delete_exp_dir: False keeps the experiment's folder, as :meth:`run` would make it.
+
+        Returns:
+            The plan.
+
+        Raises:
+            ConfigError: A task is wrong or cannot travel.
+            PlanError: A job cannot run.
+        """
+        plan = self._plan()
+        if log:
+            sys.stdout.write(plan.text())
+        if not delete_exp_dir:
+            self._record = self._write_down(plan)
+        return plan
+
+    def run(
+        self,
+        sequential: bool = False,
+        detach: bool = False,
+        tail_logs: bool = False,
+        direct: bool = False,
+    ) -> Results | dict[str, Any]:
+        """Start the experiment and wait for its end.
+
+        Args:
+            sequential: Start each job after the one before it has succeeded.
+            detach: Return at once; the experiment goes on.
+            tail_logs: Show the output of every job.
+            direct: Run the tasks one after the other in this process.
+
+        Returns:
+            The results by job; with ``detach`` those that are there when they are asked for.
+
+        Raises:
+            ConfigError: A task is wrong or cannot travel; nothing was written.
+            PlanError: The plan is wrong; nothing was written.
+            JobFailedError: Jobs did not succeed; the message holds the causes.
+            KeyboardInterrupt: The person left with Ctrl-C; the experiment goes on.
+        """
+        from . import starting
+        from .direct import refuse_groups, run_directly
+
+        rank = starting.rank_of_launcher()
+        if rank:
+            self._message(f"This is process {rank} of several; the first one runs {self._title!r}.")
+            return {}
+        if self.started:
+            raise PlanError(
+                f"Experiment {self._id} was started already. Call reset() first, which makes a "
+                "new experiment of the same jobs."
+            )
+        if sequential:
+            self._chain()
+        if direct:
+            refuse_groups(self.jobs)
+        plan = self._plan()
+        for warning in plan.warnings:
+            self._message(f"warning: {warning}")
+        record = self._write_down(plan)
+        self._record = record
+        if direct:
+            return run_directly(record, self._jobs)
+        return self._run(record, detach=detach, tail_logs=tail_logs)
+
+    def _run(self, record: Record, *, detach: bool, tail_logs: bool) -> Results:
+        from .launch import start, wait_until_in_charge
+        from .results import Results
+
+        started = start(record)
+        if detach:
+            wait_until_in_charge(record, started)
+            self._goodbye(record)
+            return Results(record)
+        tail = [job.id for job in self._jobs if tail_logs or job.tail_logs]
+        status = self._follow(record, tail=tail, started=started)
+        self._at_end(record, status)
+        return Results(record, status)
+
+    def _chain(self) -> None:
+        from . import dag
+
+        if any(job.edges for job in self._jobs):
+            raise PlanError(
+                "sequential=True makes a chain of the jobs, and some of them have dependencies of "
+                "their own. Leave one of the two out."
+            )
+        for node, job in zip(dag.sequential([j.id for j in self._jobs]), self._jobs, strict=True):
+            job.edges = list(node.edges)
+
+    def _plan(self) -> Plan:
+        from . import plan
+
+        if not self.jobs:
+            raise PlanError(f"Experiment {self._title!r} has no jobs. Add one: exp.add(task).")
+        return plan.make(self._id, self._title, Path(self._exp_dir), self._jobs)
+
+    def _write_down(self, plan: Plan) -> Record:
+        from .starting import write_down
+
+        return write_down(plan, own_id=self._own_id, base_dir=self._base_dir, again=self._renamed)
+
+    def _renamed(self, experiment_id: str) -> Plan:
+        """Plan once more under another id: somebody else took ours at the same moment."""
+        self._id = experiment_id
+        for job in self._jobs:
+            job.assign(experiment_id, self._exp_dir)
+        return self._plan()
+
+    def _follow(self, record: Record, **what: Any) -> ExperimentStatus:
+        from . import interrupts, operations
+        from .display import choose
+        from .follow import Following
+
+        display = choose(record, quiet=self._quiet)
+        plugins = [plugin for job in self._jobs for plugin in job.plugins]
+        try:
+            return Following(record, display, plugins=plugins, **what).until_end()
+        except KeyboardInterrupt:
+            display.close()
+            said = interrupts.leave(record, lambda: operations.cancel(record))
+            # Not our decision to end the process, and not a result either.
+            raise KeyboardInterrupt(said) from None
+        finally:
+            display.close()
+
+    def _at_end(self, record: Record, status: ExperimentStatus) -> None:
+        from .results import failure
+
+        if any(job.state is not State.SUCCEEDED for job in status.jobs.values()):
+            raise failure(record, status)
+        if self._say_status:
+            self._message(f"{len(status.jobs)} of {len(status.jobs)} jobs succeeded.")
+        self._goodbye(record)
+
+    def _goodbye(self, record: Record) -> None:
+        from .interrupts import how_to_come_back
+
+        if self._say_goodbye:
+            self._message(f"Experiment {record.id}\n{how_to_come_back(record)}")
+
+    def _message(self, text: str) -> None:
+        if not self._quiet:
+            print(text, file=sys.stderr)  # noqa: T201
+
+    # Looking
+
+    def status(self, return_dict: bool = False) -> dict[str, dict[str, Any]] | None:
+        """Say how the jobs stand; with ``return_dict`` return it instead of printing it.
+
+        Returns:
+            For each job: ``name``, ``status``, ``executor``, ``job_id``, ``handle`` and
+            ``local_dir``.
+        """
+        from . import operations
+
+        record = self._opened()
+        known = operations.status(record)
+        if return_dict:
+            return operations.as_dicts(record, known)
+        print(operations.status_text(record, known))  # noqa: T201
+        return None
+
+    def job_status(self, job_id: str) -> JobStatus:
+        """Return all that is known of one job.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        from . import operations
+        from .status import JobStatus
+
+        if self._record is None:
+            return JobStatus(self._known(job_id))
+        self._record.job(job_id)
+        return operations.status(self._record).jobs[job_id]
+
+    def results(self) -> Results:
+        """Return what the jobs gave; each value is read when it is asked for."""
+        from .results import Results
+
+        return Results(self._opened())
+
+    def wait(self, job_id: str | None = None) -> State:
+        """Wait until one job, or all of them, has ended; return its state.
+
+        Raises:
+            StoreError: Nobody drives the experiment any more.
+        """
+        from .display import SilentDisplay
+        from .follow import Following
+
+        record = self._opened()
+        jobs = [record.job(job_id)["id"]] if job_id else []
+        status = Following(record, SilentDisplay()).until_end(jobs)
+        return status.jobs[job_id].state if job_id else status.state
+
+    def _wait_for_jobs(self, jobs: Sequence[Job] | None = None) -> None:
+        for job in jobs if jobs is not None else self._jobs:
+            self.wait(job.id)
+
+    def logs(self, job_id: str, regex: str | None = None) -> None:
+        """Print the output of a job so far.
+
+        Args:
+            job_id: The job.
+            regex: Only the lines in which this is found.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        from . import operations
+
+        operations.print_logs(self._opened(), job_id, regex)
+
+    def cancel(self, job_id: str | None = None) -> None:
+        """End a job with all its processes, or all jobs; harmless where it has ended.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        from . import operations
+
+        operations.cancel(self._opened(), job_id)
+
+    # Again
+
+    def reset(self) -> Experiment:
+        """Make this a new experiment of the same jobs, ready to run; the old one stays on disk.
+
+        Dependencies and plugins are kept, and so are changes that were made to the jobs' tasks
+        and executors. Nothing is executed.
+        """
+        jobs = self.jobs
+        self._id = ids.new_id(self._title)
+        self._own_id = False
+        self._record = None
+        self._reconstruct = False
+        for job in jobs:
+            job.assign(self._id, self._exp_dir)
+        return self
+
+    @classmethod
+    def from_id(cls, id: str, base_dir: str | Path | None = None) -> Experiment:  # noqa: A002
+        """Open the experiment with this id, from any folder. Runs none of its code.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        from .catalog import find_id
+
+        return cls.of_record(find_id(id, base_dir))
+
+    @classmethod
+    def from_title(cls, title: str, base_dir: str | Path | None = None) -> Experiment:
+        """Open the newest experiment with this title.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        from .catalog import find_title
+
+        return cls.of_record(find_title(title, base_dir))
+
+    @classmethod
+    def catalog(cls, title: str = "", base_dir: str | Path | None = None) -> list[str]:
+        """Return the ids of a title's experiments, oldest first; without a title, all titles."""
+        from .catalog import catalog
+
+        return catalog(title, base_dir)
+
+    @classmethod
+    def of_record(cls, record: Record) -> Experiment:
+        """Return the experiment that ``record`` is a view of."""
+        experiment = cls(record.title, _reconstruct=True, base_dir=record.path.parents[2])
+        experiment._id = record.id
+        experiment._record = record
+        return experiment
+
+    def _load(self) -> None:
+        """Read the jobs of an experiment that was opened."""
+        if self._record is None or self._jobs:
+            return
+        from .reset import stored_jobs
+
+        for job in stored_jobs(self._record):
+            self._adopt(job)
+
+    def _opened(self) -> Record:
+        if self._record is None:
+            raise PlanError(
+                f"Experiment {self._title!r} was not started, so there is nothing to look at. "
+                "Call run() first, or open an earlier one with Experiment.from_title()."
+            )
+        return self._record
+
+    def _known(self, job_id: str) -> str:
+        known = [job.id for job in self._jobs]
+        if job_id not in known:
+            from nemo_run.exceptions import NotFoundError
+
+            raise NotFoundError(
+                f"Experiment {self._title!r} has no job {job_id!r}.{nearest(job_id, known)} Its "
+                f"jobs are: {', '.join(known) or 'none'}."
+            )
+        return job_id
+
+    # With
+
+    def __enter__(self) -> Self:
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+            self._token = None
+
+
+def current() -> Experiment | None:
+    """Return the experiment whose ``with`` block is running, the innermost one."""
+    return _current.get()
+
+
+def _is_quiet(log_level: str) -> bool:
+    return str(log_level).upper() in {"WARNING", "WARN", "ERROR", "CRITICAL", "FATAL"}

@@ -1,0 +1,116 @@
+"""Starting the conductor of an experiment: a process of its own, in a session of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nemo_run.exceptions import StoreError
+
+from .advice import explained
+from .charge import taken
+
+if TYPE_CHECKING:
+    from .record import Record
+
+LOG = "conductor.log"
+
+_START = 20.0
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+
+# With -m, Python would put the current folder first on the module path, and a user's json.py
+# there would take the place of the standard library's. So the path is put right first.
+_PROGRAM = (
+    "import sys; sys.path[:1] = []; sys.path.append(sys.argv[1]); "
+    "from nemo_run.management.conductor import main; sys.exit(main(sys.argv[2:]))"
+)
+
+
+class Started:
+    """A conductor that this process started.
+
+    Attributes:
+        pid: Its number.
+    """
+
+    def __init__(self, record: Record, pid: int) -> None:
+        self.pid = pid
+        self._record = record
+        self._gone = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended, and left the process table."""
+        if not self._gone:
+            try:
+                self._gone = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
+            except ChildProcessError:
+                self._gone = True
+        return self._gone
+
+
+def start(record: Record) -> Started:
+    """Start the conductor of ``record`` and return when it has taken charge, or has ended.
+
+    Raises:
+        StoreError: It could not be started; the message holds the end of its log.
+    """
+    import subprocess
+
+    try:
+        with os.fdopen(os.open(record.path / LOG, _APPEND, 0o600), "ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM, _root(), str(record.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                # No Ctrl-C and no closing terminal reaches it.
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise explained("start the conductor of", record.path, error) from error
+    # From here on nobody waits for it through this object, and it may outlive us.
+    process.returncode = 0
+    return Started(record, process.pid)
+
+
+def wait_until_in_charge(record: Record, started: Started) -> None:
+    """Return when the conductor has taken charge, or has finished its work already.
+
+    Raises:
+        StoreError: It ended before that; the message holds the end of its log.
+    """
+    deadline = time.monotonic() + _START
+    while time.monotonic() < deadline:
+        if record.status().conductor is not None:
+            return
+        if started.gone and not taken(record):
+            raise not_started(record)
+        time.sleep(0.01)
+    raise not_started(record)
+
+
+def not_started(record: Record) -> StoreError:
+    """Return the error that says how the conductor failed."""
+    return StoreError(
+        f"The conductor of {record.id} ended before its work was done. The end of "
+        f"{record.path / LOG}:\n{_last_lines(record)}\nNothing is lost: go on with "
+        f"`nemo-run experiment resume {record.id}`."
+    )
+
+
+def _last_lines(record: Record, count: int = 20) -> str:
+    try:
+        lines = (record.path / LOG).read_text("utf-8", "replace").splitlines()
+    except OSError as error:
+        return f"  (cannot be read: {error.strerror})"
+    return "\n".join(f"  {line}" for line in lines[-count:]) or "  (empty)"
+
+
+def _root() -> str:
+    """Return the folder, or archive, that this package is imported from."""
+    return str(Path(__file__).absolute().parents[2])

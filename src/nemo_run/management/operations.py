@@ -1,0 +1,244 @@
+"""What can be done with an experiment on disk, from any process. Runs none of its code."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import sys
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.exceptions import NemoRunError, StoreError
+from nemo_run.execution.jobspec import Handle
+from nemo_run.execution.observation import Observation, Reason, State
+from nemo_run.execution.registry import get_backend
+
+from . import events, store
+from .charge import charge, taken
+from .conducting import Conducting
+from .display import described
+from .launch import start, wait_until_in_charge
+from .logs import LogReader, Ranks, spec_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .experiment import Experiment
+    from .record import Record
+    from .status import ExperimentStatus, JobStatus
+
+DIRECT = "direct://"
+"""What handles begin with whose job ran inside the process that launched it."""
+
+_CANCEL_SECONDS = 30.0
+
+
+def status(record: Record) -> ExperimentStatus:
+    """Return how an experiment stands.
+
+    While its conductor is there, the journal says it. When that is gone, the engines are asked
+    about jobs that were running; nothing is written.
+
+    Raises:
+        StoreError: The journal cannot be read.
+    """
+    known = record.status()
+    going = [job for job in known.jobs.values() if job.handle and not job.state.terminal]
+    if not going or taken(record):
+        return known
+    seen = _looked_up(record, going)
+    jobs = {job.id: _overlaid(job, seen.get(job.id)) for job in known.jobs.values()}
+    return dataclasses.replace(known, jobs=MappingProxyType(jobs))
+
+
+def _looked_up(record: Record, jobs: list[JobStatus]) -> dict[str, Observation]:
+    by_backend: dict[str, list[JobStatus]] = {}
+    found: dict[str, Observation] = {}
+    for job in jobs:
+        if job.handle.startswith(DIRECT):
+            found[job.id] = process_gone()
+        elif (spec := spec_of(record, job.id)) is not None:
+            by_backend.setdefault(spec.backend, []).append(job)
+    for name, theirs in by_backend.items():
+        try:
+            seen = get_backend(name).poll([Handle(job.handle) for job in theirs])
+        except (NemoRunError, OSError, ImportError) as error:
+            seen = {}
+            unknown = Observation(State.UNKNOWN, message=str(error))
+            found.update({job.id: unknown for job in theirs})
+        found.update({j.id: seen[Handle(j.handle)] for j in theirs if Handle(j.handle) in seen})
+    return found
+
+
+def process_gone() -> Observation:
+    """Return what is known of a job whose launching process, which ran it, has gone."""
+    return Observation(
+        State.LOST, Reason.PROCESS_LOST, message="the process that ran it directly is gone"
+    )
+
+
+def _overlaid(job: JobStatus, seen: Observation | None) -> JobStatus:
+    if seen is None or seen.state in {State.CREATED, State.SUBMITTED}:
+        return job
+    return dataclasses.replace(
+        job,
+        state=seen.state,
+        reason=seen.reason,
+        exit_code=seen.exit_code,
+        message=seen.message,
+        started=seen.started or job.started,
+        ended=seen.ended,
+        members=seen.members or job.members,
+    )
+
+
+def notice(record: Record, known: ExperimentStatus) -> str:
+    """Return the sentence for an experiment that nobody drives to its end; else nothing."""
+    if known.ended is not None or known.started is None or taken(record):
+        return ""
+    return f"The conductor is gone; resume with: nemo-run experiment resume {record.id}"
+
+
+def as_dicts(record: Record, known: ExperimentStatus) -> dict[str, dict[str, Any]]:
+    """Return the state of each job under the keys that programs know."""
+    return {
+        document["id"]: {
+            "name": document["id"],
+            "status": known.jobs[document["id"]].state,
+            "executor": document.get("executor", ""),
+            "job_id": _engine_id(known.jobs[document["id"]]),
+            "handle": known.jobs[document["id"]].handle,
+            "local_dir": str(record.job_dir(document["id"])),
+        }
+        for document in record.jobs
+        if document["id"] in known.jobs
+    }
+
+
+def _engine_id(job: JobStatus) -> str:
+    return job.handle.rstrip("/").rpartition("/")[2] if "://" in job.handle else job.handle
+
+
+def status_text(record: Record, known: ExperimentStatus) -> str:
+    """Return how an experiment stands, to be read."""
+    lines = [f"Experiment {record.id}: {known.state}"]
+    documents: Mapping[str, Any] = {document["id"]: document for document in record.jobs}
+    for job in known.jobs.values():
+        lines += [
+            f"- {job.id}",
+            f"  status:    {described(job)}",
+            f"  executor:  {documents.get(job.id, {}).get('executor', '')}",
+            f"  job id:    {job.handle or '-'}",
+            f"  directory: {record.job_dir(job.id)}",
+        ]
+    told = notice(record, known)
+    return "\n".join([*lines, *([told] if told else [])])
+
+
+def print_logs(record: Record, job: str, regex: str | None = None) -> None:
+    """Write the output of a job so far to standard output.
+
+    Args:
+        record: The experiment.
+        job: The job's id.
+        regex: Only the lines in which this is found.
+
+    Raises:
+        NotFoundError: There is no such job.
+    """
+    import re
+
+    from .display import write_log
+
+    record.job(job)
+    wanted = re.compile(regex.encode()) if regex else None
+    for piece in LogReader(record, [job], Ranks("all")).read(record.status()):
+        lines = piece.data.splitlines(keepends=True)
+        kept = [line for line in lines if wanted is None or wanted.search(line)]
+        if kept:
+            write_log(sys.stdout, b"".join(kept), "")
+
+
+def cancel(record: Record, job: str | None = None, *, by: str = "") -> None:
+    """Ask for the end of a job, or of all jobs; carried out here if nobody else does.
+
+    Harmless for jobs that have ended, and when done twice.
+
+    Args:
+        record: The experiment.
+        job: The job's id; None for all.
+        by: Who asks.
+
+    Raises:
+        NotFoundError: There is no such job.
+        StoreError: The request could not be written.
+    """
+    if job is not None:
+        record.job(job)
+    known = record.status()
+    concerned = known.jobs.values() if job is None else [known.jobs[job]]
+    if all(one.state.terminal for one in concerned):
+        return
+    record.journal.append([events.job_cancel_requested(job, by or _whoami())])
+    try:
+        with charge(record):
+            Conducting(record, get_backend).settle_cancels(_CANCEL_SECONDS)
+    except TimeoutError:
+        # The conductor is at work; it reads the request.
+        return
+
+
+def resume(record: Record, *, by: str = "") -> None:
+    """Go on with an experiment: start its conductor again, or try again what did not succeed.
+
+    Jobs that run are not disturbed, and those that succeeded are not run again.
+
+    Args:
+        record: The experiment.
+        by: Who asks.
+
+    Raises:
+        StoreError: It goes on already, or every job has succeeded, or nothing can be written.
+    """
+    if taken(record):
+        raise StoreError(f"Experiment {record.id} goes on already; there is nothing to resume.")
+    known = record.status()
+    wanted = [events.experiment_resumed(by or _whoami())]
+    if known.ended is not None:
+        again = [job for job in known.jobs.values() if job.state is not State.SUCCEEDED]
+        if not again:
+            raise StoreError(
+                f"Every job of {record.id} has succeeded; there is nothing to resume. To run all "
+                f"of it once more: nemo-run experiment rerun {record.id}"
+            )
+        wanted += [events.job_retried(job.id, job.attempt + 1, because="resumed") for job in again]
+    record.journal.append(wanted)
+    wait_until_in_charge(record, start(record))
+
+
+def rerun(record: Record) -> Experiment:
+    """Run the stored tasks once more as a new experiment, and return that at once.
+
+    Raises:
+        ConfigError: The code of a task or an executor cannot be imported here.
+        StoreError: Something could not be read or written.
+    """
+    from .experiment import Experiment
+
+    experiment = Experiment.of_record(record).reset()
+    experiment.run(detach=True)
+    return experiment
+
+
+def delete(record: Record, *, force: bool = False) -> None:
+    """Remove an experiment with all its files.
+
+    Raises:
+        StoreError: It is not over; with ``force`` it is removed all the same.
+    """
+    store.delete(record, force=force)
+
+
+def _whoami() -> str:
+    return f"process {os.getpid()} on {platform.node()}"

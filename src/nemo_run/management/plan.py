@@ -1,0 +1,237 @@
+"""The plan of an experiment: every byte that would be sent, before any is. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.config import codec
+from nemo_run.config.check import check_task
+from nemo_run.config.node import is_node
+from nemo_run.config.serializers import YamlSerializer
+from nemo_run.execution.planning import PlanRequest, TaskRequest, launching_path, plan_job
+from nemo_run.execution.registry import get_backend
+from nemo_run.packaging import launching_script
+
+from . import dag, layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nemo_run.execution.backend import Artifact
+    from nemo_run.execution.jobspec import JobSpec
+
+    from .jobs import Job, Member
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One job, ready to be sent.
+
+    Attributes:
+        document: What ``experiment.json`` says about it.
+        spec: What its backend needs.
+        artifacts: What its backend would send for the first attempt.
+    """
+
+    document: dict[str, Any]
+    spec: JobSpec
+    artifacts: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a plan."""
+
+    path: str
+    content: bytes
+    mode: int = 0o600
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment, ready to be sent.
+
+    Attributes:
+        experiment: Its id.
+        title: Its title.
+        directory: Its folder.
+        jobs: Its jobs, in order.
+        warnings: What the person should know before it is sent.
+    """
+
+    experiment: str
+    title: str
+    directory: str
+    jobs: tuple[PlannedJob, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """A digest of everything that would be sent.
+
+        Two plans of the same jobs have the same one: the id and the folder, which are new each
+        time, do not count.
+        """
+        digest = hashlib.sha256()
+        for job in self.jobs:
+            digest.update(json.dumps(job.document, sort_keys=True).encode())
+            for file in files_of(job):
+                for part in (file.path.encode(), oct(file.mode).encode(), file.content):
+                    digest.update(self._without_names(part) + b"\0")
+        return digest.hexdigest()
+
+    def _without_names(self, content: bytes) -> bytes:
+        return content.replace(self.directory.encode(), b"<folder>").replace(
+            self.experiment.encode(), b"<experiment>"
+        )
+
+    def text(self) -> str:
+        """Return everything that would be sent, to be read: each file as it is, once."""
+        return "".join(self._pieces())
+
+    def _pieces(self) -> Iterator[str]:
+        yield f"Experiment {self.title!r}, id {self.experiment}\n"
+        yield f"Plan sha256:{self.hash}\n"
+        shown: dict[bytes, str] = {}
+        for job in self.jobs:
+            yield f"\n== {_headline(job)}\n"
+            for member in job.spec.members:
+                yield f"\n-- command of {member.name}, in {member.working_directory}\n"
+                yield f"{json.dumps(member.command)}\n"
+            for file in files_of(job):
+                yield f"\n-- {file.path} (mode {file.mode:o}, {len(file.content)} bytes)\n"
+                yield _shown(file, shown)
+
+
+def _headline(job: PlannedJob) -> str:
+    after = [edge["job"] for edge in job.document["dependencies"]]
+    return (
+        f"job {job.document['id']} on {job.document['executor']}"
+        + (f", after {', '.join(after)}" if after else "")
+        + (f", {job.spec.retries} more tries" if job.spec.retries else "")
+    )
+
+
+def _shown(file: File, shown: dict[bytes, str]) -> str:
+    first = shown.setdefault(file.content, file.path)
+    if first != file.path:
+        return f"(the same bytes as {first})\n"
+    try:
+        text = file.content.decode()
+    except UnicodeDecodeError:
+        return f"(binary, sha256:{hashlib.sha256(file.content).hexdigest()})\n"
+    return text if text.endswith("\n") or not text else f"{text}\n"
+
+
+def files_of(job: PlannedJob) -> Iterator[File]:
+    """Yield the files of a job: what its worker reads, then what its backend sends."""
+    rendered = {artifact.path for artifact in job.artifacts}
+    for member in job.spec.members:
+        for name, text in member.files.items():
+            path = str(Path(member.directory, name))
+            if path not in rendered:
+                yield File(path, text.encode("utf-8", "surrogateescape"))
+    for artifact in job.artifacts:
+        yield File(artifact.path, artifact.content, artifact.mode)
+
+
+def make(experiment: str, title: str, directory: Path, jobs: Sequence[Job]) -> Plan:
+    """Plan all jobs; touches nothing.
+
+    Args:
+        experiment: The experiment's id.
+        title: Its title.
+        directory: Where its folder will be.
+        jobs: Its jobs.
+
+    Raises:
+        ConfigError: A task is wrong or cannot travel.
+        PlanError: A job cannot run.
+    """
+    dag.validate([dag.Node(job.id, tuple(job.edges)) for job in jobs])
+    shared = _Shared()
+    planned = [_planned(experiment, directory, job, shared) for job in jobs]
+    return Plan(experiment, title, str(directory), tuple(planned), tuple(shared.warnings))
+
+
+@dataclass
+class _Shared:
+    """What the plans of one experiment's jobs have in common, found out once."""
+
+    working_directory: str = field(default_factory=os.getcwd)
+    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    warnings: dict[str, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sys_path = launching_path(sys.path, self.working_directory)
+
+
+def _planned(experiment: str, directory: Path, job: Job, shared: _Shared) -> PlannedJob:
+    from .jobs import JobGroup
+
+    spec = plan_job(
+        PlanRequest(
+            experiment=experiment,
+            job=job.id,
+            directory=str(layout.job_folder(directory, job.id)),
+            members=tuple(_request(member, shared) for member in job.members),
+            policy=job.policy,
+            group=isinstance(job, JobGroup),
+            working_directory=shared.working_directory,
+            sys_path=shared.sys_path,
+            environment=shared.environment,
+        )
+    )
+    return PlannedJob(document(job), spec, tuple(get_backend(spec.backend).render(spec)))
+
+
+def _request(member: Member, shared: _Shared) -> TaskRequest:
+    check_task(member.task)
+    script = member.launching_script
+    if script is None and is_node(member.task):
+        script = launching_script.capture(member.task)
+    if script and script.warning:
+        shared.warnings[script.warning] = None
+    return TaskRequest(
+        name=member.name,
+        task=member.task,
+        executor=member.executor,
+        task_json=codec.dumps(member.task),
+        task_yaml=YamlSerializer().serialize(member.task) or "",
+        executor_json=codec.dumps(member.executor),
+        launching_script=script,
+        role=member.role,
+    )
+
+
+def document(job: Job) -> dict[str, Any]:
+    """Return what ``experiment.json`` says about a job: all that listings need of it."""
+    from .jobs import JobGroup, task_name
+
+    return {
+        "id": job.id,
+        "name": job.name,
+        "group": isinstance(job, JobGroup),
+        "members": [
+            {"name": m.name, "task": task_name(m.task), "role": m.role} for m in job.members
+        ],
+        "executor": job.executor.info(),
+        "dependencies": dag.to_json(job.edges),
+        "policy": job.policy,
+        "tail_logs": job.tail_logs,
+        "plugins": [type(plugin).__qualname__ for plugin in job.plugins],
+    }
+
+
+def spec_document(spec: JobSpec) -> str:
+    """Return the text of ``spec.json``; the files that lie beside it are not repeated in it."""
+    bare = [dataclasses.replace(member, files={}) for member in spec.members]
+    data = dataclasses.replace(spec, members=tuple(bare)).to_json()
+    return json.dumps(data, indent=2) + "\n"

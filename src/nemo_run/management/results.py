@@ -1,0 +1,216 @@
+"""What jobs gave: their results, and for those that failed, everything known about why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nemo_run import atomic
+from nemo_run.exceptions import JobFailedError, NemoRunError, NotFoundError, nearest
+from nemo_run.execution.observation import State
+
+from . import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .record import Record
+    from .status import ExperimentStatus, JobStatus
+
+_FILE = "result.json"
+_TAIL = 20
+
+
+class Results(Mapping[str, Any]):
+    """The return value of each job, by its id; read when it is asked for.
+
+    A job that is a script gives None. A group gives a dict of its members' values.
+
+    Getting one raises :class:`JobFailedError` where the job did not succeed, and
+    :class:`NemoRunError` where its value could not be kept.
+    """
+
+    def __init__(self, record: Record, status: ExperimentStatus | None = None) -> None:
+        self._record = record
+        self._ended = status
+
+    @property
+    def _status(self) -> ExperimentStatus:
+        """How the experiment stands; looked up until it has ended."""
+        if self._ended is not None:
+            return self._ended
+        status = self._record.status()
+        if status.ended is not None:
+            self._ended = status
+        return status
+
+    def __getitem__(self, job: str) -> Any:
+        status = self._status
+        if job not in status.jobs:
+            raise NotFoundError(
+                f"Experiment {self._record.id} has no job {job!r}."
+                f"{nearest(job, status.jobs)} Its jobs are: {', '.join(self)}."
+            )
+        known = status.jobs[job]
+        if not known.state.terminal:
+            raise NemoRunError(
+                f"Job {job} of {self._record.id} is {known.state} and has no result yet. Wait for "
+                f"it: Experiment.from_id({self._record.id!r}).wait({job!r})."
+            )
+        if known.state is not State.SUCCEEDED:
+            raise failure(self._record, status, [known])
+        document = self._record.job(job)
+        if not document.get("group"):
+            return _value(self._record, known, job, "")
+        names = [member["name"] for member in document["members"]]
+        return {name: _value(self._record, known, job, name) for name in names}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._status.jobs)
+
+    def __len__(self) -> int:
+        return len(self._status.jobs)
+
+    def __contains__(self, job: object) -> bool:
+        return job in self._status.jobs
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{job.id}: {job.state}" for job in self._status.jobs.values())
+        return f"<results of {self._record.id}: {states}>"
+
+
+def _value(record: Record, known: JobStatus, job: str, member: str) -> Any:
+    kept = record.job_dir(job) / member / _FILE
+    own = _attempt(record, job, known.attempt, member) / _FILE
+    path = kept if kept.exists() else own
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise NemoRunError(f"The result of {job} in {path} cannot be read: {error}.") from error
+    if "unavailable" in document:
+        raise NemoRunError(
+            f"Job {job} succeeded, but what it returned could not be kept: {document['why']}. It "
+            f"was {document['unavailable']}. Return plain values, or write files."
+        )
+    from nemo_run.config import codec
+    from nemo_run.config.reference import resolved
+
+    return resolved(codec.decode(document["value"]))
+
+
+def keep(record: Record, job: str, attempt: int) -> None:
+    """Copy the results of an attempt to where the job's results are looked for.
+
+    Raises:
+        OSError: A copy could not be written; what was there before is still there.
+    """
+    root = layout.attempt_folder(record.path, job, attempt)
+    for path in [root / _FILE, *root.glob(f"*/{_FILE}")]:
+        if path.is_file():
+            target = record.job_dir(job) / path.relative_to(root)
+            atomic.write_bytes(target, path.read_bytes())
+
+
+def write(record: Record, job: str, value: Any) -> None:
+    """Write the result of a job that ran in this process, as its worker would.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    from nemo_run.worker import worker
+
+    found = worker.Writer().document(value)
+    document = {"format": worker.RESULT_FORMAT, "version": worker.VERSION, "value": found}
+    if isinstance(found, dict) and found.get(worker.TAG) == "unavailable":
+        del document["value"]
+        document.update(unavailable=found["repr"], why=found["why"])
+    atomic.write_text(record.job_dir(job) / _FILE, worker.json_text(document))
+
+
+def failure(
+    record: Record, status: ExperimentStatus, failed: list[JobStatus] | None = None
+) -> JobFailedError:
+    """Return the error that tells the caller which jobs did not succeed, and all about why.
+
+    Args:
+        record: The experiment.
+        status: Its state.
+        failed: The jobs to tell of; by default all that did not succeed.
+    """
+    bad = failed or [j for j in status.jobs.values() if j.state is not State.SUCCEEDED]
+    told = {job.id: described_end(record, job) for job in bad}
+    first = _first_cause(bad)
+    count = f"{len(bad)} of {len(status.jobs)} jobs" if len(status.jobs) > 1 else "The job"
+    lines = [
+        f"{count} of experiment {record.id} did not succeed.",
+        *(f"\n{text}" for text in told.values()),
+        "",
+        f"  nemo-run experiment logs {record.id} {first}",
+        f"  nemo-run experiment rerun {record.id}",
+    ]
+    return JobFailedError("\n".join(lines), experiment_id=record.id, failures=told)
+
+
+def _first_cause(bad: list[JobStatus]) -> str:
+    causes = [job for job in bad if job.state not in {State.SKIPPED, State.CANCELLED}]
+    return (causes or bad)[0].id
+
+
+def described_end(record: Record, job: JobStatus) -> str:
+    """Return the end of a job in words: state, cause, traceback or last lines, and the log."""
+    from .display import described
+
+    lines = [f"{job.id}: {described(job)}"]
+    if job.state in {State.SKIPPED, State.CANCELLED} or not job.attempt:
+        return lines[0]
+    error = _error(record, job)
+    if error:
+        lines.append(_indented(error["traceback"]))
+    log = _log(record, job)
+    if log is not None:
+        if not error:
+            lines.append(_indented(_last_lines(log)))
+        lines.append(f"  log: {log}")
+    return "\n".join(line for line in lines if line)
+
+
+def _error(record: Record, job: JobStatus) -> dict[str, Any] | None:
+    """Return what the first process that failed left behind."""
+    root = layout.attempt_folder(record.path, job.id, job.attempt)
+    found = []
+    for path in [*root.glob("error.*.json"), *root.glob("*/error.*.json")]:
+        try:
+            found.append(json.loads(path.read_text("utf-8")))
+        except (OSError, ValueError):
+            # A full disk leaves none; the log tells the same.
+            continue
+    return min(found, key=lambda error: error.get("time", 0.0), default=None)
+
+
+def _log(record: Record, job: JobStatus) -> Path | None:
+    """Return the log of the first process of the member that failed."""
+    from .logs import log_files
+
+    failed = {name for name, seen in job.members if seen.state is State.FAILED}
+    files = [f for f in log_files(record, job.id, job.attempt) if Path(f.path).exists()]
+    files = [f for f in files if f.member in failed] or files
+    return Path(files[0].path) if files else None
+
+
+def _last_lines(path: Path) -> str:
+    from .tail import read, start_of_last_lines
+
+    data, _ = read(start_of_last_lines(str(path), _TAIL))
+    return data.decode("utf-8", "replace")
+
+
+def _attempt(record: Record, job: str, attempt: int, member: str) -> Path:
+    return layout.attempt_folder(record.path, job, attempt) / member
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.rstrip("\n").splitlines())

@@ -1,0 +1,128 @@
+"""``run.run``: one task, here or on an executor, and its result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .direct import call, dryrun_text
+from .jobs import check_kind, task_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nemo_run.execution import Executor
+
+    from .plugin import Plugin
+
+
+def run(
+    fn_or_script: Any,
+    executor: Executor | None = None,
+    plugins: Plugin | Sequence[Plugin] | None = None,
+    name: str = "",
+    dryrun: bool = False,
+    direct: bool = False,
+    detach: bool = False,
+    tail_logs: bool = True,
+    log_level: str = "INFO",
+) -> Any:
+    """Run one task and return its result.
+
+    Args:
+        fn_or_script: A ``Partial``, ``Config`` or ``Script``.
+        executor: Where and how; without one the task runs in this process.
+        plugins: Edit a copy of task and executor.
+        name: What to call the experiment; by default made from the task.
+        dryrun: Print what would be done and return None.
+        direct: Run it in this process, with the executor's environment.
+        detach: Return at once; the task goes on.
+        tail_logs: Show its output.
+        log_level: From ``WARNING`` on, nothing of ours is said.
+
+    Returns:
+        What the task returned; None for a script, and with ``detach``.
+
+    Raises:
+        TypeError: What was given is no task.
+        ConfigError: The task is wrong or cannot travel.
+        JobFailedError: It failed; the message holds its traceback or last lines.
+    """
+    check_kind(fn_or_script)
+    if executor is None or direct:
+        return _here(fn_or_script, executor, _listed(plugins), dryrun=dryrun)
+    from .experiment import Experiment
+
+    title = name or task_name(fn_or_script)
+    with Experiment(
+        title, executor=executor, log_level=log_level, enable_goodbye_message=detach
+    ) as experiment:
+        job = experiment.add(fn_or_script, name=name, plugins=_listed(plugins), tail_logs=tail_logs)
+        if dryrun:
+            experiment.dryrun()
+            return None
+        results = experiment.run(detach=detach)
+    return None if detach else results.get(job)
+
+
+def _here(task: Any, executor: Executor | None, plugins: list[Plugin], *, dryrun: bool) -> Any:
+    from .adding import described_job
+    from .jobs import Names
+
+    if plugins or executor is not None:
+        from nemo_run.execution import LocalExecutor
+
+        job = described_job(
+            task,
+            executor or LocalExecutor(),
+            name="",
+            taken=Names(),
+            known=(),
+            dependencies=(),
+            policy="all",
+            roles=None,
+        )
+        job.apply(plugins, "", "")
+        task, executor = job.task, job.executor
+    if dryrun:
+        print(dryrun_text(task, executor))  # noqa: T201
+        return None
+    return call(task, executor)
+
+
+def _listed(plugins: Plugin | Sequence[Plugin] | None) -> list[Plugin]:
+    from .plugin import Plugin
+
+    if isinstance(plugins, Plugin):
+        return [plugins]
+    return list(plugins or ())
+
+
+def direct_run_fn(fn_or_script: Any, dryrun: bool = False) -> Any:
+    """Run a task in this process and return its result; with ``dryrun`` print it only."""
+    check_kind(fn_or_script)
+    return _here(fn_or_script, None, [], dryrun=dryrun)
+
+
+def dryrun_fn(configured_fn: Any, executor: Executor | None = None, build: bool = False) -> Any:
+    """Print what a task would do.
+
+    Args:
+        configured_fn: The task.
+        executor: Where and how it would run.
+        build: Build its arguments too, to see that this works; the task is not called.
+
+    Raises:
+        TypeError: What was given is no task.
+        ConfigError: The task is wrong.
+    """
+    from nemo_run.config.check import check_task
+
+    check_kind(configured_fn)
+    check_task(configured_fn)
+    print(dryrun_text(configured_fn, executor))  # noqa: T201
+    if build:
+        from nemo_run.config import Partial
+        from nemo_run.config.build import build as build_task
+
+        return build_task(configured_fn) if isinstance(configured_fn, Partial) else None
+    return None
