@@ -306,6 +306,12 @@ class GraphReader(worker.Reader):
         children = list(_children(parts))
         if _needs_import(parts) or any(_is_unready(parts, child) for child in children):
             return Deferred(_hollow(parts), children, _load)
+        if parts[TAG] == "script":
+            from .script import Script
+
+            script = Script.__new__(Script)
+            vars(script).update(parts["fields"])
+            return script
         return super().make(parts)
 
     def restore_history(self, history: Mapping[str, Any]) -> None:
