@@ -186,17 +186,25 @@ def test_classes_are_pickled_by_where_they_live(path):
     assert pickle.loads(pickle.dumps(cls)) is cls
 
 
-def test_replacing_a_name_reaches_the_module_that_owns_it():
+@pytest.mark.parametrize("name", ["Experiment", "current"])
+def test_replacing_a_name_reaches_the_module_that_owns_it(name):
     import nemo_run.run.experiment as path
 
     import nemo_run.management.experiment as own
 
-    original = own.Experiment
-    with mock.patch("nemo_run.run.experiment.Experiment") as replaced:
-        assert path.Experiment is own.Experiment is replaced
-    assert path.Experiment is own.Experiment is original
+    original = getattr(own, name)
+    with mock.patch(f"nemo_run.run.experiment.{name}") as replaced:
+        assert getattr(path, name) is getattr(own, name) is replaced
+    assert getattr(path, name) is getattr(own, name) is original
+    assert name not in vars(path)
+
+
+def test_a_name_that_is_nobodys_stays_where_it_was_set():
+    import nemo_run.run.experiment as path
+
     path.something_new = 1
     assert path.something_new == 1
+    assert not hasattr(importlib.import_module("nemo_run.management.experiment"), "something_new")
     del path.something_new
     assert not hasattr(path, "something_new")
 
@@ -205,9 +213,11 @@ def test_replacing_a_name_reaches_the_module_that_owns_it():
 def test_names_of_other_versions_are_refused_with_a_sentence(path):
     parent, _, name = path.rpartition(".")
     sentence = absence(path)
-    assert sentence.startswith((path, f"NeMo Run has no {path}"))
     if path in PATHS:  # some of its names are here
+        assert not sentence
+        assert absence(f"{path}.anything_else")
         return
+    assert sentence.startswith((path, f"NeMo Run has no {path}"))
     with pytest.raises(ModuleNotFoundError) as caught:
         importlib.import_module(path)
     assert str(caught.value) == sentence

@@ -84,6 +84,7 @@ class _Alias(ModuleType):
             super().__delattr__(name)
         else:
             delattr(*owner)
+            _deleted[self.__name__, name] = owner
 
     def _owner(self, name: str) -> tuple[ModuleType, str] | None:
         if name.startswith("__") or name in self.__dict__:
@@ -92,10 +93,14 @@ class _Alias(ModuleType):
             home = import_module(module)
             if hasattr(home, attribute):
                 return home, attribute
-        return None
+        return _deleted.pop((self.__name__, name), None)
 
     def __dir__(self) -> list[str]:
         return sorted({*self.__dict__, *PATHS[self.__name__]} - {"*"})
+
+
+# Where a name was that somebody deleted: mock.patch deletes before it puts the original back.
+_deleted: dict[tuple[str, str], tuple[ModuleType, str]] = {}
 
 
 def _homes(path: str, name: str) -> Iterator[tuple[str, str]]:
@@ -114,7 +119,7 @@ class _CallableAlias(_Alias):
 
     @property
     def _function(self) -> Any:
-        return import_module("nemo_run.management.run").run
+        return import_module("nemo_run.management.run_task").run
 
     @property
     def __signature__(self) -> inspect.Signature:

@@ -15,7 +15,7 @@ PATHS: dict[str, dict[str, str]] = {
         "AutoConfigProtocol": "nemo_run.config.autoconvert",
         "autoconvert": "nemo_run.config.autoconvert",
         "default_autoconfig_buildable": "nemo_run.config.autoconvert",
-        "dryrun_fn": "nemo_run.management.run",
+        "dryrun_fn": "nemo_run.management.run_task",
     },
     "nemo_run.core": {},
     "nemo_run.core.execution": {
@@ -40,6 +40,14 @@ PATHS: dict[str, dict[str, str]] = {
         "LocalExecutor": "nemo_run.execution.local.executor",
         "*": "nemo_run.execution.local.executor",
     },
+    "nemo_run.core.frontend": {},
+    "nemo_run.core.frontend.console": {},
+    "nemo_run.core.frontend.console.api": {
+        "CONSOLE": "nemo_run.console.api",
+        "CustomConfigRepr": "nemo_run.console.api",
+        "configure_logging": "nemo_run.console.api",
+        "deconfigure_logging": "nemo_run.console.api",
+    },
     "nemo_run.core.packaging": {"Packager": "nemo_run.packaging.packager"},
     "nemo_run.core.packaging.base": {
         "Packager": "nemo_run.packaging.packager",
@@ -53,14 +61,21 @@ PATHS: dict[str, dict[str, str]] = {
         "__version__": "nemo_run",
     },
     "nemo_run.run": {},
-    "nemo_run.run.api": {"run": "nemo_run.management.run"},
+    "nemo_run.run.api": {"run": "nemo_run.management.run_task"},
     "nemo_run.run.experiment": {
         "Experiment": "nemo_run.management.experiment",
         "*": "nemo_run.management.experiment",
     },
-    "nemo_run.run.job": {"AppState": "nemo_run.execution.observation:State"},
+    "nemo_run.run.job": {
+        "AppState": "nemo_run.execution.observation:State",
+        "Job": "nemo_run.management.jobs",
+        "JobGroup": "nemo_run.management.jobs",
+    },
     "nemo_run.run.plugin": {"ExperimentPlugin": "nemo_run.management.plugin:Plugin"},
-    "nemo_run.run.task": {"dryrun_fn": "nemo_run.management.run"},
+    "nemo_run.run.task": {
+        "direct_run_fn": "nemo_run.management.run_task",
+        "dryrun_fn": "nemo_run.management.run_task",
+    },
     "nemo_run.run.torchx_backend": {},
     "nemo_run.run.torchx_backend.packaging": {"_serialize": "nemo_run.compat.torchx"},
     "nemo_run.run.torchx_backend.schedulers": {},
@@ -82,7 +97,6 @@ LATER: dict[str, tuple[str, ...]] = {
         "nemo_run.cli.create_cli",
         "nemo_run.cli.entrypoint",
         "nemo_run.cli.factory",
-        "nemo_run.cli.lazy",
         "nemo_run.cli.list_entrypoints",
         "nemo_run.cli.list_factories",
         "nemo_run.cli.main",
@@ -154,16 +168,21 @@ LATER: dict[str, tuple[str, ...]] = {
 # Why there is none → the modules and names.
 NEVER: dict[str, tuple[str, ...]] = {
     "NeMo Run does not stand on TorchX; run, watch and cancel jobs through nemo_run.Experiment": (
-        "nemo_run.run.job.Job",
-        "nemo_run.run.job.JobGroup",
         "nemo_run.run.job.Runner",
-        "nemo_run.run.logs",
         "nemo_run.run.torchx_backend.components",
         "nemo_run.run.torchx_backend.launcher",
         "nemo_run.run.torchx_backend.packaging.merge_executables",
         "nemo_run.run.torchx_backend.packaging.package",
         "nemo_run.run.torchx_backend.runner",
         "nemo_run.run.torchx_backend.schedulers",
+    ),
+    "each backend reads its own logs (nemo_run.execution.backend.Backend.logs)": (
+        "nemo_run.core.execution.base.LogSupportedExecutor",
+        "nemo_run.run.logs",
+        "nemo_run.run.utils",
+    ),
+    "opening an experiment runs none of its code": (
+        "nemo_run.run.experiment.maybe_load_external_main",
     ),
     "each job brings its own runner, one file that needs no installation": (
         "nemo_run.core.runners",
