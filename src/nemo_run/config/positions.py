@@ -10,6 +10,8 @@ from nemo_run.exceptions import ArgumentError
 
 from .arguments import assign, default, remove
 from .arguments import stored as stored_value
+from .reference import Reference
+from .reference import Reference
 from .signature import display_name, no_value
 
 if TYPE_CHECKING:
@@ -21,7 +23,11 @@ _VAR = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 def ordered(node: Any) -> dict[str | int, Any]:
     """Return the set arguments of a node in the order of its signature."""
     stored = node.__arguments__
-    if len(stored) < 2:
+    from .node import target_of
+
+    # A node that was read from a file keeps the order it was written in: asking its target for
+    # the signature would import the program that it came from, only to print it.
+    if len(stored) < 2 or isinstance(target_of(node), Reference):
         return dict(stored)
     info = node.__signature_info__
     result: dict[str | int, Any] = {}
