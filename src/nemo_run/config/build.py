@@ -10,7 +10,7 @@ from nemo_run.exceptions import ConfigError
 from .defaults import ATOMS
 from .node import is_node, target_name
 from .reference import Deferred
-from .traverse import join, step
+from .traverse import children, join, step
 
 
 def build(value: Any) -> Any:
@@ -48,39 +48,36 @@ class _Building:
         known = self.made.get(id(value))
         if known is not None:
             return known[1]
+        result = value
         if is_node(value):
-            result = self._guarded(value, path)
-        elif kind is list:
-            result = [self.build(v, f"{path}[{i}]") for i, v in enumerate(value)]
+            result = self._node(value, path)
         elif kind is dict:
-            result = {k: self.build(v, f"{path}[{k!r}]") for k, v in value.items()}
-        elif kind is tuple:
-            result = tuple([self.build(v, f"{path}[{i}]") for i, v in enumerate(value)])
+            result = {}
+            for key, item in value.items():
+                result[key] = self.build(item, f"{path}[{key!r}]")
+        elif kind is list or isinstance(value, tuple):
+            result = self._sequence(value, path)
         elif kind is set:
             result = set(value)
-        elif isinstance(value, tuple) and hasattr(kind, "_fields"):
-            result = kind._make(self.build(getattr(value, f), f"{path}.{f}") for f in kind._fields)
         elif kind is Deferred:
             result = self.build(value.resolve(), path)
-        else:
-            return value
         self.made[id(value)] = (value, result)
         return result
 
-    def _guarded(self, node: Any, path: str) -> Any:
+    def _sequence(self, value: Any, path: str) -> Any:
+        items = []
+        for part, item in children(value):
+            items.append(self.build(item, join(path, part)))
+        return type(value)._make(items) if hasattr(value, "_make") else type(value)(items)
+
+    def _node(self, node: Any, path: str) -> Any:
         if id(node) in self.open:
             raise ConfigError(f"the configuration at {path or 'the root'} holds itself.")
         self.open.add(id(node))
-        try:
-            return self._call(node, path)
-        finally:
-            self.open.discard(id(node))
-
-    def _call(self, node: Any, path: str) -> Any:
-        arguments = {
-            key: self.build(value, join(path, step(key)))
-            for key, value in node.__arguments__.items()
-        }
+        arguments: dict[Any, Any] = {}
+        for key, value in node.__arguments__.items():
+            arguments[key] = self.build(value, join(path, step(key)))
+        self.open.discard(id(node))
         try:
             args, kwargs = node.__signature_info__.transform_to_args_kwargs(arguments)
             return node.__build__(*args, **kwargs)

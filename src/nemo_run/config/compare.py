@@ -15,29 +15,39 @@ def same(left: Any, right: Any) -> bool:
     A default that was set equals one that was not. Nodes shared on one side must be shared on
     the other. nan equals nan. What cannot be compared is different.
     """
-    return _Comparison().same(left, right)
+    return _Comparison(left, right).run()
 
 
 class _Comparison:
     """One walk through two graphs, side by side."""
 
-    def __init__(self) -> None:
+    def __init__(self, left: Any, right: Any) -> None:
+        # Pairs to compare yet; a list, not recursion, so that no depth is too much.
+        self.waiting = [(left, right)]
         self.right_of: dict[int, int] = {}
         self.left_of: dict[int, int] = {}
 
-    def same(self, left: Any, right: Any) -> bool:
+    def run(self) -> bool:
+        while self.waiting:
+            if not self._same(*self.waiting.pop()):
+                return False
+        return True
+
+    def _same(self, left: Any, right: Any) -> bool:
+        kind = type(left)
+        if left is right and kind in ATOMS:
+            return True
         if is_node(left) or is_node(right):
             return self._same_nodes(left, right)
-        if left is right and type(left) in ATOMS:
-            return True
-        kind = type(left)
         if kind is type(right):
             if kind in (list, tuple) or (isinstance(left, tuple) and hasattr(kind, "_fields")):
-                return len(left) == len(right) and all(map(self.same, left, right))
+                self.waiting.extend(zip(left, right, strict=False))
+                return len(left) == len(right)
             if kind is dict:
-                return left.keys() == right.keys() and all(
-                    self.same(value, right[key]) for key, value in left.items()
-                )
+                if left.keys() != right.keys():
+                    return False
+                self.waiting.extend((value, right[key]) for key, value in left.items())
+                return True
         return _equal(left, right)
 
     def _same_nodes(self, left: Any, right: Any) -> bool:
@@ -51,19 +61,16 @@ class _Comparison:
         if not same_target(target_of(left), target_of(right)):
             return False
         a, b = left.__arguments__, right.__arguments__
-        return all(
-            self._same_argument(left, right, key)
-            for key in (a if a.keys() == b.keys() else {**a, **b})
-        )
-
-    def _same_argument(self, left: Any, right: Any, key: str | int) -> bool:
-        first, second = _value(left, key), _value(right, key)
-        if first is MISSING or second is MISSING:
-            return False
-        return self.same(first, second)
+        for key in a if a.keys() == b.keys() else {**a, **b}:
+            pair = value_or_default(left, key), value_or_default(right, key)
+            if pair[0] is MISSING or pair[1] is MISSING:
+                return False
+            self.waiting.append(pair)
+        return True
 
 
-def _value(node: Any, key: str | int) -> Any:
+def value_or_default(node: Any, key: str | int) -> Any:
+    """Return an argument or its default; MISSING where it has none or that cannot be told."""
     value = node.__arguments__.get(key, MISSING)
     if value is not MISSING:
         return value
@@ -95,11 +102,32 @@ def _equal(left: Any, right: Any) -> bool:
         answer = left == right
         if isinstance(answer, bool):
             # nan is the one value that differs from itself.
-            return answer or bool(left != left and right != right)  # noqa: PLR0124
+            if answer or (left != left and right != right):  # noqa: PLR0124
+                return True
+            return _by_identity(left) and type(left) is type(right) and _written_same(left, right)
         if hasattr(answer, "all"):  # arrays and tensors answer for each element
             return getattr(left, "shape", None) == getattr(right, "shape", None) and bool(
                 answer.all()
             )
         return bool(answer)
     except Exception:  # noqa: BLE001  (whatever a value's own == raises)
+        return False
+
+
+def _by_identity(value: Any) -> bool:
+    """Whether ``==`` of a value from the standard library compares identity alone."""
+    kind = type(value)
+    if kind.__module__ == "builtins":
+        return kind.__name__ in ("method", "builtin_function_or_method")
+    return kind.__module__ in ("functools", "operator") and "__eq__" not in vars(kind)
+
+
+def _written_same(left: Any, right: Any) -> bool:
+    from nemo_run.exceptions import SerializationError
+
+    from .codec import encode
+
+    try:
+        return bool(encode(left) == encode(right))
+    except SerializationError:
         return False

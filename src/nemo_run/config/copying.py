@@ -6,27 +6,20 @@ import copy
 import types
 from enum import Enum
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .defaults import ATOMS
-
-if TYPE_CHECKING:
-    from .node import Node
+from .node import Node, copy_node
 
 _SHARED = ATOMS | {types.FunctionType, types.BuiltinFunctionType, types.ModuleType}
 
 
 def deep_copy_node(node: Node[Any], memo: dict[int, Any]) -> Any:
     """Return a deep copy of ``node`` for :func:`copy.deepcopy`."""
-    from .node import _copy
-
     arguments: dict[str | int, Any] = {}
-    copied = memo[id(node)] = _copy(node, arguments)
+    copied = memo[id(node)] = copy_node(node, arguments)
     for key, value in node.__arguments__.items():
-        if type(value) in _SHARED:
-            arguments[key] = value
-        else:
-            arguments[key] = _deep_copy(value, memo)
+        arguments[key] = value if type(value) in _SHARED else _deep_copy(value, memo)
     return copied
 
 
@@ -38,17 +31,22 @@ def _deep_copy(value: Any, memo: dict[int, Any]) -> Any:
     known = memo.get(id(value), memo)
     if known is not memo:
         return known
-    if kind is list:
-        result: Any = []
-        memo[id(value)] = result
-        result.extend([_deep_copy(item, memo) for item in value])
-        return result
-    if kind is dict:
-        result = {}
-        memo[id(value)] = result
-        for key, item in value.items():
-            result[_deep_copy(key, memo)] = _deep_copy(item, memo)
-        return result
+    if isinstance(value, Node):
+        return deep_copy_node(value, memo)
+    if kind is list or kind is dict:
+        return _copy_container(value, memo)
     if isinstance(value, (type, Enum, PurePath)):
         return value
     return copy.deepcopy(value, memo)
+
+
+def _copy_container(value: Any, memo: dict[int, Any]) -> Any:
+    # Known before it is filled, for it may hold itself.
+    result = memo[id(value)] = type(value)()
+    if isinstance(value, dict):
+        for key, item in value.items():
+            result[_deep_copy(key, memo)] = _deep_copy(item, memo)
+    else:
+        for item in value:
+            result.append(_deep_copy(item, memo))
+    return result

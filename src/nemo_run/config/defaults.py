@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import ArgumentError
 
-from .history import History, caller, origin
+from .history import History, caller, origin, setting
 from .reference import Deferred, Reference
 from .signature import signature_info
 
 if TYPE_CHECKING:
-    from .history import Location, Origin
+    from .history import Location
     from .node import Node
 
 MISSING: Any = dataclasses.MISSING
@@ -218,7 +218,7 @@ def _fields(kind: Any) -> dict[Any, Any]:
 _filling: ContextVar[tuple[Any, ...]] = ContextVar("nemo_run_filling", default=())
 
 
-def fill_optional_nodes(node: Node[Any], said: Origin | None, place: Location | None) -> None:
+def fill_optional_nodes(node: Node[Any], place: Location | None) -> None:
     """Give each omitted ``OptionalDefaultConfig[T]`` parameter its ``Config(T)``."""
     target = node.__fn_or_cls__
     wanted = _optional_nodes(target)
@@ -229,11 +229,12 @@ def fill_optional_nodes(node: Node[Any], said: Origin | None, place: Location | 
             continue
         token = _filling.set((*active, of))
         try:
-            value = kind(of)
+            with setting("default"):
+                value = kind(of)
         finally:
             _filling.reset(token)
         node.__arguments__[key] = value
-        node.__argument_history__.add(key, value, said or ("default", None, None), place)
+        node.__argument_history__.add(key, value, ("default", None, None), place)
 
 
 def _optional_nodes(target: Any) -> dict[str, tuple[Any, Any]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from .compare import same, same_target
-from .defaults import MISSING, converted, default_of
+from .compare import same, same_target, value_or_default
+from .defaults import MISSING, converted
 from .node import is_node, target_of
 from .outline import Row, holds_nodes, node_text, outline, value_text
 from .positions import ordered
@@ -191,13 +191,9 @@ class _Comparison:
             a = old.__arguments__.get(key, MISSING)
             b = new.__arguments__.get(key, MISSING)
             if one_target:
-                a, b = _or_default(old, key, a), _or_default(new, key, b)
+                a, b = value_or_default(old, key), value_or_default(new, key)
             part = step(key)
             yield self.row(part.removeprefix("."), a, b, join(path, part))
-
-
-def _or_default(node: Any, key: str | int, value: Any) -> Any:
-    return default_of(node, key)[0] if value is MISSING else value
 
 
 def _identity(path: str | None) -> str:

@@ -177,6 +177,11 @@ def caller() -> Location | None:
     return None
 
 
+def _is_short(value: Any) -> bool:
+    # Python refuses to print integers of more than 4300 digits.
+    return type(value) in _SCALARS and not (type(value) is int and value.bit_length() > 1000)
+
+
 def summary(value: Any) -> Any:
     """Return ``value`` when it is a scalar, else a short text about it."""
     kind = type(value)
@@ -184,7 +189,7 @@ def summary(value: Any) -> Any:
         return value
     if kind in (list, tuple, set, dict):
         parts = [*value.keys(), *value.values()] if kind is dict else value
-        if len(value) <= _SHORT and all(type(part) in _SCALARS for part in parts):
+        if len(value) <= _SHORT and all(map(_is_short, parts)):
             return Shown(repr(value))
         return Shown(f"<{kind.__name__} of {len(value)}>")
     name = getattr(value, "__qualname__", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 import typing
 import weakref
 from collections import defaultdict
@@ -112,7 +113,7 @@ class Node(Generic[T]):
             history.add(key, value, said, place)
         _fill(self, target, arguments, history)
         if bind_args:
-            fill_optional_nodes(self, said, place)
+            fill_optional_nodes(self, place)
         fiddle.tag(self)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -158,7 +159,7 @@ class Node(Generic[T]):
     def __flatten__(self) -> tuple[tuple[Any, ...], Metadata]:
         if self.__pending__:
             for key in self.__arguments__:
-                self._loaded(key)
+                stored(self, key)
         arguments = positions.ordered(self)
         tags = {name: frozenset(tags) for name, tags in self.__argument_tags__.items() if tags}
         past = {name: tuple(entries) for name, entries in self.__argument_history__.items()}
@@ -242,7 +243,7 @@ class Node(Generic[T]):
     # Copies, comparison, text.
 
     def __copy__(self) -> Self:
-        return cast("Self", _copy(self, dict(self.__arguments__)))
+        return cast("Self", copy_node(self, dict(self.__arguments__)))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         from .copying import deep_copy_node
@@ -401,7 +402,7 @@ def _fill(node: Node[Any], target: Any, arguments: dict[str | int, Any], history
     _set(node, "__pending__", False)  # noqa: FBT003
 
 
-def _copy(node: Any, arguments: dict[str | int, Any]) -> Any:
+def copy_node(node: Any, arguments: dict[str | int, Any]) -> Any:
     """Return a node like ``node`` with other arguments, and its history."""
     copied = node.__class__.__new__(node.__class__)
     _fill(copied, node.__target__, arguments, node.__argument_history__.copy())
@@ -423,9 +424,15 @@ def _target(fn_or_cls: Any) -> Any:
             "set them on a clone(); to configure its target, give the target itself."
         )
     found = typing.get_origin(fn_or_cls)
+    if found is None:
+        return fn_or_cls
     if found is typing.Annotated:
         return _target(typing.get_args(fn_or_cls)[0])
-    return found if callable(found) and found is not typing.Union else fn_or_cls
+    if found is types.UnionType or not isinstance(found, type):
+        raise ArgumentError(
+            f"{fn_or_cls!r} cannot be called. Configure one class of it, such as Config(Model)."
+        )
+    return found
 
 
 def _of_container(

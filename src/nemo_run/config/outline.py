@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .defaults import ATOMS, MISSING, default_of
+from .compare import value_or_default
+from .defaults import ATOMS, MISSING
 from .node import is_node, target_of
 from .positions import ordered
 from .reference import Reference
@@ -104,11 +105,13 @@ class _Outliner:
 
 
 def _default_rows(node: Any, path: str) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
+    if isinstance(target_of(node), Reference):  # not imported, so not known
+        return rows
     for name, key in getattr(node.__signature_info__, "keys", {}).items():
         if key in node.__arguments__:
             continue
-        value = default_of(node, key)[0]
+        value = value_or_default(node, key)
         if value is not MISSING:
             text = node_text(value) if is_node(value) else value_text(value)
             rows.append(Row(name, text, join(path, step(key)), note="default", is_default=True))

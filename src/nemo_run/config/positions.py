@@ -11,7 +11,6 @@ from nemo_run.exceptions import ArgumentError
 from .arguments import assign, default, remove
 from .arguments import stored as stored_value
 from .reference import Reference
-from .reference import Reference
 from .signature import display_name, no_value
 
 if TYPE_CHECKING:

@@ -72,7 +72,7 @@ class Reference:
         module = _module_of(value, name)
         if module is None:
             raise ValueError(f"no module knows {value!r} as {name!r}")
-        return Reference(module, name)
+        return Reference(_public(module, name, value), name)
 
 
 def display(value: Any) -> str:
@@ -107,6 +107,17 @@ def _module_of(value: Any, name: str) -> str | None:
         if candidate != "__main__" and _is_at(module, name, value):
             return candidate
     return None
+
+
+def _public(module: str, name: str, value: Any) -> str:
+    """Return the public module of a standard-library object: where it lives is no promise.
+
+    ``pathlib.Path`` says ``pathlib._local`` on Python 3.13, which no other version has.
+    """
+    if "._" not in f".{module}" or module.partition(".")[0] not in sys.stdlib_module_names:
+        return module
+    public = module.partition("._")[0].lstrip("_")
+    return public if _is_at(sys.modules.get(public), name, value) else module
 
 
 def _is_at(module: Any, name: str, value: Any) -> bool:
