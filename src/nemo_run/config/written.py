@@ -7,8 +7,9 @@ that no value has.
 
 from __future__ import annotations
 
+import builtins
 import sys
-from types import ModuleType
+import types
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.worker import worker
@@ -52,7 +53,7 @@ def name_of(value: Any) -> str:
         CannotTravel: There is no such name.
     """
     if not isinstance(value, Reference):
-        special = _SPECIAL_NAMES.get(id(value))
+        special = _special_name(value)
         if special:
             return special
         try:
@@ -62,14 +63,16 @@ def name_of(value: Any) -> str:
     return f"{value.module}:{value.qualname}"
 
 
-# Objects that are not where they say they are.
-_SPECIAL_NAMES = {
-    id(type(None)): "types:NoneType",
-    id(type(...)): "types:EllipsisType",
-    id(type(NotImplemented)): "types:NotImplementedType",
-    id(...): "builtins:Ellipsis",
-    id(NotImplemented): "builtins:NotImplemented",
-}
+def _special_name(value: Any) -> str | None:
+    """Return the name of an object that is not where it says it is."""
+    if value is ... or value is NotImplemented:
+        return f"builtins:{value!r}"
+    if isinstance(value, type) and value.__module__ == "builtins":
+        # ``types.FunctionType`` says that it is ``builtins.function``.
+        if getattr(builtins, value.__qualname__, None) is value:
+            return None
+        return next((f"types:{n}" for n, found in vars(types).items() if found is value), None)
+    return None
 
 
 def _by_name(value: Any) -> dict[str, Any]:
@@ -78,7 +81,7 @@ def _by_name(value: Any) -> dict[str, Any]:
 
 def _method(value: Any) -> dict[str, Any]:
     owner, name = value.__self__, value.__name__
-    if owner is None or isinstance(owner, (type, ModuleType)):
+    if owner is None or isinstance(owner, (type, types.ModuleType)):
         return _by_name(value)
     if getattr(owner, name, None) != value:
         raise CannotTravel(f"It is a method that {type(owner).__qualname__} does not call {name}.")
@@ -137,7 +140,7 @@ def _address(value: Any) -> dict[str, Any]:
     return {TAG: "address", "class": type(value).__name__, "value": str(value)}
 
 
-def _module(value: ModuleType) -> dict[str, Any]:
+def _module(value: types.ModuleType) -> dict[str, Any]:
     if sys.modules.get(value.__name__) is not value:
         raise CannotTravel("It is a module that cannot be imported by its name.")
     return {TAG: "module", "name": value.__name__}

@@ -290,7 +290,6 @@ def _method(parts: dict[str, Any]) -> Any:
 
 def _generic(parts: dict[str, Any]) -> Any:
     origin, arguments = parts["items"]
-    arguments = [tuple(a) if type(a) is list else a for a in arguments]
     return origin[tuple(arguments) if len(arguments) != 1 else arguments[0]]
 
 
@@ -393,7 +392,8 @@ MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 # These load whatever module the file names, or one that is heavy.
 IMPORTING = frozenset(
-    "enum namedtuple dataclass object module numpy numpy.dtype torch torch.device torch.size".split()  # noqa: SIM905
+    {"enum", "namedtuple", "dataclass", "object", "module", "numpy", "numpy.dtype"}
+    | {"torch", "torch.device", "torch.size"}
 )
 
 
@@ -569,10 +569,8 @@ def _plain(document: dict[str, Any]) -> Any:
 
 
 _ALWAYS_SHARED = frozenset(
-    (
-        "list dict set bytearray deque ordereddict counter defaultdict chainmap mappingproxy "
-        "namespace array dataclass config partial script"
-    ).split()  # noqa: SIM905
+    {"list", "dict", "set", "bytearray", "deque", "ordereddict", "counter", "defaultdict"}
+    | {"chainmap", "mappingproxy", "namespace", "array", "dataclass", "config", "partial", "script"}
 )
 _SHARED_WITH_CONTENT = frozenset(["tuple", "namedtuple", "functools.partial"])
 _ATOMS = frozenset([bool, int, float, str, bytes, complex, type(None)])
