@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .logs import Piece
-    from .status import ExperimentStatus
+    from .status import ExperimentStatus, JobStatus
     from .store import Record
 
 # A terminal gets the display of the console room, which this room must not import: the name is
@@ -90,19 +90,14 @@ class PlainDisplay(SilentDisplay):
         print(text, file=self._err or sys.stderr, flush=True)
 
 
-def described(job: Any) -> str:
-    """Return the state of a job with what belongs to it: attempt, reason, exit code."""
-    notes = []
+def described(job: JobStatus) -> str:
+    """Return the state of a job in words, with its attempt and what the engine said."""
+    words = job.describe()
     if job.attempt > 1:
-        notes.append(f"attempt {job.attempt}")
-    if job.state.terminal and job.state is not State.SUCCEEDED:
-        if job.exit_code is not None:
-            notes.append(f"exit code {job.exit_code}")
-        elif job.reason:
-            notes.append(str(job.reason))
-        if job.message:
-            notes.append(job.message)
-    return f"{job.state}" + (f" ({', '.join(notes)})" if notes else "")
+        words += f", attempt {job.attempt}"
+    if job.state in {State.SUCCEEDED, State.RUNNING} or not job.message or job.message in words:
+        return words
+    return f"{words}: {job.message}"
 
 
 def write_log(out: TextIO, data: bytes, prefix: str) -> None:

@@ -28,18 +28,36 @@ if TYPE_CHECKING:
 class Member:
     """One task of a job, with the executor that says where and how it runs.
 
+    A stored task also has its ``origin``.
+
     Attributes:
         name: Unique in the job.
         task: The job's own copy of the task.
         executor: The job's own copy of the executor.
         role: ``main``, or ``sidecar`` for one that ends when the main ones have.
-        launching_script: The copy of the script that a stored task came from.
     """
 
     name: str
     task: Any
     executor: Executor
     role: Literal["main", "sidecar"] = "main"
+    origin: Origin | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What surrounded a stored task when it was planned, to plan it again in the same way.
+
+    Attributes:
+        working_directory: Where its processes started.
+        python: The interpreter that ran it.
+        sys_path: What it imported from.
+        launching_script: The part of the launching script that it needs, if it needs any.
+    """
+
+    working_directory: str
+    python: str
+    sys_path: tuple[str, ...]
     launching_script: LaunchingScript | None = None
 
 

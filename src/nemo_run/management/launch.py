@@ -86,7 +86,8 @@ def wait_until_in_charge(record: Record, started: Started) -> None:
     """
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline:
-        if record.status().conductor is not None:
+        conductor = record.status().conductor
+        if conductor is not None and conductor.pid == started.pid:
             return
         if started.gone and not taken(record):
             raise not_started(record)

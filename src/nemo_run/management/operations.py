@@ -117,7 +117,8 @@ def as_dicts(record: Record, known: ExperimentStatus) -> dict[str, dict[str, Any
 
 
 def _engine_id(job: JobStatus) -> str:
-    return job.handle.rstrip("/").rpartition("/")[2] if "://" in job.handle else job.handle
+    """Return the part of a handle that the engine itself uses: ``4242`` of ``slurm://host/4242``."""
+    return job.handle.partition("://")[2].partition("/")[2]
 
 
 def status_text(record: Record, known: ExperimentStatus) -> str:

@@ -166,11 +166,23 @@ class _Shared:
     """What the plans of one experiment's jobs have in common, found out once."""
 
     working_directory: str = field(default_factory=os.getcwd)
+    python: str = sys.executable
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     warnings: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sys_path = launching_path(sys.path, self.working_directory)
+
+    def surroundings(self, job: Job) -> dict[str, Any]:
+        """Return folder, interpreter and import path of a job: those of this process, or of its
+        own first launch.
+        """
+        origin = job.members[0].origin or self
+        return {
+            "working_directory": origin.working_directory,
+            "python": origin.python,
+            "sys_path": origin.sys_path,
+        }
 
 
 def _planned(experiment: str, directory: Path, job: Job, shared: _Shared) -> PlannedJob:
@@ -184,19 +196,20 @@ def _planned(experiment: str, directory: Path, job: Job, shared: _Shared) -> Pla
             members=tuple(_request(member, shared) for member in job.members),
             policy=job.policy,
             group=isinstance(job, JobGroup),
-            working_directory=shared.working_directory,
-            sys_path=shared.sys_path,
             environment=shared.environment,
+            **shared.surroundings(job),
         )
     )
     return PlannedJob(document(job), spec, tuple(get_backend(spec.backend).render(spec)))
 
 
 def _request(member: Member, shared: _Shared) -> TaskRequest:
-    check_task(member.task)
-    script = member.launching_script
-    if script is None and is_node(member.task):
-        script = launching_script.capture(member.task)
+    if member.origin is not None:
+        # It was checked when it was first added; its launching script is not loaded here.
+        script = member.origin.launching_script
+    else:
+        check_task(member.task)
+        script = launching_script.capture(member.task) if is_node(member.task) else None
     if script and script.warning:
         shared.warnings[script.warning] = None
     return TaskRequest(

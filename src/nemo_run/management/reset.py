@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import CorruptRecordError
 from nemo_run.execution.executor import Executor
 
 from . import dag
-from .jobs import Job, JobGroup, Member
+from .jobs import Job, JobGroup, Member, Origin
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
+
+    from nemo_run.packaging.launching_script import LaunchingScript
 
     from .record import Record
 
@@ -35,7 +41,7 @@ def _stored(record: Record, document: dict[str, Any]) -> Job:
     return kind(
         document["id"],
         [
-            _member(folder / member["name"] if document.get("group") else folder, member)
+            _member(record, folder / member["name"] if document.get("group") else folder, member)
             for member in document["members"]
         ],
         edges=list(dag.node(document["id"], document.get("dependencies", ())).edges),
@@ -45,7 +51,7 @@ def _stored(record: Record, document: dict[str, Any]) -> Job:
     )
 
 
-def _member(folder: Path, document: dict[str, Any]) -> Member:
+def _member(record: Record, folder: Path, document: dict[str, Any]) -> Member:
     task = _read(folder / "task.json")
     executor = _read(folder / "executor.json")
     if not isinstance(executor, Executor):
@@ -55,7 +61,7 @@ def _member(folder: Path, document: dict[str, Any]) -> Member:
         task,
         executor,
         document.get("role", "main"),
-        launching_script=_launching_script(folder),
+        _origin(folder, record),
     )
 
 
@@ -69,20 +75,40 @@ def _read(path: Path) -> Any:
         raise CorruptRecordError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _launching_script(folder: Path) -> Any:
-    """Return the copy of the launching script that a task was stored with."""
-    import json
+def _origin(folder: Path, record: Record) -> Origin:
+    """Return what surrounded a task when it was planned."""
+    meta = record.meta
+    origin = Origin(
+        working_directory=str(meta.get("cwd") or Path.cwd()),
+        python=_interpreter(meta),
+        sys_path=(),
+    )
+    settings_file = folder / "worker.json"
+    if not settings_file.exists():
+        return origin
+    settings = json.loads(settings_file.read_text("utf-8"))
+    return dataclasses.replace(
+        origin,
+        sys_path=tuple(settings.get("sys_path") or ()),
+        launching_script=_launching_script(folder, settings),
+    )
 
+
+def _interpreter(meta: Mapping[str, Any]) -> str:
+    stored = str(meta.get("python", {}).get("executable") or "")
+    # An environment that was removed cannot run anything; the present one may.
+    return stored if stored and Path(stored).exists() else sys.executable
+
+
+def _launching_script(folder: Path, settings: Mapping[str, Any]) -> LaunchingScript | None:
+    if not settings.get("main"):
+        return None
     from nemo_run.packaging.launching_script import LaunchingScript
 
-    path = folder / "configs" / "__main__.py"
-    if not path.exists():
-        return None
-    settings = json.loads((folder / "worker.json").read_text("utf-8"))
     return LaunchingScript(
-        text=path.read_text("utf-8"),
+        text=(folder / settings["main"]).read_text("utf-8"),
         original_path=settings.get("main_file"),
         package=settings.get("main_package"),
         names=(),
-        argv=(),
+        argv=tuple(settings.get("argv") or ()),
     )
