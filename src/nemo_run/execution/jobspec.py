@@ -85,7 +85,11 @@ class JobSpec:
     @property
     def token(self) -> Token:
         """The name of this submission."""
-        return Token(f"{self.experiment}/{self.job}/{self.attempt}")
+        return self.token_of(self.attempt)
+
+    def token_of(self, attempt: int) -> Token:
+        """Return the name of one submission of this job."""
+        return Token(f"{self.experiment}/{self.job}/{attempt}")
 
     def next_attempt(self) -> JobSpec:
         """Return the same job, to be tried once more."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes, urlsplit
@@ -16,14 +18,16 @@ from . import layout, processes, records
 from .observing import Child, observe
 from .render import GRACE, render
 from .starting import prepare, start
-from .waiting import wait_for
+from .waiting import Watch
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Collection, Mapping, Sequence
 
     from nemo_run.execution.backend import Artifact, Rendered
     from nemo_run.execution.jobspec import JobSpec
+
+_AT_ONCE = 1.0
+"""Seconds a cancel waits itself; what takes longer is left to a process of its own."""
 
 
 class LocalBackend:
@@ -32,18 +36,21 @@ class LocalBackend:
     The jobs need no process of ours: they go on when the one that started them ends, and another
     one finds them by their files.
 
-    Attributes:
+    Args:
         grace: Seconds a cancelled job has to end by itself.
     """
 
     name = "local"
 
     def __init__(self, *, grace: float = GRACE) -> None:
-        self.grace = grace
         self.capabilities = Capabilities(
             groups=True, detach=True, max_running=max(32, 4 * (os.cpu_count() or 1))
         )
+        self._grace = grace
         self._children: dict[Handle, subprocess.Popen[bytes]] = {}
+        self._ended: dict[Handle, Child] = {}
+        self._stopping: dict[Token, subprocess.Popen[bytes]] = {}
+        self._watch = Watch()
 
     def render(self, spec: JobSpec) -> Sequence[Artifact]:
         """Return the script of a job; pure."""
@@ -62,7 +69,7 @@ class LocalBackend:
                 return handle
             if spec.attempt > 1:
                 # What an attempt left running would run beside the next one.
-                processes.stop([_earlier(spec)], self.grace)
+                processes.stop([spec.token_of(spec.attempt - 1)], self._grace)
             prepare(job)
             self._children[handle] = start(spec)
         except OSError as error:
@@ -72,73 +79,98 @@ class LocalBackend:
         return handle
 
     def find(self, specs: Collection[JobSpec]) -> Mapping[Token, Handle]:
-        """Return the handles of those jobs that began."""
+        """Return the handles of those jobs that began, or whose shell is about to."""
         folders = {spec.token: Path(layout.attempt_folder(spec)) for spec in specs}
-        return {
-            token: handle_of(folder)
-            for token, folder in folders.items()
-            if records.read_claim(folder) is not None
-        }
+        claimed = {t for t, folder in folders.items() if records.read_claim(folder) is not None}
+        written = {t for t, f in folders.items() if (f / layout.SCRIPT).exists()} - claimed
+        shells = processes.carriers(written, processes.LEADER) if written else {}
+        begun = claimed.union(token for token, pids in shells.items() if pids)
+        return {Token(token): handle_of(folders[Token(token)]) for token in begun}
 
     def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
-        """Look at jobs; costs a few small files each."""
-        boot = processes.boot_id()
-        return {handle: self._poll(handle, boot) for handle in handles}
+        """Look at jobs. One system call for those that run; a few small files for the others."""
+        self._reap()
+        running = self._watch.running()
+        return {
+            handle: Observation(
+                State.RUNNING, attempt=_attempt(handle), started=running[handle].started
+            )
+            if handle in running and not running[handle].group
+            else self._look(handle)
+            for handle in handles
+        }
 
-    def _poll(self, handle: Handle, boot: str) -> Observation:
+    def _look(self, handle: Handle) -> Observation:
         folder, here = _place(handle)
         process = self._children.get(handle)
-        child = Child(process.pid, process.poll()) if process else None
+        child = Child(process.pid, None) if process else self._ended.get(handle)
         try:
-            return observe(folder, boot, child, here=here)
+            seen = observe(folder, child, here=here)
         except OSError as error:
             why = error.strerror or error
             return Observation(State.UNKNOWN, message=f"{folder} cannot be read: {why}.")
+        if seen.state.terminal:
+            self._watch.drop(handle)
+            self._ended.pop(handle, None)
+        elif here:
+            self._watch.add(handle, folder)
+        return seen
+
+    def _reap(self) -> None:
+        for handle, process in list(self._children.items()):
+            if process.poll() is not None:
+                self._ended[handle] = Child(process.pid, process.returncode)
+                del self._children[handle]
+        for token, process in list(self._stopping.items()):
+            if process.poll() is not None:
+                del self._stopping[token]
 
     def cancel(self, handles: Collection[Handle]) -> None:
-        """End jobs with everything they started; those that ended are left alone."""
+        """End jobs with everything they started; those that ended are left alone.
+
+        Jobs that do not end at once get their time in the background.
+        """
+        self._reap()
         claims = [_to_cancel(folder) for folder, here in map(_place, handles) if here]
-        running = [claim for claim in claims if claim is not None]
-        if running:
-            tokens = [claim.token for claim in running]
-            processes.stop(tokens, self.grace, [c.leader for c in running if c.leader])
+        running = {c.token: c for c in claims if c is not None and c.token not in self._stopping}
+        if not running:
+            return
+        leaders = [c.leader for c in running.values() if c.leader and processes.is_alive(c.leader)]
+        if processes.stop(running, self._grace, leaders, patience=_AT_ONCE):
+            return
+        for token in running:
+            self._stopping[Token(token)] = _stop_in_background(token, self._grace)
 
     def log_files(self, spec: JobSpec) -> Sequence[LogFile]:
         """Return the log of each rank that runs here."""
         return [
-            LogFile(
-                member.name,
-                spec.attempt,
-                rank,
-                f"{layout.log_folder(spec, member)}/rank-{rank}.log",
-            )
+            LogFile(member.name, spec.attempt, rank, layout.log_file(spec, member, rank))
             for member in spec.members
             for rank in layout.ranks_here(spec, member)
         ]
 
     def wait(self, handles: Collection[Handle], timeout: float) -> None:
         """Return when one of the jobs ended, at the latest after ``timeout`` seconds."""
-        wait_for([folder for folder, here in map(_place, handles) if here], timeout)
+        self._watch.wait([h for h in handles if _place(h)[1]], timeout)
 
 
 def handle_of(folder: Path) -> Handle:
     """Return the handle of the attempt in ``folder`` on this machine."""
-    return Handle(f"local://{quote(_host(), safe='')}{quote(os.fsencode(folder))}")
+    return Handle(f"local://{_host()}{quote(os.fsencode(folder))}")
 
 
 def _place(handle: Handle) -> tuple[Path, bool]:
     """Return the folder that a handle names, and whether it is on this machine."""
     parts = urlsplit(handle)
-    folder = Path(os.fsdecode(unquote_to_bytes(parts.path)))
-    return folder, parts.netloc == quote(_host(), safe="")
+    return Path(os.fsdecode(unquote_to_bytes(parts.path))), parts.netloc == _host()
+
+
+def _attempt(handle: Handle) -> int:
+    return int(handle.rpartition("/")[2])
 
 
 def _host() -> str:
-    return os.uname().nodename
-
-
-def _earlier(spec: JobSpec) -> Token:
-    return Token(f"{spec.experiment}/{spec.job}/{spec.attempt - 1}")
+    return quote(os.uname().nodename, safe="")
 
 
 def _to_cancel(folder: Path) -> records.Claim | None:
@@ -150,10 +182,22 @@ def _to_cancel(folder: Path) -> records.Claim | None:
         return None
     except FileExistsError:
         claim = records.read_claim(folder)
-    except OSError:
+    except FileNotFoundError:
         return None
     if claim is None or claim.leader is None or records.read_exit(folder / layout.EXIT):
         return None
     if processes.is_alive(claim.leader):
         (folder / layout.CANCELLED).touch(0o600)
     return claim
+
+
+def _stop_in_background(token: str, grace: float) -> subprocess.Popen[bytes]:
+    environment = {n: v for n, v in os.environ.items() if n != "NEMORUN_TOKEN"}
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", processes.__file__, "stop", token, str(grace)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        start_new_session=True,
+    )

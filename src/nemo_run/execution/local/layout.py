@@ -43,9 +43,9 @@ class Process:
     node_rank: int
 
     @property
-    def log_name(self) -> str:
-        """The name of its log: that of the first rank it starts."""
-        return f"rank-{self.rank * self.member.ranks_per_process}.log"
+    def first_rank(self) -> int:
+        """The first of the ranks it starts; its own output goes into that one's log."""
+        return self.rank * self.member.ranks_per_process
 
     @property
     def title(self) -> str:
@@ -73,6 +73,11 @@ def log_folder(spec: JobSpec, member: Member) -> str:
     """Return the folder of a member's logs in this attempt."""
     folder = f"{spec.directory}/logs/{spec.attempt}"
     return f"{folder}/{member.name}" if is_group(spec) else folder
+
+
+def log_file(spec: JobSpec, member: Member, rank: int) -> str:
+    """Return the log of one rank in this attempt."""
+    return f"{log_folder(spec, member)}/rank-{rank}.log"
 
 
 def nodes_here(spec: JobSpec, member: Member) -> range:

@@ -30,12 +30,11 @@ class Child(NamedTuple):
     status: int | None
 
 
-def observe(folder: Path, boot: str, child: Child | None, *, here: bool) -> Observation:
+def observe(folder: Path, child: Child | None, *, here: bool) -> Observation:
     """Look at one attempt.
 
     Args:
         folder: Its folder.
-        boot: This start of the machine.
         child: Its shell, if it is a child of this process.
         here: Whether it runs on this machine.
 
@@ -47,7 +46,7 @@ def observe(folder: Path, boot: str, child: Child | None, *, here: bool) -> Obse
     if claim is None or claim.leader is None:
         return _unclaimed(folder, claim, child, here=here)
     # In this order: a shell that is gone has written its record before.
-    alive = here and claim.leader.boot == boot and processes.is_running(claim.leader)
+    alive = here and processes.is_alive(claim.leader)
     ended = records.read_exit(folder / layout.EXIT) or _told_by(child, claim)
     marked = (folder / layout.CANCELLED).exists()
     if ended:
@@ -60,7 +59,7 @@ def observe(folder: Path, boot: str, child: Child | None, *, here: bool) -> Obse
     elif marked:
         found = _cancelled(Observation(State.CANCELLED, attempt=attempt, started=claim.time))
     else:
-        found = _lost(attempt, claim, rebooted=claim.leader.boot != boot)
+        found = _lost(attempt, claim, rebooted=claim.leader.boot != processes.boot_id())
     return dataclasses.replace(found, members=_members(folder, found, claim.time))
 
 

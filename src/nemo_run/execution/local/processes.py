@@ -9,10 +9,12 @@ job can end its processes in the very way that a cancel does::
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
 import time
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class Process(NamedTuple):
     state: str
 
 
+@cache
 def boot_id() -> str:
     """Return what tells this start of the machine from earlier ones."""
     if _LINUX:
@@ -187,6 +190,7 @@ def stop(
     leaders: Collection[Identity] = (),
     *,
     keep: Collection[int] = (),
+    patience: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> bool:
@@ -201,6 +205,7 @@ def stop(
         grace: Seconds to leave between the two.
         leaders: The shells that lead the jobs, where they are known.
         keep: Shells that are not waited for.
+        patience: Seconds after which to return, whatever is left.
         clock: Tells seconds.
         sleep: Waits seconds.
 
@@ -225,7 +230,7 @@ def stop(
         if late >= _LAST_WORD:
             for process in shells.values():
                 send(process, signal.SIGKILL)
-        if late >= 2 * _LAST_WORD:
+        if late >= 2 * _LAST_WORD or clock() - begun >= patience:
             return False
         asked.update(tasks)
         sleep(_PAUSE)

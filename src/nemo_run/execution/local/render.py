@@ -236,7 +236,7 @@ def _meeting(index: int, member: Member) -> str:
 
 def _single(spec: JobSpec, process: Process) -> str:
     call = f"member_0 {process.rank} {process.local_rank} {process.node_rank}"
-    log = f"{layout.log_folder(spec, process.member)}/{process.log_name}"
+    log = layout.log_file(spec, process.member, process.first_rank)
     return _ONE.replace("{call}", call).replace("{log}", quote(log))
 
 
@@ -258,7 +258,7 @@ def _several(spec: JobSpec, processes: list[Process]) -> str:
 
 
 def _run_line(spec: JobSpec, process: Process, *, is_main: bool) -> str:
-    log = f"{layout.log_folder(spec, process.member)}/{process.log_name}"
+    log = layout.log_file(spec, process.member, process.first_rank)
     arguments = [
         f"member_{process.index}",
         str(process.rank),

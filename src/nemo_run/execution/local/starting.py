@@ -32,9 +32,9 @@ def prepare(job: Rendered) -> None:
     make_folder(folder)
     for member in spec.members:
         make_folder(layout.member_folder(spec, member))
-        logs = make_folder(layout.log_folder(spec, member))
+        make_folder(layout.log_folder(spec, member))
         for rank in layout.ranks_here(spec, member):
-            _create(f"{logs}/rank-{rank}.log", "")
+            _create(layout.log_file(spec, member, rank), "")
     processes = layout.processes(spec)
     for process in processes if len(processes) > 1 else ():
         _create(layout.exit_record(spec, process), layout.record(layout.RUNNING))
