@@ -148,7 +148,7 @@ def _member(
     found = records.outcome(decisive, job.attempt, started)
     if job.state is State.CANCELLED and failed:
         return _cancelled(found)
-    if failed and stopped is not None and decisive.time >= stopped:
+    if failed and stopped is not None and decisive.time > stopped:
         return dataclasses.replace(_cancelled(found), message="ended with its group")
     return found
 

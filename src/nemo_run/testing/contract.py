@@ -1,0 +1,331 @@
+"""What every backend does, as tests that each of them passes.
+
+A backend's own test module derives from it::
+
+    class TestSlurmBackend(BackendContract):
+        def new_backend(self):
+            return SlurmBackend(...)
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nemo_run.execution.backend import Backend, Capabilities, Rendered
+from nemo_run.execution.jobspec import Handle, JobSpec, Member, Policy, Token
+from nemo_run.execution.observation import Observation, Reason, State
+
+
+class BackendContract:
+    """The tests. A subclass says how to make a backend, and what differs on its engine."""
+
+    patience = 60.0
+    """Seconds that a job of this suite may take."""
+
+    long = 300
+    """Seconds that a job takes which has to be ended."""
+
+    folder: Path
+
+    def new_backend(self) -> Backend:
+        """Return a backend as a new process would make it; the engine is the same each time."""
+        raise NotImplementedError
+
+    def command(self, script: str) -> tuple[str, ...]:
+        """Return the argument list that runs a line of shell."""
+        return ("sh", "-c", script)
+
+    def runs(self, spec: JobSpec) -> int:
+        """Return how many times the job of :meth:`counted` ran."""
+        file = Path(spec.directory, "count")
+        return len(file.read_text().splitlines()) if file.exists() else 0
+
+    def counted(self, name: str) -> JobSpec:
+        """Return a job that leaves a trace each time it runs."""
+        return self.job(name, f"echo once >> {self.folder / name / 'count'}; sleep 0.2")
+
+    # The tests' own words
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    @pytest.fixture
+    def backend(self) -> Backend:
+        """The backend under test."""
+        return self.new_backend()
+
+    def member(self, name: str, script: str, directory: Path, **more: Any) -> Member:
+        """Return a task that runs a line of shell."""
+        return Member(
+            name=name,
+            directory=str(directory),
+            command=self.command(script),
+            working_directory=str(self.folder),
+            **more,
+        )
+
+    def job(self, name: str, script: str, **more: Any) -> JobSpec:
+        """Return a job of one task."""
+        directory = self.folder / name
+        member = self.member(name, script, directory, **more)
+        return self._spec(name, (member,))
+
+    def group(
+        self, name: str, policy: Policy = "all", sidecar: str = "", **scripts: str
+    ) -> JobSpec:
+        """Return a group of tasks."""
+        members = tuple(
+            self.member(
+                each,
+                script,
+                self.folder / name / each,
+                role="sidecar" if each == sidecar else "main",
+            )
+            for each, script in scripts.items()
+        )
+        return self._spec(name, members, policy)
+
+    def _spec(self, name: str, members: tuple[Member, ...], policy: Policy = "all") -> JobSpec:
+        for member in members:
+            Path(member.directory).mkdir(parents=True, exist_ok=True)
+        directory = str(self.folder / name)
+        return JobSpec("contract_1", name, self.name, directory, members, policy=policy)
+
+    @property
+    def name(self) -> str:
+        """The backend's name."""
+        return self.new_backend().name
+
+    def start(self, backend: Backend, *specs: JobSpec) -> list[Handle]:
+        """Submit jobs that can be started."""
+        answers = backend.submit([self.rendered(backend, spec) for spec in specs])
+        handles = [answers[spec.token] for spec in specs]
+        assert all(isinstance(handle, str) for handle in handles), answers
+        return handles  # type: ignore[return-value]
+
+    def rendered(self, backend: Backend, spec: JobSpec) -> Rendered:
+        """Return a job as it is submitted."""
+        return Rendered(spec, tuple(backend.render(spec)))
+
+    def end(self, backend: Backend, handle: Handle) -> Observation:
+        """Wait for the end of a job and return it."""
+        return self.until(backend, handle, *(s for s in State if s.terminal))
+
+    def until(self, backend: Backend, handle: Handle, *states: State) -> Observation:
+        """Wait until a job is in one of some states."""
+        deadline = time.monotonic() + self.patience
+        while (seen := backend.poll([handle])[handle]).state not in states:
+            assert time.monotonic() < deadline, f"still {seen}"
+            assert not seen.state.terminal, f"ended as {seen}"
+            backend.wait([handle], 1.0)
+        return seen
+
+    # Rendering
+
+    def test_rendering_gives_the_same_bytes_each_time(self, backend: Backend) -> None:
+        """Also after the spec went through a file."""
+        spec = self.group("twice", a="true", b="exit 1")
+        again = JobSpec.from_json(json.loads(json.dumps(spec.to_json())))
+        assert backend.render(spec) == backend.render(spec) == backend.render(again)
+
+    def test_rendering_touches_nothing(self, backend: Backend) -> None:
+        """Neither the disk nor the engine."""
+        spec = self.job("quiet", "true")
+        before = sorted(self.folder.rglob("*"))
+        backend.render(spec)
+        assert sorted(self.folder.rglob("*")) == before
+        assert backend.find([spec]) == {}
+
+    # How jobs end
+
+    def test_a_job_that_ends_well_succeeded(self, backend: Backend) -> None:
+        """With exit code 0 and the times of it."""
+        [handle] = self.start(backend, self.job("well", "true"))
+        seen = self.end(backend, handle)
+        assert (seen.state, seen.exit_code, seen.attempt) == (State.SUCCEEDED, 0, 1)
+        assert seen.started is not None
+        assert seen.ended is not None
+        assert seen.started <= seen.ended
+
+    def test_the_exit_code_is_known(self, backend: Backend) -> None:
+        """And is the reason."""
+        [handle] = self.start(backend, self.job("three", "exit 3"))
+        seen = self.end(backend, handle)
+        assert (seen.state, seen.reason, seen.exit_code) == (State.FAILED, Reason.EXIT_CODE, 3)
+
+    def test_a_signal_is_a_signal(self, backend: Backend) -> None:
+        """128 + its number."""
+        [handle] = self.start(backend, self.job("killed", "kill -9 $$"))
+        seen = self.end(backend, handle)
+        assert (seen.state, seen.reason, seen.exit_code) == (State.FAILED, Reason.SIGNAL, 137)
+
+    def test_many_jobs_are_told_apart(self, backend: Backend) -> None:
+        """One submit, one poll, each its own end."""
+        specs = [self.job(f"job{code}", f"exit {code}") for code in range(5)]
+        handles = self.start(backend, *specs)
+        for handle in handles:
+            self.end(backend, handle)
+        seen = backend.poll(handles)
+        assert [seen[handle].exit_code for handle in handles] == [0, 1, 2, 3, 4]
+        assert set(seen) == set(handles)
+
+    # Exactly once
+
+    def test_a_token_runs_once(self, backend: Backend) -> None:
+        """However often it is submitted, and from wherever."""
+        spec = self.counted("counted")
+        first = self.start(backend, spec)
+        assert self.start(backend, spec) == first
+        assert self.start(self.new_backend(), spec) == first
+        self.end(backend, first[0])
+        assert self.start(backend, spec) == first
+        assert self.end(backend, first[0]).state is State.SUCCEEDED
+        assert self.runs(spec) == 1
+
+    def test_what_was_submitted_is_found_by_its_token(self, backend: Backend) -> None:
+        """Nothing else is."""
+        known, unknown = self.job("known", "true"), self.job("unknown", "true")
+        [handle] = self.start(backend, known)
+        assert self.new_backend().find([known, unknown]) == {known.token: handle}
+        self.end(backend, handle)
+        assert self.new_backend().find([known, unknown]) == {known.token: handle}
+
+    def test_another_process_sees_the_same(self, backend: Backend) -> None:
+        """A job outlives whoever started it."""
+        [handle] = self.start(backend, self.job("shared", "sleep 0.3; exit 4"))
+        other = self.new_backend()
+        assert self.end(other, handle) == self.end(backend, handle)
+        assert self.end(self.new_backend(), handle).exit_code == 4
+
+    def test_the_next_attempt_is_a_job_of_its_own(self, backend: Backend) -> None:
+        """With its own handle, end and logs."""
+        first = self.job("again", "exit 5")
+        second = first.next_attempt()
+        [one] = self.start(backend, first)
+        assert self.end(backend, one).attempt == 1
+        [two] = self.start(backend, second)
+        assert two != one
+        assert self.end(backend, two).attempt == 2
+        logs = [file.path for s in (first, second) for file in backend.log_files(s)]
+        assert len(set(logs)) == 2
+
+    # Cancelling
+
+    def test_cancel_ends_a_running_job(self, backend: Backend) -> None:
+        """Twice is as good as once, and every process sees it."""
+        [handle] = self.start(backend, self.job("endless", f"sleep {self.long}"))
+        self.until(backend, handle, State.RUNNING)
+        backend.cancel([handle])
+        backend.cancel([handle])
+        seen = self.end(backend, handle)
+        assert (seen.state, seen.reason) == (State.CANCELLED, Reason.CANCELLED)
+        assert self.end(self.new_backend(), handle).state is State.CANCELLED
+
+    def test_cancel_at_once_is_heard(self, backend: Backend) -> None:
+        """Also before the job has begun."""
+        [handle] = self.start(backend, self.job("early", f"sleep {self.long}"))
+        self.new_backend().cancel([handle])
+        assert self.end(backend, handle).state is State.CANCELLED
+
+    def test_cancel_leaves_an_ended_job_alone(self, backend: Backend) -> None:
+        """It stays what it was."""
+        [handle] = self.start(backend, self.job("ended", "exit 6"))
+        before = self.end(backend, handle)
+        backend.cancel([handle])
+        assert backend.poll([handle])[handle] == before
+
+    def test_cancel_ends_that_job_only(self, backend: Backend) -> None:
+        """Its neighbour goes on."""
+        victim, neighbour = self.start(
+            backend,
+            self.job("victim", f"sleep {self.long}"),
+            self.job("neighbour", "sleep 1"),
+        )
+        backend.cancel([victim])
+        assert self.end(backend, victim).state is State.CANCELLED
+        assert self.end(backend, neighbour).state is State.SUCCEEDED
+
+    def test_a_job_nobody_knows_is_neither_done_nor_running(self, backend: Backend) -> None:
+        """Looking at it and cancelling it are no errors."""
+        [handle] = self.start(backend, self.job("real", "true"))
+        self.end(backend, handle)
+        unknown = Handle(handle.replace("real", "imagined"))
+        backend.cancel([unknown])
+        assert backend.poll([unknown])[unknown].state in {State.UNKNOWN, State.LOST}
+
+    # Groups
+
+    def test_a_group_waits_for_every_member(self, backend: Backend) -> None:
+        """None is ended because another one finished well."""
+        spec = self.group("both", quick="true", slow="sleep 0.5; exit 0")
+        [handle] = self.start(backend, spec)
+        seen = self.end(backend, handle)
+        assert seen.state is State.SUCCEEDED
+        assert {name: m.state for name, m in seen.members} == {
+            "quick": State.SUCCEEDED,
+            "slow": State.SUCCEEDED,
+        }
+
+    def test_a_member_that_fails_ends_its_group(self, backend: Backend) -> None:
+        """The group's exit code is that member's."""
+        spec = self.group("broken", bad="exit 7", good=f"sleep {self.long}")
+        [handle] = self.start(backend, spec)
+        seen = self.end(backend, handle)
+        members = dict(seen.members)
+        assert (seen.state, seen.exit_code) == (State.FAILED, 7)
+        assert (members["bad"].state, members["bad"].exit_code) == (State.FAILED, 7)
+        assert members["good"].state is State.CANCELLED
+
+    def test_a_sidecar_ends_with_the_main_member(self, backend: Backend) -> None:
+        """That is no failure."""
+        spec = self.group(
+            "served", "main", sidecar="server", server=f"sleep {self.long}", client="sleep 0.2"
+        )
+        [handle] = self.start(backend, spec)
+        seen = self.end(backend, handle)
+        members = dict(seen.members)
+        assert (seen.state, seen.exit_code) == (State.SUCCEEDED, 0)
+        assert members["client"].state is State.SUCCEEDED
+        assert members["server"].state is State.CANCELLED
+
+    def test_a_sidecar_that_ends_first_decides_nothing(self, backend: Backend) -> None:
+        """Well or not."""
+        spec = self.group("alone", "main", sidecar="server", server="exit 9", client="sleep 0.5")
+        [handle] = self.start(backend, spec)
+        seen = self.end(backend, handle)
+        assert seen.state is State.SUCCEEDED
+        assert dict(seen.members)["server"].exit_code == 9
+
+    # Logs and the rest
+
+    def test_every_rank_has_a_log_of_its_own(self, backend: Backend) -> None:
+        """In order of member and rank."""
+        spec = self.job("ranks", "true", processes_per_node=3)
+        files = backend.log_files(spec)
+        assert [(f.member, f.attempt, f.rank) for f in files] == [
+            ("ranks", 1, 0),
+            ("ranks", 1, 1),
+            ("ranks", 1, 2),
+        ]
+        group = backend.log_files(self.group("logs", a="true", b="true"))
+        assert [f.member for f in group] == ["a", "b"]
+        assert len({f.path for f in [*files, *group]}) == 5
+
+    def test_waiting_for_nothing_returns(self, backend: Backend) -> None:
+        """At the latest after the time that was given."""
+        backend.wait([], 0.01)
+
+    def test_it_says_what_it_can_do(self, backend: Backend) -> None:
+        """As data."""
+        assert isinstance(backend.capabilities, Capabilities)
+        assert backend.name
+        assert backend.submit([]) == {}
+        assert backend.poll([]) == {}
+        assert backend.find([]) == {}
+        assert self.job("t", "true").token == Token("contract_1/t/1")
