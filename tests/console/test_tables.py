@@ -35,6 +35,13 @@ def test_a_column_that_must_not_be_cut_is_whole_in_the_smallest_terminal():
     assert line.startswith("digits_1700000000  ")
 
 
+def test_columns_that_do_not_fit_are_left_out_the_least_important_first():
+    columns = [Column("ID"), Column("TITLE", drop=1), Column("AGE", drop=3), Column("TIME", drop=2)]
+    row = [["digits_17", "digits", "3m ago", "12s"]]
+    heads = [table(columns, row, Look(width=width))[0].split() for width in (40, 28, 20, 10)]
+    assert heads == [["ID", "TITLE", "AGE", "TIME"], ["ID", "AGE", "TIME"], ["ID", "AGE"], ["ID"]]
+
+
 def test_colours_surround_the_text_and_do_not_move_the_columns():
     column = Column("STATE", style=lambda look, text: look.state(text))
     rows = [["RUNNING", "a"], ["OK", "b"]]

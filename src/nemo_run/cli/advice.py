@@ -15,11 +15,10 @@ _COMMAND = "nemo-run experiment"
 
 
 def is_abandoned(record: Record, status: ExperimentStatus) -> bool:
-    """Tell whether jobs are left to be done and no process has charge of them."""
+    """Tell whether the experiment has not ended and no process has charge of it."""
     from nemo_run.management.charge import taken
 
-    left = any(not job.state.terminal for job in status.jobs.values())
-    return left and status.started is not None and not taken(record)
+    return status.started is not None and status.ended is None and not taken(record)
 
 
 def abandoned(record: Record, status: ExperimentStatus) -> str:
@@ -32,7 +31,7 @@ def abandoned(record: Record, status: ExperimentStatus) -> str:
     else:
         what = f"Its conductor (process {conductor.pid} on {conductor.host}) is gone"
     return (
-        f"{what}. Jobs that run go on; nothing new is started until you type: "
+        f"{what}. Jobs that run go on, and nothing new is started until you type: "
         f"{_COMMAND} resume {shlex.quote(record.id)}"
     )
 
@@ -45,7 +44,7 @@ def next_steps(record: Record, status: ExperimentStatus) -> list[str]:
     steps = []
     if failed is not None:
         steps.append((f"logs {name} {shlex.quote(failed.id)}", "what the failed job wrote"))
-    if any(not job.state.terminal for job in jobs) and status.started is not None:
+    if status.started is not None and status.ended is None:
         if is_abandoned(record, status):
             steps.append((f"resume {name}", "go on"))
         else:
@@ -53,7 +52,7 @@ def next_steps(record: Record, status: ExperimentStatus) -> list[str]:
         steps.append((f"cancel {name}", "end all jobs"))
     elif failed is None:
         steps.append((f"logs {name}", "what the jobs wrote"))
-    if status.jobs and all(job.state.terminal for job in jobs):
+    if status.ended is not None:
         if any(job.state is not State.SUCCEEDED for job in jobs):
             steps.append((f"resume {name}", "try again what did not succeed"))
         steps.append((f"rerun {name}", "run all of it once more"))

@@ -111,7 +111,8 @@ def _refused(error: click.ClickException) -> int:
         return 2
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
-        message = f"No option {error.option_name!r}.{nearest(error.option_name, error.possibilities or ())}"
+        close = nearest(error.option_name, error.possibilities or ())
+        message = f"No option {error.option_name!r}.{close}"
     if isinstance(error, click.UsageError) and error.ctx is not None:
         message += f" See: {error.ctx.command_path} --help"
     return _say(message, error.exit_code)

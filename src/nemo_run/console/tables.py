@@ -21,12 +21,14 @@ class Column:
         title: Its heading.
         least: The narrowest it may become where the terminal is small; None for never cut.
         right: Whether its text stands at the right.
+        drop: Columns with a number are left out, the lowest first, where not all fit.
         style: Gives the colour of a cell from its text; see :class:`~.terminal.Look`.
     """
 
     title: str
     least: int | None = None
     right: bool = False
+    drop: int | None = None
     style: Callable[[Look, str], str] | None = None
 
 
@@ -46,6 +48,9 @@ def table(
     """
     look = look or Look()
     shown = [[visible(cell) for cell in row] for row in rows]
+    kept = _kept(columns, shown, look.width)
+    columns = [columns[at] for at in kept]
+    shown = [[row[at] for at in kept] for row in shown]
     widths = _widths(columns, shown, look.width)
     head = [column.title for column in columns]
     lines = [look.paint(_line(columns, head, widths, Look()), "bold")]
@@ -53,13 +58,34 @@ def table(
     return lines
 
 
-def _widths(
-    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None
-) -> list[int]:
-    widths = [
+def _kept(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[int]:
+    """Return which columns are shown."""
+    natural = _natural(columns, rows)
+    narrow = [
+        w if c.least is None else min(w, max(c.least, cells(c.title)))
+        for c, w in zip(columns, natural, strict=True)
+    ]
+    kept = list(range(len(columns)))
+    for at in sorted(kept, key=lambda at: columns[at].drop or 0):
+        needed = sum(narrow[k] for k in kept) + len(_GAP) * (len(kept) - 1)
+        if width is None or needed <= width:
+            break
+        if columns[at].drop is not None:
+            kept.remove(at)
+    return kept
+
+
+def _natural(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [
         max([cells(column.title), *(cells(row[at]) for row in rows)])
         for at, column in enumerate(columns)
     ]
+
+
+def _widths(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None
+) -> list[int]:
+    widths = _natural(columns, rows)
     if width is None:
         return widths
     excess = sum(widths) + len(_GAP) * (len(columns) - 1) - width

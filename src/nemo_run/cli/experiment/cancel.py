@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from nemo_run.management.status import ExperimentStatus
 
 _WHO = "nemo-run experiment cancel"
+
+# Processes get time to end by themselves before they are killed; whoever drives the experiment
+# sees to that, and longer than this nobody needs to wait here.
+_PATIENCE = 15.0
 
 
 @click.command("cancel")
@@ -56,7 +61,19 @@ def command(
     else:
         for one in going:
             cancel(record, one, by=_WHO)
-    _report(record, chosen, before, status(record), as_json=as_json)
+    _report(record, chosen, before, _settled(record, going), as_json=as_json)
+
+
+def _settled(record: Record, jobs: list[str]) -> ExperimentStatus:
+    """Return the status once the jobs have ended, or after a while as it is then."""
+    from nemo_run.management.operations import status
+
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        now = status(record)
+        if all(now.jobs[job].state.terminal for job in jobs) or time.monotonic() > deadline:
+            return now
+        time.sleep(0.1)
 
 
 def _chosen(record: Record, job: str | None, *, dependencies: bool) -> list[str]:

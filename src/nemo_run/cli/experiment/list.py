@@ -90,13 +90,14 @@ def command(
         note("No experiments." if not (title or named or states or since) else "None fits.")
 
 
+# The id is what people copy, so it is cut last; it begins with the title.
 _COLUMNS = (
-    Column("ID", least=24),
-    Column("TITLE", least=8),
+    Column("ID", least=27),
+    Column("TITLE", least=8, drop=1),
     Column("STATE", style=lambda look, text: look.state(text)),
-    Column("JOBS", right=True),
-    Column("AGE", right=True),
-    Column("DURATION", right=True),
+    Column("JOBS", right=True, drop=3),
+    Column("AGE", right=True, drop=4),
+    Column("DURATION", right=True, drop=2),
 )
 
 

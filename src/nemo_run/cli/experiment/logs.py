@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -24,10 +25,14 @@ from nemo_run.management.logs import (
     log_files,
     watch,
 )
+from nemo_run.management.operations import status as status_of
+from nemo_run.management.status import ExperimentStatus
 
 if TYPE_CHECKING:
     from nemo_run.management.record import Record
-    from nemo_run.management.status import ExperimentStatus
+
+_PERIOD = 1.0
+"""How often to look whether somebody drives the experiment, in seconds."""
 
 
 def _ranks(_context: click.Context, _parameter: click.Parameter, text: str) -> Ranks:
@@ -115,30 +120,46 @@ def command(
 
 
 def _follow(record: Record, jobs: list[str], reader: LogReader, writer: LogWriter) -> int:
-    now = watch(record)
-    told = False
-
-    def status() -> ExperimentStatus:
-        nonlocal told
-        seen = now()
-        if not told and is_abandoned(record, seen):
-            told = True
-            note(abandoned(record, seen))
-        return seen
-
+    status = _Status(record)
     try:
         for piece in follow(reader, status=status):
             writer.write(piece)
     except KeyboardInterrupt:
-        note(
-            f"\nNo longer following; the jobs go on. Again: nemo-run experiment logs -f {record.id}"
-        )
+        again = f"nemo-run experiment logs -f {record.id}"
+        note(f"\nNo longer following; the jobs go on. To follow again: {again}")
         raise
-    ends = [now().jobs[job] for job in jobs]
+    ends = [status.last.jobs[job] for job in jobs]
     for job in ends:
         if job.state is not State.SUCCEEDED:
             note(f"{job.id}: {job.describe()}")
     return int(any(job.state is not State.SUCCEEDED for job in ends))
+
+
+class _Status:
+    """Tells how the experiment stands, also when nobody writes its journal any more."""
+
+    def __init__(self, record: Record) -> None:
+        self.last = ExperimentStatus()
+        self._record = record
+        self._journal = watch(record)
+        self._looked = time.monotonic()
+        self._looks_abandoned = 0
+
+    def __call__(self) -> ExperimentStatus:
+        self.last = self._journal()
+        if time.monotonic() - self._looked > _PERIOD:
+            self._looked = time.monotonic()
+            self._look_for_conductor()
+        if self._looks_abandoned > 1:
+            self.last = status_of(self._record)
+        return self.last
+
+    def _look_for_conductor(self) -> None:
+        # Only the second look counts: it may be about to start, or have ended its work just now.
+        abandoned_now = is_abandoned(self._record, self.last)
+        self._looks_abandoned = self._looks_abandoned + 1 if abandoned_now else 0
+        if self._looks_abandoned == 2:
+            note(abandoned(self._record, self.last))
 
 
 def _notes(

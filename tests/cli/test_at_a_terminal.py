@@ -1,0 +1,186 @@
+"""The command line as a person at a terminal meets it: width, colours, questions."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+from on_disk import DONE, RUNNING
+
+from nemo_run.console.terminal import cells
+
+
+class Terminal:
+    """A program in a terminal, and what it shows."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self._main, side = pty.openpty()
+        names = {"TERM": "xterm", "COLUMNS": "60", **environment}
+        kept = {k: v for k, v in os.environ.items() if k not in {"NO_COLOR", "FORCE_COLOR"}}
+        self.process = subprocess.Popen(
+            command, stdin=side, stdout=side, stderr=side, close_fds=True, env={**kept, **names},
+            start_new_session=True,
+        )  # fmt: skip
+        os.close(side)
+        self.seen = ""
+
+    def until(self, text: str) -> None:
+        """Read until ``text`` was shown."""
+        while text not in self.seen:
+            assert self._read(), f"{text!r} never came: {self.seen!r}"
+
+    def type(self, text: str) -> None:
+        """Press keys."""
+        os.write(self._main, text.encode())
+
+    def end(self) -> int:
+        """Read to the end and return the exit code."""
+        while self._read():
+            pass
+        return self.process.wait(30)
+
+    def close(self) -> None:
+        """Close the window."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(30)
+        os.close(self._main)
+
+    def _read(self) -> bool:
+        assert select.select([self._main], [], [], 30)[0], f"silence after {self.seen!r}"
+        try:
+            data = os.read(self._main, 65_536)
+        except OSError:
+            # Linux says so when the last program of the terminal has ended.
+            return False
+        self.seen += data.decode(errors="replace")
+        return bool(data)
+
+    @property
+    def lines(self) -> list[str]:
+        """What was shown, without its colours."""
+        return re.sub(r"\x1b\[[0-9;]*m", "", self.seen).replace("\r\n", "\n").splitlines()
+
+
+@pytest.fixture
+def terminal(program) -> Iterator[Callable[..., Terminal]]:
+    """Start ``nemo-run experiment …`` in a terminal of 60 columns."""
+    opened: list[Terminal] = []
+
+    def start(*arguments: str, **environment: str) -> Terminal:
+        opened.append(Terminal([*program, "experiment", *arguments], environment))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()
+
+
+def test_the_list_fits_the_terminal_and_states_have_colours(made, terminal):
+    for title in ("digits", "a title that is a good deal longer than others", "数字" * 12):
+        made(title).observed("train", DONE)
+    screen = terminal("list")
+    assert screen.end() == 0
+    assert len(screen.lines) == 4
+    assert all(cells(line) <= 60 for line in screen.lines)
+    assert screen.lines[0].split() == ["ID", "STATE", "AGE"]
+    assert screen.seen.count("\x1b[32mSUCCEEDED\x1b[0m") == 3
+    wide = terminal("list", COLUMNS="140")
+    assert wide.end() == 0
+    assert wide.lines[0].split() == ["ID", "TITLE", "STATE", "JOBS", "AGE", "DURATION"]
+
+
+@pytest.mark.parametrize(
+    ("options", "environment"), [(["--no-color"], {}), ([], {"NO_COLOR": "1"})]
+)
+def test_colours_can_be_turned_off(made, terminal, options, environment):
+    made().observed("train", DONE)
+    screen = terminal("list", *options, **environment)
+    assert screen.end() == 0
+    assert "\x1b" not in screen.seen
+    assert "SUCCEEDED" in screen.seen
+
+
+def test_no_color_is_understood_before_the_command_too(made, program):
+    made().observed("train", DONE)
+    arguments = ["--no-color", "--verbose", "experiment", "--no-color", "list"]
+    screen = Terminal([*program, *arguments], {})
+    try:
+        assert screen.end() == 0
+        assert "\x1b" not in screen.seen
+    finally:
+        screen.close()
+
+
+def test_an_empty_list_says_so_to_a_person(terminal):
+    screen = terminal("list")
+    assert screen.end() == 0
+    assert screen.lines == ["No experiments."]
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("n\n", 130, True), ("y\n", 0, False)])
+def test_delete_asks_once_and_does_what_was_answered(made, terminal, answer, code, left):
+    experiment = made(started=False)
+    screen = terminal("delete", experiment.id)
+    screen.until("[y/N]")
+    screen.type(answer)
+    assert screen.end() == code
+    assert screen.seen.count("[y/N]") == 1
+    assert experiment.record.path.exists() is left
+
+
+def test_ctrl_c_at_the_question_changes_nothing(made, terminal):
+    experiment = made(started=False)
+    screen = terminal("delete", experiment.id)
+    screen.until("[y/N]")
+    screen.process.send_signal(2)
+    assert screen.end() == 130
+    assert "Traceback" not in screen.seen
+    assert "Nothing was changed." in screen.seen
+    assert experiment.record.path.exists()
+
+
+def test_cancelling_several_jobs_is_asked_and_no_means_no(made, terminal):
+    experiment = made(jobs={"a": [], "b": []})
+    for job in "ab":
+        experiment.observed(job, RUNNING)
+    before = experiment.record.journal.path.read_bytes()
+    screen = terminal("cancel", experiment.id)
+    screen.until("[y/N]")
+    screen.type("n\n")
+    assert screen.end() == 130
+    assert experiment.record.journal.path.read_bytes() == before
+
+
+def test_a_log_that_is_no_text_is_shown_with_signs_in_its_place(made, terminal):
+    experiment = made()
+    experiment.log("train", "né\n".encode() + b"\xff\xfe\n" + b"\x1b[31mred\x1b[0m\n")
+    experiment.observed("train", DONE)
+    screen = terminal("logs", experiment.id)
+    assert screen.end() == 0
+    assert screen.lines == ["né", "\ufffd\ufffd", "red"]
+    assert "\x1b[31mred" in screen.seen
+
+
+def test_a_person_is_told_of_ranks_and_attempts_that_are_not_shown(made, terminal):
+    experiment = made(processes=4)
+    experiment.log("train", b"hello\n", rank=3)
+    experiment.observed("train", DONE)
+    screen = terminal("logs", experiment.id)
+    assert screen.end() == 0
+    assert screen.lines == ["[train:3] hello", "2 of 4 logs of train; --rank all shows each."]
+
+
+def test_an_escape_sequence_in_a_title_is_written_out(made, terminal):
+    experiment = made()
+    meta = experiment.record.path / "experiment.json"
+    meta.write_text(meta.read_text().replace('"digits"', '"di\\u001b]0;owned\\u0007gits"'))
+    screen = terminal("show", experiment.id)
+    assert screen.end() == 0
+    assert "\x1b]" not in screen.seen
+    assert "\\x1b]0;owned" in screen.seen
