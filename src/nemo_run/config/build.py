@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from nemo_run.exceptions import ConfigError
 
@@ -11,6 +11,26 @@ from .defaults import ATOMS
 from .node import is_node, target_name
 from .reference import Deferred
 from .traverse import children, join, step
+
+if TYPE_CHECKING:
+    import functools
+
+    from .node import Config, Partial
+
+
+T = TypeVar("T")
+
+
+@overload
+def build(value: Config[T]) -> T: ...
+
+
+@overload
+def build(value: Partial[T]) -> functools.partial[T]: ...
+
+
+@overload
+def build(value: Any) -> Any: ...
 
 
 def build(value: Any) -> Any:

@@ -7,7 +7,7 @@ import typing
 import weakref
 from collections import defaultdict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from nemo_run.exceptions import ArgumentAttributeError, ArgumentError
 
@@ -91,13 +91,38 @@ class Node(Generic[T]):
     __iter__ = None
     __hash__ = None  # type: ignore[assignment]
 
+    @overload
     def __init__(
         self,
-        fn_or_cls: Callable[..., T] | Any,
+        fn_or_cls: Callable[..., T],
         /,
         *args: Any,
         bind_args: bool = True,
         **kwargs: Any,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Node[dict[str, Any]],
+        fn_or_cls: dict[str, Any],
+        /,
+        *args: Any,
+        bind_args: bool = True,
+        **kwargs: Any,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Node[list[Any]],
+        fn_or_cls: list[Any],
+        /,
+        *args: Any,
+        bind_args: bool = True,
+        **kwargs: Any,
+    ) -> None: ...
+
+    def __init__(
+        self, fn_or_cls: Any, /, *args: Any, bind_args: bool = True, **kwargs: Any
     ) -> None:
         if type(fn_or_cls) in (dict, list, tuple, set):
             fn_or_cls, args, kwargs = _of_container(fn_or_cls, args, kwargs)
