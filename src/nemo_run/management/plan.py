@@ -247,4 +247,4 @@ def spec_document(spec: JobSpec) -> str:
     """Return the text of ``spec.json``; the files that lie beside it are not repeated in it."""
     bare = [dataclasses.replace(member, files={}) for member in spec.members]
     data = dataclasses.replace(spec, members=tuple(bare)).to_json()
-    return json.dumps(data, indent=2) + "\n"
+    return json.dumps(data) + "\n"

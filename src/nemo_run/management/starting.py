@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import AlreadyExistsError
 
-from . import store
+from . import environment, store
 from .plan import spec_document
-from .provenance import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +54,7 @@ def write_down(
                 raise AlreadyExistsError(f"There is an experiment {plan.experiment!r} already.")
             plan = again(draft.id)
         _write_files(plan, draft)
-        meta = {**provenance(), "plan": plan.hash}
+        meta = {**environment.describe(), "plan": plan.hash}
         return draft.publish({**meta, "jobs": [job.document for job in plan.jobs]})
 
 
