@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     CONSOLE: Console
+    _StreamHandler = logging.StreamHandler[Any]
+else:  # takes no parameter before Python 3.11
+    _StreamHandler = logging.StreamHandler
 
 _LOGGER = logging.getLogger("nemo_run")
 
 
-class _Handler(logging.StreamHandler[Any]):
+class _Handler(_StreamHandler):
     """Ours, so that it can be told from one that the program has set."""
 
 
