@@ -11,7 +11,7 @@ The rule, for a script:
 * the main block, statements that launch, and statements that ask the user are never kept. If
   one is needed, that is an error which shows its line.
 
-Of a notebook only settings and what is needed is kept, and of several definitions of a name the
+Of a notebook only settings and what is needed are kept, and of several definitions of a name the
 last one. What a call does to its arguments (``fill(cache)``) is not seen; ``cache.append(1)``,
 ``cache[0] = 1`` and ``global cache`` in a function called at top level are.
 
@@ -133,6 +133,8 @@ class _Slice:
             return False
         if statement.is_setting:
             return index < self._running()
+        if isinstance(statement.node, ast.ImportFrom) and statement.node.module == "__future__":
+            return True
         if self.program.notebook:
             return False
         docstring = index == 0 and _is_docstring(statement)
