@@ -18,7 +18,7 @@ import sys
 TYPE_CHECKING = False  # importing typing costs more than the rest of the start
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import ModuleType, TracebackType
+    from types import CodeType, ModuleType, TracebackType
     from typing import Any
 
 FORMAT = "nemo-run/graph"
@@ -814,18 +814,22 @@ class LaunchingScript:
         """Run the copy as the module ``__main__``."""
         module = _main_module(self)
         sys.modules["__main__"] = module
-        self.run_in(module.__dict__)
+        module.__dict__.update(self.names())
+        exec(self.code(), module.__dict__)  # noqa: S102 - running it is what a job is for
 
-    def run_in(self, namespace: dict[str, Any]) -> None:
-        """Run the copy in ``namespace``."""
+    def names(self) -> dict[str, Any]:
+        """Return what the interpreter puts into the namespace of a script."""
         exists = os.path.exists(self.file)  # noqa: PTH110 - pathlib costs 10 ms here
-        namespace.update(
-            __file__=self.file if exists else self.copy,
-            __package__=self.package,
-            __loader__=self,
-            __spec__=None,
-        )
-        exec(compile(self.text(), self.file, "exec", dont_inherit=True), namespace)  # noqa: S102
+        return {
+            "__file__": self.file if exists else self.copy,
+            "__package__": self.package,
+            "__loader__": self,
+            "__spec__": None,
+        }
+
+    def code(self) -> CodeType:
+        """Return the compiled copy, under the name of the user's file."""
+        return compile(self.text(), self.file, "exec", dont_inherit=True)
 
     def get_source(self, _name: str) -> str:
         """Return the source: what linecache asks of a module's loader."""
@@ -866,10 +870,12 @@ def become_launching_script(namespace: dict[str, Any]) -> None:
     if described:
         copy, file, package = described.split("\n")
         script = LaunchingScript(copy, file, package or None)
-        name = namespace["__name__"]
+        names, code = script.names(), script.code()
+        names["__name__"] = namespace["__name__"]
+        # From here on no name of this module is there any more.
         namespace.clear()
-        namespace["__name__"] = name
-        script.run_in(namespace)
+        namespace.update(names)
+        exec(code, namespace)  # noqa: S102
 
 
 class Run:
