@@ -192,3 +192,15 @@ def test_fiddle_sees_values_that_our_reader_makes_late():
     assert fdl.cast(fdl.Config, read[1]) == fdl.cast(fdl.Config, cfg)
     assert serialization.load_json(serialization.dump_json(read[2])) == cfg
     assert fdl.build(fdl.Config(step, read[3]))[0].others[0] is Level.LOW
+
+
+def test_a_kind_of_node_that_only_fiddle_builds_is_refused_with_its_path():
+    cfg = run.Partial(step, outer=run.Config(Outer, 1, others=[fdl.ArgFactory(Inner)]))
+    with pytest.raises(run.exceptions.SerializationError, match=r"outer\.others\[0\]"):
+        run.config.ZlibJSONSerializer().serialize(cfg)
+
+
+def test_our_yaml_takes_fiddles_nodes():
+    serializer = run.config.YamlSerializer()
+    again = serializer.deserialize(serializer.serialize(fdl.Config(Outer, 1, run.Config(Inner))))
+    assert again == run.Config(Outer, 1, run.Config(Inner))

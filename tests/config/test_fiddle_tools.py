@@ -217,3 +217,19 @@ def test_types_are_checked_by_fiddles_own_check():
     check_types = pytest.importorskip("fiddle._src.validation.check_types")
     errors = check_types.get_type_errors(run.Config(Model, width="wide"))
     assert any("width" in str(error) for error in errors)
+
+
+def test_values_that_fiddle_finds_fault_with_are_named_with_their_line():
+    checks = pytest.importorskip("fiddle._src.validation.no_custom_objects")
+    (error,) = checks.get_config_errors(run.Config(Model, 1, optimizer=object()))
+    assert ".optimizer" in error
+    assert "test_fiddle_tools.py:" in error
+
+
+def test_history_names_the_programs_line_when_we_set_fiddles_arguments():
+    cfg = run.Config(Model, 1, fdl.Config(Optimizer))
+    cfg.broadcast(lr=0.3)
+    run.config.set_value(cfg, "optimizer.name", "sgd")
+    for name in ("lr", "name"):
+        entry = cfg.optimizer.__argument_history__[name][-1]
+        assert entry.location.filename == __file__

@@ -10,8 +10,9 @@ Written for fiddle 0.3.0 and 0.3.1: https://github.com/google/fiddle
 
 from __future__ import annotations
 
+import os
 import sys
-from _thread import get_ident
+from _thread import RLock, get_ident
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +40,7 @@ class _Fiddle(NamedTuple):
 
 _PARTS = _Fiddle._fields[1:]
 _fiddle: _Fiddle | None = None
+_teaching = RLock()
 
 
 def watch() -> None:
@@ -159,12 +161,12 @@ def _register() -> None:
         return  # another package called fiddle, or done already
     try:
         parts = [import_module(f"fiddle._src.{name}") for name in _PARTS]
-        loaded = _Fiddle(set(), *parts)
-        _introduce(loaded)
+        # Set first, so that a class made by another thread in between is not missed.
+        _fiddle = _Fiddle(set(), *parts)
+        _introduce(_fiddle)
     except (AttributeError, ImportError, TypeError) as error:
+        _fiddle = None
         _warn(error)
-    else:
-        _fiddle = loaded
 
 
 def _introduce(loaded: _Fiddle) -> None:
@@ -181,6 +183,9 @@ def _introduce(loaded: _Fiddle) -> None:
     for source in kinds:
         for goal in kinds:
             loaded.casting.register_supported_cast(source, goal)
+    # The lines of ours that set arguments of fiddle's nodes on behalf of the program.
+    for file in ("broadcast.py", "node.py", "setting_paths.py"):
+        loaded.history.add_exclude_location(os.path.join("nemo_run", "config", file))  # noqa: PTH118
     # Only programs with fiddle pay for this one.
     HistoryEntry.kind = property(_kind)  # type: ignore[assignment]
 
@@ -192,9 +197,10 @@ def _with_descendants(cls: type[Any]) -> Iterator[type[Any]]:
 
 
 def _teach(loaded: _Fiddle, cls: type[Node[Any]]) -> None:
-    if cls in loaded.known:
-        return
-    loaded.known.add(cls)
+    with _teaching:
+        if cls in loaded.known:
+            return
+        loaded.known.add(cls)
     loaded.daglish.register_node_traverser(
         cls,
         flatten_fn=lambda node: node.__flatten__(),

@@ -46,6 +46,15 @@ class Location(NamedTuple):
     def __str__(self) -> str:
         return f"{self.filename}:{self.line_number}"
 
+    def format(self, max_filename_parts: int | None = None) -> str:
+        """Return the same text with only the last parts of the path, as fiddle's tools ask."""
+        separator = os.sep
+        parts = self.filename.split(separator)
+        if max_filename_parts is None or len(parts) <= max_filename_parts:
+            return str(self)
+        short = separator.join(["...", *parts[-max_filename_parts:]])
+        return f"{short}:{self.line_number}"
+
 
 class HistoryEntry(NamedTuple):
     """One setting of one argument.
