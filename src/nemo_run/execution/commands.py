@@ -112,13 +112,27 @@ _FT_OPTIONS = {
 def _fault_tolerance(launcher: FaultTolerance) -> tuple[str, ...]:
     given = {name: getattr(launcher, name) for name in _FT_OPTIONS}
     options = [f"{_FT_OPTIONS[n]}={v}" for n, v in given.items() if v is not None]
-    if launcher.cfg_path:
-        options.append(f"--fault-tol-cfg-path={launcher.cfg_path}")
-    elif not options:
+    if not options and not launcher.cfg_path:
         options.append("--ignore-missing-fault-tol-cfg")
     if launcher.max_restarts is not None:
         options.append(f"--max-restarts={launcher.max_restarts}")
     return tuple(options)
+
+
+def launcher_variables(launcher: Launcher) -> dict[str, str]:
+    """Return the variables that a launcher reads its files' names from.
+
+    Args:
+        launcher: The launcher.
+    """
+    if not isinstance(launcher, FaultTolerance):
+        return {}
+    given = {
+        "FAULT_TOL_CFG_PATH": launcher.cfg_path,
+        "FAULT_TOL_FINISHED_FLAG_FILE": launcher.finished_flag_file,
+        "FAULT_TOL_JOB_RESULTS_FILE": launcher.job_results_file,
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def profiled(

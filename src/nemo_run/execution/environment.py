@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 LONGEST = 131071
 
 
+# Set by us in every process; another value would make jobs that nobody finds again.
+RESERVED = frozenset(
+    {"NEMORUN_TOKEN", "NEMORUN_LEADER", "NEMORUN_EXPERIMENT_ID", "NEMORUN_JOB", "NEMORUN_ATTEMPT"}
+    | {"NEMORUN_MEMBER", "NEMORUN_JOB_DIR", "NEMORUN_ATTEMPT_DIR", "NEMORUN_LOG_DIR"}
+)
+
+
 def checked(variables: Mapping[str, object] | None, where: str) -> dict[str, str]:
     """Return the variables as text.
 
@@ -33,13 +40,34 @@ def _name(name: object, where: str) -> str:
         raise PlanError(f"{where} has the name {name!r}; a variable's name must be text.")
     if "=" in name or "\0" in name:
         raise PlanError(f"{where} has the name {name!r}; '=' and NUL cannot be part of a name.")
+    if name in RESERVED:
+        raise PlanError(f"{where} sets {name}, which tells a job who it is. Use another name.")
+    check_text(name, f"{where} has the name {name!r}, which")
     return name
+
+
+def check_text(text: str, subject: str) -> None:
+    """Refuse text that no argument and no variable of a process can carry.
+
+    Args:
+        text: The text.
+        subject: How the sentence begins that says what is wrong.
+
+    Raises:
+        PlanError: It holds a NUL byte, or half a character.
+    """
+    if "\0" in text:
+        raise PlanError(f"{subject} holds a NUL byte; no program can be given one.")
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        half = text[error.start]
+        raise PlanError(f"{subject} holds {half!r}, half of a character.") from None
 
 
 def _value(name: str, value: object, where: str) -> str:
     text = _text(name, value, where)
-    if "\0" in text:
-        raise PlanError(f"{where}[{name!r}] holds a NUL byte, which no variable can carry.")
+    check_text(text, f"{where}[{name!r}]")
     size = len(os.fsencode(name)) + len(text.encode("utf-8", "surrogateescape")) + 1
     if size > LONGEST and sys.platform == "linux":
         raise PlanError(

@@ -22,6 +22,7 @@ from .commands import (
     Launch,
     check_positive,
     launched,
+    launcher_variables,
     profiled,
     rendezvous_id,
     starts_ranks,
@@ -115,10 +116,7 @@ def plan_job(request: PlanRequest) -> JobSpec:
             environment that makes no sense.
     """
     first = _first_executor(request)
-    names = [m.name for m in request.members]
-    doubled = sorted({n for n in names if names.count(n) > 1})
-    if doubled:
-        raise PlanError(f"Job {request.job!r} has two members called {doubled[0]!r}.")
+    _check_names(request)
     return JobSpec(
         experiment=request.experiment,
         job=request.job,
@@ -129,6 +127,17 @@ def plan_job(request: PlanRequest) -> JobSpec:
         policy=request.policy,
         options=first.backend_options(request.environment),
     )
+
+
+def _check_names(request: PlanRequest) -> None:
+    names = [m.name for m in request.members]
+    for name in names:
+        if names.count(name) > 1:
+            raise PlanError(f"Job {request.job!r} has two members called {name!r}.")
+        if name in {"", ".", ".."} or "/" in name or not name.isprintable():
+            raise PlanError(f"Job {request.job!r} has a member called {name!r}, which is no name.")
+    if request.policy == "main" and all(m.role != "main" for m in request.members):
+        raise PlanError(f"Job {request.job!r} ends with its main members, and has sidecars only.")
 
 
 def _first_executor(request: PlanRequest) -> Executor:
@@ -179,8 +188,11 @@ def _member(request: PlanRequest, task: TaskRequest) -> Member:
         working_directory=request.working_directory,
         python=request.python,
         path=environment.get("PATH", request.environment.get("PATH", os.defpath)),
+        python_path=_python_path({**request.environment, **environment}),
     )
     runs = _program(task, place, request)
+    for word in runs.command:
+        variables.check_text(word, f"The argument {word!r} of {task.name!r}")
     inner = profiled(launcher, runs.command, directory, executor.get_nsys_entrypoint())
     if inner != runs.command:
         check_program(inner[0], place.path, place.working_directory)
@@ -231,7 +243,7 @@ _DEBUG = {
 
 def _task_environment(task: TaskRequest, launcher: Launcher) -> dict[str, str]:
     # A log in a file is written in blocks, and a dying process loses its last one.
-    found = {"PYTHONUNBUFFERED": "1"}
+    found = {"PYTHONUNBUFFERED": "1", **launcher_variables(launcher)}
     if starts_ranks(launcher) and task.executor.packager.debug:
         found |= _DEBUG
     found |= variables.checked(task.executor.env_vars, f"env_vars of {task.name!r}")
@@ -263,6 +275,10 @@ def _is_script(task: Any) -> bool:
     from nemo_run.config.script import Script
 
     return isinstance(task, Script)
+
+
+def _python_path(environment: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(p for p in environment.get("PYTHONPATH", "").split(os.pathsep) if p)
 
 
 def _documents(task: TaskRequest) -> dict[str, str]:

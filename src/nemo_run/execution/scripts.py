@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ class Place:
         working_directory: Where its processes start.
         python: What ``python`` means.
         path: ``PATH`` of the job.
+        python_path: ``PYTHONPATH`` of the job.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Place:
     working_directory: str
     python: str
     path: str
+    python_path: tuple[str, ...] = ()
 
 
 def program(script: Script, place: Place) -> Program:
@@ -68,6 +71,7 @@ def program(script: Script, place: Place) -> Program:
         file = str(Path(place.directory, relative))
         return Program((*start, file, *arguments), {relative: script.file_text()})
     if script.m:
+        _check_module(script.path, start[0], place)
         return Program((*start, "-m", script.path, *arguments))
     _check_file(script.path, place.working_directory)
     return Program((*start, script.path, *arguments))
@@ -106,6 +110,26 @@ def check_program(name: str, path: str, working_directory: str) -> None:
         return
     if not os.access(Path(working_directory, name), os.X_OK):
         raise PlanError(f"{Path(working_directory, name)} is no program that can be run.")
+
+
+def _check_module(name: str, python: str, place: Place) -> None:
+    """Refuse a module that is not there; looks at files, imports nothing."""
+    if python != sys.executable:
+        return
+    from importlib.machinery import PathFinder
+
+    path: list[str] | None = [place.working_directory, *place.python_path, *sys.path]
+    parts = name.split(".")
+    for count in range(1, len(parts) + 1):
+        spec = PathFinder.find_spec(".".join(parts[:count]), path) if path else None
+        if spec is None:
+            missing = ".".join(parts[:count])
+            raise PlanError(
+                f"There is no module {missing!r} for 'python -m {name}': neither in "
+                f"{place.working_directory} nor installed for {python}."
+            )
+        locations = spec.submodule_search_locations
+        path = list(locations) if locations is not None else None
 
 
 def _check_file(name: str, working_directory: str) -> None:

@@ -111,7 +111,6 @@ class LocalBackend:
             return Observation(State.UNKNOWN, message=f"{folder} cannot be read: {why}.")
         if seen.state.terminal:
             self._watch.drop(handle)
-            self._ended.pop(handle, None)
         elif here:
             self._watch.add(handle, folder)
         return seen
@@ -119,8 +118,9 @@ class LocalBackend:
     def _reap(self) -> None:
         for handle, process in list(self._children.items()):
             if process.poll() is not None:
-                self._ended[handle] = Child(process.pid, process.returncode)
                 del self._children[handle]
+                if not _is_recorded(_place(handle)[0]):
+                    self._ended[handle] = Child(process.pid, process.returncode)
         for token, process in list(self._stopping.items()):
             if process.poll() is not None:
                 del self._stopping[token]
@@ -171,6 +171,13 @@ def _attempt(handle: Handle) -> int:
 
 def _host() -> str:
     return quote(os.uname().nodename, safe="")
+
+
+def _is_recorded(folder: Path) -> bool:
+    try:
+        return records.read_exit(folder / layout.EXIT) is not None
+    except OSError:
+        return False
 
 
 def _to_cancel(folder: Path) -> records.Claim | None:

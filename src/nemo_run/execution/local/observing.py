@@ -47,7 +47,7 @@ def observe(folder: Path, child: Child | None, *, here: bool) -> Observation:
         return _unclaimed(folder, claim, child, here=here)
     # In this order: a shell that is gone has written its record before.
     alive = here and processes.is_alive(claim.leader)
-    ended = records.read_exit(folder / layout.EXIT) or _told_by(child, claim)
+    ended = how_it_ended(folder, _told_by(child, claim))
     marked = (folder / layout.CANCELLED).exists()
     if ended:
         found = records.outcome(ended, attempt, claim.time)
@@ -97,6 +97,24 @@ def _never_began(folder: Path, attempt: int) -> Observation:
     return Observation(
         State.LOST, Reason.PROCESS_LOST, attempt=attempt, message="its shell ended before it began"
     )
+
+
+def how_it_ended(folder: Path, told: Ended | None = None) -> Ended | None:
+    """Return how an attempt ended; None while it runs, or if nobody knows.
+
+    Args:
+        folder: Its folder.
+        told: What its shell said in another way; counts if the record does not say.
+
+    Raises:
+        OSError: The record is there and cannot be read, and ``told`` is None.
+    """
+    try:
+        return records.read_exit(folder / layout.EXIT) or told
+    except OSError:
+        if told is None:
+            raise
+        return told
 
 
 def _told_by(child: Child | None, claim: Claim) -> Ended | None:
