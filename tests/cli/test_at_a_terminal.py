@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -37,6 +38,13 @@ class Terminal:
     def type(self, text: str) -> None:
         """Press keys."""
         os.write(self._main, text.encode())
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C, and again where it came a moment too early to be noticed."""
+        for _ in range(30):
+            self.process.send_signal(signal.SIGINT)
+            if select.select([self._main], [], [], 1)[0]:
+                return
 
     def end(self) -> int:
         """Read to the end and return the exit code."""
@@ -88,7 +96,7 @@ def test_the_list_fits_the_terminal_and_states_have_colours(made, terminal):
     assert screen.end() == 0
     assert len(screen.lines) == 4
     assert all(cells(line) <= 60 for line in screen.lines)
-    assert screen.lines[0].split() == ["ID", "STATE", "AGE"]
+    assert screen.lines[0].split() == ["ID", "STATE", "JOBS", "AGE"]
     assert screen.seen.count("\x1b[32mSUCCEEDED\x1b[0m") == 3
     wide = terminal("list", COLUMNS="140")
     assert wide.end() == 0
@@ -138,7 +146,7 @@ def test_ctrl_c_at_the_question_changes_nothing(made, terminal):
     experiment = made(started=False)
     screen = terminal("delete", experiment.id)
     screen.until("[y/N]")
-    screen.process.send_signal(2)
+    screen.interrupt()
     assert screen.end() == 130
     assert "Traceback" not in screen.seen
     assert "Nothing was changed." in screen.seen

@@ -130,7 +130,8 @@ def test_a_reader_that_goes_away_ends_the_program_quietly(program, made):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    assert logs.stdout and logs.stderr
+    assert logs.stdout
+    assert logs.stderr
     assert logs.stdout.readline() == b"a line of text\n"
     logs.stdout.close()
     assert logs.stderr.read() == b""

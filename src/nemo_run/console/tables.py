@@ -47,55 +47,49 @@ def table(
         that may be cut allow.
     """
     look = look or Look()
-    shown = [[visible(cell) for cell in row] for row in rows]
-    kept = _kept(columns, shown, look.width)
-    columns = [columns[at] for at in kept]
-    shown = [[row[at] for at in kept] for row in shown]
-    widths = _widths(columns, shown, look.width)
     head = [column.title for column in columns]
-    lines = [look.paint(_line(columns, head, widths, Look()), "bold")]
-    lines.extend(_line(columns, row, widths, look) for row in shown)
-    return lines
-
-
-def _kept(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[int]:
-    """Return which columns are shown."""
-    natural = _natural(columns, rows)
-    narrow = [
-        w if c.least is None else min(w, max(c.least, cells(c.title)))
-        for c, w in zip(columns, natural, strict=True)
+    shown = [head, *([visible(cell) for cell in row] for row in rows)]
+    sizes = [[cells(cell) for cell in row] for row in shown]
+    natural = [max(column) for column in zip(*sizes, strict=True)]
+    kept = _kept(columns, natural, look.width)
+    widths = _widths(columns, natural, kept, look.width)
+    # Without a look for the headings: a state's colour is not for the word STATE.
+    looks = [Look()] + [look] * len(rows)
+    lines = [
+        _line([(columns[at], row[at], size[at], widths[at]) for at in kept], one)
+        for row, size, one in zip(shown, sizes, looks, strict=True)
     ]
+    return [look.paint(lines[0], "bold"), *lines[1:]]
+
+
+def _kept(columns: Sequence[Column], natural: Sequence[int], width: int | None) -> list[int]:
+    """Return which columns are shown."""
     kept = list(range(len(columns)))
+    if width is None:
+        return kept
+    narrow = [_narrowest(c, w) for c, w in zip(columns, natural, strict=True)]
     for at in sorted(kept, key=lambda at: columns[at].drop or 0):
-        needed = sum(narrow[k] for k in kept) + len(_GAP) * (len(kept) - 1)
-        if width is None or needed <= width:
+        if sum(narrow[k] for k in kept) + len(_GAP) * (len(kept) - 1) <= width:
             break
         if columns[at].drop is not None:
             kept.remove(at)
     return kept
 
 
-def _natural(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
-    return [
-        max([cells(column.title), *(cells(row[at]) for row in rows)])
-        for at, column in enumerate(columns)
-    ]
+def _narrowest(column: Column, natural: int) -> int:
+    return natural if column.least is None else min(natural, max(column.least, cells(column.title)))
 
 
 def _widths(
-    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None
+    columns: Sequence[Column], natural: Sequence[int], kept: Sequence[int], width: int | None
 ) -> list[int]:
-    widths = _natural(columns, rows)
+    widths = list(natural)
     if width is None:
         return widths
-    excess = sum(widths) + len(_GAP) * (len(columns) - 1) - width
+    excess = sum(widths[at] for at in kept) + len(_GAP) * (len(kept) - 1) - width
     while excess > 0:
         # The widest gives first, so that short columns stay readable.
-        room = [
-            (widths[at] - column.least, at)
-            for at, column in enumerate(columns)
-            if column.least is not None and widths[at] > max(column.least, cells(column.title))
-        ]
+        room = [(widths[at], at) for at in kept if widths[at] > _narrowest(columns[at], widths[at])]
         if not room:
             break
         _, at = max(room)
@@ -104,11 +98,13 @@ def _widths(
     return widths
 
 
-def _line(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int], look: Look) -> str:
+def _line(cells_of_row: Sequence[tuple[Column, str, int, int]], look: Look) -> str:
     parts = []
-    for column, text, width in zip(columns, row, widths, strict=True):
-        cut = clip(text, width)
-        space = " " * (width - cells(cut))
-        painted = column.style(look, cut) if column.style else cut
+    for column, text, size, width in cells_of_row:
+        if size > width:
+            text = clip(text, width)  # noqa: PLW2901 - the same cell, as far as it fits
+            size = cells(text)  # noqa: PLW2901
+        space = " " * (width - size)
+        painted = column.style(look, text) if column.style else text
         parts.append(space + painted if column.right else painted + space)
     return _GAP.join(parts).rstrip()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nemo_run.cli.settings import common_options, json_option, note, print_json, settings_of
+from nemo_run.cli.settings import common_options, json_option, note, print_json_rows, settings_of
 from nemo_run.console.tables import Column, table
 from nemo_run.console.times import ago, duration
 from nemo_run.exceptions import nearest
@@ -80,7 +80,7 @@ def command(
     for warning in listing.warnings:
         note(f"warning: {warning}")
     if as_json:
-        print_json([_document(row) for row in shown])
+        print_json_rows(map(_document, shown))
         return
     look = settings_of(context).look
     if shown:
