@@ -242,6 +242,10 @@ def test_absence_shows_as_an_attribute_error_too():
         run.SlurmExecutor
     with pytest.raises(AttributeError, match="TorchX"):
         run.run.job.Runner
+    with pytest.raises(AttributeError, match="command line of your own functions comes later"):
+        run.cli.factory
+    with pytest.raises(AttributeError, match="Slurm comes later"):
+        run.core.execution.launcher.SlurmTemplate
 
 
 def test_plain_mistakes_read_as_python_says_them():

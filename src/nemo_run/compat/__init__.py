@@ -129,7 +129,9 @@ class _CallableAlias(_Alias):
 
     @property
     def __doc__(self) -> str:  # type: ignore[override]
-        return f"nemo_run.run{self.__signature__}\n\n{self._function.__doc__}"
+        import inspect
+
+        return f"nemo_run.run{self.__signature__}\n\n{inspect.getdoc(self._function)}"
 
     # A module cannot be pickled, the function that programs take this for can.
     def __reduce__(self) -> tuple[Any, ...]:
