@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from pathlib import Path
 
 from nemo_run.execution.backend import Rendered
@@ -19,6 +20,8 @@ class Place:
     def __init__(self, folder: Path, backend: LocalBackend | None = None) -> None:
         self.folder = folder
         self.backend = backend or LocalBackend(grace=0.5)
+        # Processes are found by their token, so tests that run side by side need their own.
+        self.experiment = f"tales_{zlib.crc32(str(folder).encode())}"
 
     def spec(
         self, name: str, *command: str, environment: dict[str, str] | None = None, **more
@@ -33,7 +36,7 @@ class Place:
             working_directory=str(more.pop("cwd", self.folder)),
             **more,
         )
-        return JobSpec("tales_1", name, "local", directory, (member,), attempt, retries)
+        return JobSpec(self.experiment, name, "local", directory, (member,), attempt, retries)
 
     def rendered(self, spec: JobSpec) -> Rendered:
         return Rendered(spec, tuple(self.backend.render(spec)))

@@ -95,7 +95,7 @@ def test_the_job_is_told_where_it_belongs(place: Place) -> None:
     place.run(spec)
     folder = str(place.folder / "told")
     assert place.log(spec).splitlines() == [
-        "tales_1", "told", "1", "tales_1/told/1", folder, f"{folder}/attempts/1",
+        place.experiment, "told", "1", f"{place.experiment}/told/1", folder, f"{folder}/attempts/1",
     ]  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def test_a_group_has_a_folder_for_each_member(place: Place) -> None:
         for name in ("left", "right")
     )
     single = place.spec("duo", "true")
-    spec = type(single)("tales_1", "duo", "local", single.directory, members)
+    spec = type(single)("tales_2", "duo", "local", single.directory, members)
     assert place.run(spec).state is State.SUCCEEDED
     attempt = place.folder / "duo/attempts/1"
     assert [place.log(spec, i) for i in (0, 1)] == [

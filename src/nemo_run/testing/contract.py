@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class BackendContract:
     """Seconds that a job takes which has to be ended."""
 
     folder: Path
+    experiment: str
 
     def new_backend(self) -> Backend:
         """Return a backend as a new process would make it; the engine is the same each time."""
@@ -54,6 +56,8 @@ class BackendContract:
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path: Path) -> None:
         self.folder = tmp_path
+        # Engines know jobs by their token, and suites may run side by side.
+        self.experiment = f"contract_{zlib.crc32(str(tmp_path).encode())}"
 
     @pytest.fixture
     def backend(self) -> Backend:
@@ -95,7 +99,7 @@ class BackendContract:
         for member in members:
             Path(member.directory).mkdir(parents=True, exist_ok=True)
         directory = str(self.folder / name)
-        return JobSpec("contract_1", name, self.name, directory, members, policy=policy)
+        return JobSpec(self.experiment, name, self.name, directory, members, policy=policy)
 
     @property
     def name(self) -> str:
@@ -328,4 +332,4 @@ class BackendContract:
         assert backend.submit([]) == {}
         assert backend.poll([]) == {}
         assert backend.find([]) == {}
-        assert self.job("t", "true").token == Token("contract_1/t/1")
+        assert self.job("t", "true").token == Token(f"{self.experiment}/t/1")

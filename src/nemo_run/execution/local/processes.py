@@ -225,7 +225,8 @@ def stop(
         for pid, process in tasks.items():
             if late >= 0:
                 send(process, signal.SIGKILL)
-            elif pid not in asked:
+            elif pid not in asked and process.parent not in asked:
+                # What one starts that was asked already is how it cleans up.
                 _ask(process)
         if late >= _LAST_WORD:
             for process in shells.values():
