@@ -241,7 +241,7 @@ def test_absence_shows_as_an_attribute_error_too():
     ):
         run.SlurmExecutor
     with pytest.raises(AttributeError, match="TorchX"):
-        run.run.job.Runner
+        run.run.torchx_backend.runner
     with pytest.raises(AttributeError, match="command line of your own functions comes later"):
         run.cli.factory
     with pytest.raises(AttributeError, match="Slurm comes later"):

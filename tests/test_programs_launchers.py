@@ -110,6 +110,16 @@ def test_a_dry_run_leaves_nothing_behind(tmp_path, home, capsys):
     assert "touch" in capsys.readouterr().out
 
 
+def exp_job_state(job: Any, exp: run.Experiment) -> str:
+    """As launchers of servers ask whether theirs is up."""
+    from nemo_run.run.job import AppState, Job, Runner
+
+    assert isinstance(job, Job)
+    assert isinstance(exp._runner, Runner)
+    state = job.status(exp._runner)
+    return next(known for known in AppState if state is known).name
+
+
 def test_an_experiment_as_launchers_write_it(tmp_path):
     marks = tmp_path / "marks"
     executor = local_executor()
@@ -131,6 +141,7 @@ def test_an_experiment_as_launchers_write_it(tmp_path):
     assert marks.read_text() == "prepare me\n"
     assert (tmp_path / "trained").read_text().startswith("1 1")
     assert {info["name"] for info in exp.status(return_dict=True).values()} >= {"prepare", "train"}
+    assert {exp_job_state(job, exp) for job in exp.jobs} == {"SUCCEEDED"}
     assert run.Experiment.from_title("pipeline")._id == exp._id
     assert run.Experiment.from_id(exp._id)._title == "pipeline"
 

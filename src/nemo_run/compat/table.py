@@ -70,6 +70,8 @@ PATHS: dict[str, dict[str, str]] = {
         "AppState": "nemo_run.execution.observation:State",
         "Job": "nemo_run.management.jobs",
         "JobGroup": "nemo_run.management.jobs",
+        # Only handed from an experiment to its jobs, which here know their experiment.
+        "Runner": "nemo_run.management.experiment:Experiment",
     },
     "nemo_run.run.plugin": {"ExperimentPlugin": "nemo_run.management.plugin:Plugin"},
     "nemo_run.run.task": {
@@ -168,7 +170,6 @@ LATER: dict[str, tuple[str, ...]] = {
 # Why there is none → the modules and names.
 NEVER: dict[str, tuple[str, ...]] = {
     "NeMo Run does not stand on TorchX; run, watch and cancel jobs through nemo_run.Experiment": (
-        "nemo_run.run.job.Runner",
         "nemo_run.run.torchx_backend.components",
         "nemo_run.run.torchx_backend.launcher",
         "nemo_run.run.torchx_backend.packaging.merge_executables",
