@@ -78,12 +78,22 @@ def _is_value(kind: type[Any]) -> bool:
 
 def _own_copy(default: Any) -> Any:
     """Return a copy of a default that can be changed in place, or the default itself."""
-    kind = type(default)
-    if kind in (list, set, bytearray):
-        return kind(converted(default))
+    return _copied(converted(default))
+
+
+def _copied(value: Any) -> Any:
+    # Containers only: what else is inside belongs to whoever wrote the default.
+    kind = type(value)
     if kind is dict:
-        return dict(converted(default))
-    return converted(default)
+        return {key: _copied(item) for key, item in value.items()}
+    if kind in (list, set, bytearray):
+        return kind(map(_copied, value))
+    if kind is tuple:
+        items = tuple(map(_copied, value))
+        return (
+            items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+        )
+    return value
 
 
 def converted(value: Any, memo: dict[int, Any] | None = None) -> Any:
@@ -181,7 +191,8 @@ def config_of_dataclass(instance: Any, memo: dict[int, Any] | None = None) -> An
         if name not in parameters:
             _refuse_lost_value(kind, field, value)
         elif value is not MISSING and value is not parameters[name].default:
-            arguments[name] = _converted(value, memo)
+            # The configuration is edited; the instance's own lists are not.
+            arguments[name] = _copied(_converted(value, memo))
             history.add(name, value, said, place)
     return Config._restore(kind, arguments, history)  # noqa: SLF001  (the node's other half)
 

@@ -48,9 +48,12 @@ class _Operation:
         if node is None:
             return self.function
         name = self.__name__
-        if name in node.__arguments__ or name in node.__signature_info__.keys:
+        if name in node.__arguments__:
             return node.__getattr__(name)
-        return self.function.__get__(node, owner)
+        # Of a target that is not imported yet, the arguments that are set are all we know.
+        if isinstance(node.__target__, Reference) or name not in node.__signature_info__.keys:
+            return self.function.__get__(node, owner)
+        return node.__getattr__(name)
 
     def __set__(self, node: Node[Any], value: Any) -> None:
         Node.__setattr__(node, self.__name__, value)
@@ -206,7 +209,7 @@ class Node(Generic[T]):
     def __path_elements__(self) -> tuple[Any, ...]:
         return positions.path_elements(self)
 
-    def __build__(self, *args: Any, **kwargs: Any) -> Any:
+    def __build__(self, /, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__qualname__} does not say how it is built")
 
     # Arguments.
@@ -383,14 +386,14 @@ class Node(Generic[T]):
 class Config(Node[T]):
     """A call to be made later: building it calls the target with its arguments."""
 
-    def __build__(self, *args: Any, **kwargs: Any) -> T:
+    def __build__(self, /, *args: Any, **kwargs: Any) -> T:
         return self.__fn_or_cls__(*args, **kwargs)
 
 
 class Partial(Node[T]):
     """A call to be prepared: building it gives a :func:`functools.partial` of the target."""
 
-    def __build__(self, *args: Any, **kwargs: Any) -> functools.partial[T]:
+    def __build__(self, /, *args: Any, **kwargs: Any) -> functools.partial[T]:
         return cast("functools.partial[T]", fiddle.partial(self.__fn_or_cls__, args, kwargs))
 
 

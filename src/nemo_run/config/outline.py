@@ -143,11 +143,15 @@ def value_text(value: Any) -> str:
         return value.qualname
     if callable(value) and isinstance(getattr(value, "__qualname__", None), str):
         return str(value.__qualname__)
+    return _ADDRESS.sub("", safe_repr(value)).replace("\n", "\\n")
+
+
+def safe_repr(value: Any) -> str:
+    """Return ``repr(value)``, or a text that says why there is none."""
     try:
-        text = repr(value)
+        return repr(value)
     except Exception as error:  # noqa: BLE001  (whatever a value's own repr raises)
-        return f"<{type(value).__qualname__}, whose repr fails with {type(error).__name__}>"
-    return _ADDRESS.sub("", text).replace("\n", "\\n")
+        return f"<{type(value).__name__}, whose repr fails with {type(error).__name__}>"
 
 
 def _container_text(value: Any) -> str:

@@ -6,7 +6,7 @@ import reprlib
 from typing import TYPE_CHECKING, Any
 
 from .node import target_of
-from .outline import Row, outline
+from .outline import Row, outline, safe_repr
 from .positions import ordered
 from .signature import display_name
 
@@ -21,7 +21,7 @@ _LEAST = 40
 def short(node: Any) -> str:
     """Return ``<Config[Llama(layers=32)]>``: what is set, in the order of the signature."""
     parts = [
-        f"{key}={value!r}" if isinstance(key, str) else repr(value)
+        f"{key}={safe_repr(value)}" if isinstance(key, str) else safe_repr(value)
         for key, value in ordered(node).items()
     ]
     return f"<{type(node).__name__}[{display_name(target_of(node))}({', '.join(parts)})]>"

@@ -96,7 +96,7 @@ class Script(ConfigurableMixin):
             self._read_interpreter(words)
         elif PurePosixPath(first).suffix in _SUFFIXES:
             self.path, self.args = first, [*words[1:], *self.args]
-        elif "/" not in first or shutil.which(first):
+        elif shutil.which(first) or (self.entrypoint == "bash" and "/" not in first):
             raise ArgumentError(self._not_a_path())
 
     def _read_interpreter(self, words: list[str]) -> None:

@@ -82,5 +82,5 @@ def _nowhere(here: Any, key: str, path: str, error: Exception) -> str:
     what = path.removeprefix(".") or "the root"
     if isinstance(error, ConfigError):
         return f"{key!r} cannot be set, at {what}: {error}"
-    kind = "configuration" if is_node(here) else type(here).__name__
-    return f"{key!r} cannot be set: {what} is a {kind}, and there {error}."
+    kind = "a configuration" if is_node(here) else f"of type {type(here).__name__}"
+    return f"{key!r} cannot be set: {what} is {kind}: {error}."

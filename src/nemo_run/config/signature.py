@@ -189,7 +189,8 @@ class SignatureInfo:
         """Replace fiddle's handle of the start of ``*args`` by its index."""
 
         def plain(part: Any) -> Any:
-            return part if part is None or isinstance(part, int) else self.var_positional_start
+            # The handle is a bare object(), so that it equals nothing else.
+            return self.var_positional_start if type(part) is object else part
 
         if isinstance(key, slice):
             return slice(plain(key.start), plain(key.stop), key.step)
