@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,12 +20,24 @@ from nemo_run.exceptions import ConfigError
 HERE = Path(__file__).parent
 WRITTEN_ON_313 = HERE / "data" / "graph-version-1.json"
 PROGRAM = HERE / "codec_values.py"
-OTHERS = [f"/tmp/venvs/{version}/bin/python" for version in ("3.10", "3.12", "3.13")]
+
+
+def other_pythons() -> list[str]:
+    """One interpreter of each other version that can be found: on PATH, or pyenv's."""
+    found: dict[tuple[int, ...], str] = {}
+    named = [shutil.which(f"python3.{minor}") for minor in range(10, 15)]
+    for python in [*named, *map(str, Path.home().glob(".pyenv/versions/3.*/bin/python"))]:
+        if python:
+            show = "import sys; print(*sys.version_info[:2])"
+            done = subprocess.run([python, "-c", show], capture_output=True, text=True, check=False)
+            found.setdefault(tuple(map(int, done.stdout.split())), python)
+    return [p for v, p in sorted(found.items()) if v >= (3, 10) and v != sys.version_info[:2]]
+
+
+OTHERS = other_pythons()
 
 
 def run_on(python: str, *arguments: object) -> None:
-    if not os.path.exists(python):
-        pytest.skip(f"{python} is not here")
     folders = os.pathsep.join([str(Path(nemo_run.__file__).parent.parent), str(HERE)])
     subprocess.run(
         [python, PROGRAM, *map(str, arguments)],
@@ -70,7 +83,7 @@ def test_keys_that_a_later_minor_version_adds_are_ignored() -> None:
 def test_a_newer_major_version_is_refused_by_name() -> None:
     document = json.loads(codec.dumps(Config(codec_values.Model)))
     document["version"] = 2
-    with pytest.raises(ConfigError, match="version 2 .* reads version 1"):
+    with pytest.raises(ConfigError, match=r"version 2 .* reads version 1"):
         codec.loads(json.dumps(document))
 
 

@@ -413,7 +413,7 @@ def _load(document: Mapping[str, Any], children: Iterable[Any]) -> Any:
     try:
         return worker.MAKERS[parts[TAG]](parts)
     except (ImportError, AttributeError, LookupError) as error:
-        name = parts.get("name") or parts.get("class") or parts[TAG]
+        name = parts.get("class") or parts.get("name") or parts[TAG]
         raise ConfigError(
             f"A value of the configuration needs {str(name).replace(':', '.')}, which cannot be "
             f"loaded: {type(error).__name__}: {error}. Make its module importable, or start "

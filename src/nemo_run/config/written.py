@@ -42,7 +42,7 @@ def describe(value: Any) -> Any:
         return _by_name(value)
     try:
         return worker.describe(value)
-    except CannotTravel:
+    except worker.NoWrittenForm:
         return _last_resort(value)
 
 
@@ -118,12 +118,6 @@ def _pattern(value: Any) -> dict[str, Any]:
     flags = [flag.name for flag in re.RegexFlag if flag & given and flag is not re.DEBUG]
     parts = {TAG: "pattern", "items": [value.pattern]}
     return {**parts, "flags": flags} if flags else parts
-
-
-def _zone(value: Any) -> dict[str, Any]:
-    if value.key is None:
-        raise CannotTravel("It is a time zone read from a file. Use ZoneInfo(name).")
-    return {TAG: "zoneinfo", "key": value.key}
 
 
 def _operator(value: Any) -> dict[str, Any]:
@@ -279,7 +273,6 @@ _DESCRIBERS: dict[str, Callable[[Any], Any]] = {
     "collections.ChainMap": lambda value: {TAG: "chainmap", "items": value.maps},
     "functools.partial": _partial,
     "re.Pattern": _pattern,
-    "zoneinfo.ZoneInfo": _zone,
     **{f"operator.{name}": _operator for name in ("itemgetter", "attrgetter", "methodcaller")},
     **{
         f"ipaddress.IPv{version}{kind}": _address
@@ -305,15 +298,10 @@ _DESCRIBERS: dict[str, Callable[[Any], Any]] = {
 
 def _last_resort(value: Any) -> dict[str, Any]:
     """Write a value as the name it has in a module, where it has one; else say what to do."""
-    kind = type(value)
-    if isinstance(getattr(value, "__qualname__", None), str):
+    named = isinstance(getattr(value, "__qualname__", None), str)
+    # A generator or coroutine has the name of the function that made it.
+    if named and not hasattr(value, "__next__") and not hasattr(value, "send"):
         return _by_name(value)
-    if "enum" in sys.modules and isinstance(value, sys.modules["enum"].Enum):
-        raise CannotTravel(f"Its class {kind.__qualname__} must be at the top of a module.")
-    if hasattr(kind, "__dataclass_fields__") and not isinstance(value, BaseException):
-        raise CannotTravel(
-            f"Its class {kind.__qualname__} must be at the top of a module. Move it there."
-        )
     raise CannotTravel(_advice(value))
 
 

@@ -89,7 +89,12 @@ def load(text: str) -> Any:
         found = yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a SafeLoader
     except yaml.YAMLError as error:
         raise ConfigError(f"The text is no YAML: {error}") from error
-    return _Reading(found).of(found)
+    try:
+        return _Reading(found).of(found)
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise ConfigError(
+            f"The YAML describes no configuration: {type(error).__name__}: {error}"
+        ) from error
 
 
 class _Spelling:
@@ -171,6 +176,7 @@ class _Reading:
     def __init__(self, root: Any) -> None:
         self.times: dict[int, int] = {}
         self.ids: dict[int, int] = {}
+        self.open: set[int] = set()
         self.done: set[int] = set()
         self._count(root)
 
@@ -194,6 +200,9 @@ class _Reading:
         number = self.ids.setdefault(id(value), len(self.ids) + 1)
         if id(value) in self.done:
             return {TAG: "ref", "id": number}
+        if id(value) in self.open:
+            raise ConfigError("The YAML has an anchor inside itself; a graph has no circles.")
+        self.open.add(id(value))
         document = self._dict(value) if type(value) is dict else [self.of(item) for item in value]
         self.done.add(id(value))
         if type(document) is list:

@@ -79,7 +79,10 @@ def class_name(kind: type) -> str:
             return name
     except (ImportError, AttributeError):
         pass  # said below, for the person
-    raise ValueError(f"its class {name.replace(':', '.')} cannot be imported by that name")
+    raise ValueError(
+        f"its class {name.replace(':', '.')} cannot be imported by that name; define it at the "
+        "top of a module"
+    )
 
 
 def path_text(path: list[Any]) -> str:
@@ -426,6 +429,10 @@ class CannotTravel(Exception):  # noqa: N818 - names what is the case, not a mis
     """The value has no written form; the message says why."""
 
 
+class NoWrittenForm(CannotTravel):
+    """Its type is none of those that are written here."""
+
+
 class _Entry:
     """A container that was met, so that meeting it again becomes a reference."""
 
@@ -611,7 +618,7 @@ def describe(value: Any) -> Any:
     number = _as_number(value)
     if number is not None:
         return describe(number)
-    raise CannotTravel(f"a {kind.__module__}.{kind.__qualname__} has no written form")
+    raise NoWrittenForm(f"a {kind.__module__}.{kind.__qualname__} has no written form")
 
 
 def _as_number(value: Any) -> Any:
@@ -723,11 +730,20 @@ def _describe_timed(value: Any) -> dict[str, Any]:
     tag = type(value).__name__
     naive = value.replace(tzinfo=None, fold=0) if tag != "date" else value
     parts: dict[str, Any] = {TAG: tag, "value": naive.isoformat()}
-    if getattr(value, "tzinfo", None) is not None:
-        parts["fields"] = {"tzinfo": value.tzinfo}
+    zone = getattr(value, "tzinfo", None)
+    if zone is not None:
+        if type(zone).__name__ not in ("timezone", "ZoneInfo"):
+            raise CannotTravel(f"its time zone, {safe_repr(zone)}, has no written form")
+        parts["fields"] = {"tzinfo": zone}
     if getattr(value, "fold", 0):
         parts["fold"] = 1
     return parts
+
+
+def _describe_zone(value: Any) -> dict[str, Any]:
+    if value.key is None:
+        raise CannotTravel("it is a time zone read from a file; use ZoneInfo(name)")
+    return {TAG: "zoneinfo", "key": value.key}
 
 
 def _describe_timedelta(value: Any) -> dict[str, Any]:
@@ -762,6 +778,7 @@ DESCRIBERS: dict[str, Callable[[Any], Any]] = {
     **{f"datetime.{name}": _describe_timed for name in ("date", "datetime", "time")},
     "datetime.timedelta": _describe_timedelta,
     "datetime.timezone": lambda value: {TAG: "timezone", "items": value.__getinitargs__()},
+    "zoneinfo.ZoneInfo": _describe_zone,
     "decimal.Decimal": lambda value: {TAG: "decimal", "value": str(value)},
     "fractions.Fraction": lambda value: {
         TAG: "fraction",

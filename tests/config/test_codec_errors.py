@@ -1,0 +1,183 @@
+"""What cannot travel is named, with its path, its type and the way out, before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import io
+import itertools
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import codec_values
+import pytest
+from codec_values import Box, Model, Plain, train
+
+from nemo_run.config import codec
+from nemo_run.config.node import Config, Partial
+from nemo_run.config.serializers import YamlSerializer, ZlibJSONSerializer
+from nemo_run.exceptions import ConfigError, SerializationError
+
+
+class Tokenizer:
+    def __repr__(self) -> str:
+        return "Tokenizer()"
+
+
+class MyStr(str):
+    pass
+
+
+class MyList(list):
+    pass
+
+
+class MyDict(OrderedDict):
+    pass
+
+
+@dataclasses.dataclass
+class Loud(dict):
+    a: int = 1
+
+
+def local_class() -> type:
+    class Local: ...
+
+    return Local
+
+
+def local_member() -> Any:
+    class Local(enum.Enum):
+        A = 1
+
+    return Local.A
+
+
+def local_instance() -> Any:
+    @dataclasses.dataclass
+    class Local:
+        a: int = 1
+
+    return Local()
+
+
+def circle() -> list[Any]:
+    items: list[Any] = []
+    items.append({"again": items})
+    return items
+
+
+CASES = {
+    "plain object": (Tokenizer(), "Tokenizer()", r"Wrap it: run.Config\(Tokenizer, ...\)"),
+    "lambda": (lambda x: x, "<lambda>", "give it a name with def"),
+    "local function": (codec_values.nested(), "inside", "move it to the top of its module"),
+    "local class": (local_class(), "Local", "top of its module"),
+    "member of a local enum": (local_member(), "Local.A", "at the top of a module"),
+    "instance of a local dataclass": (local_instance(), "Local", "at the top of a module"),
+    "file": (io.StringIO("x"), "StringIO", "Give its path"),
+    "lock": (threading.Lock(), "lock", "Make it in the task"),
+    "thread": (threading.current_thread(), "Thread", "Make it in the task"),
+    "iterator": (iter([1]), "list_iterator", "Make it a list"),
+    "generator": ((x for x in ()), "generator", "Make it a list"),
+    "count": (itertools.count(), "count", "Make it a list"),
+    "subclass of str": (MyStr("x"), "MyStr", "subclass of str, which would be lost"),
+    "subclass of list": (MyList([1]), "MyList", "subclass of list, which would be lost"),
+    "subclass of a standard dict": (MyDict(a=1), "MyDict", "subclass of dict"),
+    "dataclass that is a dict": (Loud(), "Loud", "built-in type at once"),
+    "unbound": (object(), "object", "only its own code can make"),
+    "method of a plain object": (Tokenizer().__repr__, "Tokenizer", "Wrap it"),
+    "type parameter of a plain object": (Box[local_class()], "Local", "top of its module"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_value_that_cannot_travel_is_named_with_path_type_and_way_out(case: str) -> None:
+    value, shown, way_out = CASES[case]
+    task = Partial(train, data={"tok": [0, value]}, bind_args=False)
+    with pytest.raises(SerializationError, match=way_out) as caught:
+        codec.check(task)
+    message = str(caught.value)
+    assert "data['tok'][1]" in message
+    assert shown in message
+    assert type(value).__name__ in message or "method" in case or "parameter" in case
+
+
+def test_the_path_goes_through_nodes_and_dataclasses_and_names_the_line() -> None:
+    task = Partial(train, model=Config(Model, size=Plain(1, [Tokenizer()])), bind_args=False)
+    task.model.name = Tokenizer()
+    with pytest.raises(SerializationError) as caught:
+        codec.check(task, where="task 'train'")
+    message = str(caught.value)
+    assert "task 'train': model.size.b[0]" in message
+    assert "task 'train': model.name" in message
+    assert message.count(f"It was set at {__file__}:") == 2
+
+
+def test_all_problems_are_told_at_once() -> None:
+    task = Partial(train, Tokenizer(), a=[lambda: 1], b={"x": Tokenizer(), "fine": 1})
+    with pytest.raises(SerializationError) as caught:
+        codec.check(task)
+    message = str(caught.value)
+    assert [path in message for path in ("lr ", "a[0] ", "b['x'] ")] == [True] * 3
+    assert message.startswith("3 values")
+
+
+@pytest.mark.parametrize("write", [codec.dumps, codec.encode, codec.check])
+def test_every_way_of_writing_refuses(write: Any) -> None:
+    with pytest.raises(SerializationError, match="Tokenizer"):
+        write(Config(Model, size=Tokenizer()))
+
+
+@pytest.mark.parametrize("serializer", [ZlibJSONSerializer(), YamlSerializer()])
+def test_both_serializers_refuse(serializer: Any) -> None:
+    with pytest.raises(SerializationError, match="Tokenizer"):
+        serializer.serialize(Config(Model, size=Tokenizer()))
+
+
+def test_a_list_that_holds_itself_is_named() -> None:
+    with pytest.raises(SerializationError, match=r"data\[0\]\['again'\].*It contains itself"):
+        codec.check(Partial(train, data=circle(), bind_args=False))
+
+
+def test_a_node_that_holds_itself_is_named() -> None:
+    node = Config(Model)
+    node.__arguments__["size"] = [node]
+    with pytest.raises(SerializationError, match=r"size\[0\].*contains itself"):
+        codec.check(node)
+
+
+def test_a_target_that_cannot_be_imported_is_named() -> None:
+    with pytest.raises(SerializationError, match=r"model .*lambda"):
+        codec.check(Partial(train, model=Config(lambda: 1)))
+
+
+def test_a_graph_that_is_nested_too_deeply_is_a_sentence() -> None:
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(SerializationError, match="nested too deeply"):
+        codec.check(value)
+
+
+@pytest.mark.parametrize("text", ["", "abc", "!!", "eJw="])
+def test_a_line_that_is_no_configuration_is_a_sentence(text: str) -> None:
+    with pytest.raises(ConfigError, match="no serialized configuration"):
+        ZlibJSONSerializer().deserialize(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [",
+        "_target_: 3",
+        "_target_: ''",
+        "!!python/object:os.system {}",
+        "_type_: path",
+        "&a [*a]",
+    ],
+)
+def test_yaml_that_is_no_configuration_is_a_sentence(text: str) -> None:
+    with pytest.raises(ConfigError):
+        YamlSerializer().deserialize(text)
