@@ -66,6 +66,18 @@ def test_what_goes_by_a_telling_name_is_covered(nemo_run, made):
             assert secret not in outcome.out
 
 
+def test_a_script_is_shown_as_it_was_written_but_for_its_secrets(nemo_run, made):
+    experiment = made()
+    script = run.Script(
+        inline="set -e\npython train.py", args=["--lr", "1"], env={"A": "b", "API_KEY": "hunter2"}
+    )
+    (experiment.record.job_dir("train") / "task.json").write_text(codec.dumps(script))
+    outcome = nemo_run("show", experiment.id)
+    for line in ("set -e", "python train.py", "A=b", "API_KEY=***", "args: ['--lr', '1']"):
+        assert line in [shown.strip() for shown in outcome.out.splitlines()]
+    assert "hunter2" not in nemo_run("show", experiment.id, "--json").out
+
+
 def test_json_of_show_holds_what_the_text_says_and_more(nemo_run, made):
     experiment = made(environment={"EPOCHS": "3"}, **META)
     write_task(experiment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 from dataclasses import dataclass, field
@@ -9,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import NemoRunError
 from nemo_run.management.logs import spec_of
-from nemo_run.management.masking import mask_all, mask_arguments
+from nemo_run.management.masking import mask, mask_all, mask_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from nemo_run.config.script import Script
     from nemo_run.execution.jobspec import Member
     from nemo_run.management.record import Record
     from nemo_run.management.status import ExperimentStatus
+
+_ENVIRONMENTS = frozenset({"env", "env_vars", "environment"})
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ def view(
 def _member(
     folder: Path, name: str, spec: Member | None, history: bool, width: int | None
 ) -> MemberView:
-    task = _json(folder / "task.json")
+    task = _masked(_json(folder / "task.json"))
     result = _json(folder / "result.json")
     return MemberView(
         name=name,
@@ -134,9 +138,28 @@ def _json(path: Path) -> Any:
         return None
 
 
+def _masked(document: Any) -> Any:
+    """Return a document whose environments may be shown."""
+    if isinstance(document, list):
+        return [_masked(item) for item in document]
+    if not isinstance(document, dict):
+        return document
+    return {
+        key: _masked_environment(value) if key in _ENVIRONMENTS else _masked(value)
+        for key, value in document.items()
+    }
+
+
+def _masked_environment(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return _masked(value)
+    return {k: mask(k, v) if isinstance(v, str) else _masked(v) for k, v in value.items()}
+
+
 def _configuration(folder: Path, history: bool, width: int | None) -> str:
     from nemo_run.config import codec
     from nemo_run.config.printing import tree
+    from nemo_run.config.script import Script
 
     try:
         task = codec.loads((folder / "task.json").read_text("utf-8"))
@@ -144,7 +167,23 @@ def _configuration(folder: Path, history: bool, width: int | None) -> str:
         return ""
     except (OSError, NemoRunError, ValueError, KeyError, TypeError) as error:
         return f"(cannot be read: {error})\n{_text(folder / 'task.yaml')}"
+    if isinstance(task, Script):
+        return _script(task)
     return tree(task, history=history, width=width)
+
+
+def _script(task: Script) -> str:
+    """Return what a script sets, a field a line; inline text as it is."""
+    lines = []
+    for known in dataclasses.fields(task):
+        value = getattr(task, known.name)
+        if known.name == "inline" and value:
+            lines += ["inline:", *(f"  {line}" for line in value.splitlines())]
+        elif known.name == "env" and value:
+            lines += ["env:", *(f"  {name}={mask(name, v)}" for name, v in value.items())]
+        elif value and known.name != "metadata":
+            lines.append(f"{known.name}: {value}")
+    return "Script\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def _text(path: Path) -> str:
