@@ -63,7 +63,7 @@ def described_job(
     check_kind(task)
     own = Member("", clone(task), _executor(executor))
     job = Job(taken.take(_job_id(name or task_name(task))), [own], edges=edges, name=name)
-    own.name = job.id
+    own.name = names.folder(job.id)
     return job
 
 

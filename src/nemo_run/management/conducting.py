@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
 from nemo_run.exceptions import StoreError
@@ -76,7 +75,8 @@ class Conducting:
         self._ready: list[str] = []
         self._moved = True
         self._pause = _SHORTEST
-        self._failures: dict[str, int] = defaultdict(int)
+        self._failures: dict[str, int] = {}
+        self._not_before: dict[str, float] = {}
         self._cancelled: dict[str, float] = {}
 
     def run(self) -> str:
@@ -157,12 +157,14 @@ class Conducting:
         """Write events and take note of them; False when the disk does not take them now."""
         if not happened:
             return True
+        if self._is_waiting("journal"):
+            return False
         try:
             self._journal.append(happened)
         except StoreError as error:
             self._trouble("journal", error)
             return False
-        self._failures.pop("journal", None)
+        self._fine("journal")
         self._hear()
         return True
 
@@ -191,12 +193,14 @@ class Conducting:
 
     def _ask_to_start(self, specs: Sequence[JobSpec]) -> bool:
         backend = self._backend_named(specs[0].backend)
+        if self._is_waiting(f"{backend.name}: submit"):
+            return False
         try:
             answers = backend.submit([Rendered(s, tuple(backend.render(s))) for s in specs])
         except Exception as error:  # noqa: BLE001 - an engine's failure must not end the others' jobs
             self._trouble(f"{backend.name}: submit", error)
             return False
-        self._failures.pop(f"{backend.name}: submit", None)
+        self._fine(f"{backend.name}: submit")
         return self._write([e for s in specs for e in self._answered(s, answers.get(s.token))])
 
     def _answered(self, spec: JobSpec, answer: Handle | Exception | None) -> list[Event]:
@@ -212,12 +216,14 @@ class Conducting:
         for name, jobs in self._by_backend(self._unconfirmed).items():
             backend = self._backend_named(name)
             specs = [self._next_spec(job) for job in jobs]
+            if self._is_waiting(f"{name}: find"):
+                continue
             try:
                 found = backend.find(specs)
             except Exception as error:  # noqa: BLE001 - an engine's failure: ask again later
                 self._trouble(f"{name}: find", error)
                 continue
-            self._failures.pop(f"{name}: find", None)
+            self._fine(f"{name}: find")
             known = [s for s in specs if s.token in found]
             self._write([events.job_submitted(s.job, s.attempt, found[s.token]) for s in known])
             unknown = [s for s in specs if s.token not in found]
@@ -269,13 +275,15 @@ class Conducting:
     def _look(self) -> None:
         for name, jobs in self._by_backend(self._running).items():
             handles = {self._handle(job): job for job in jobs}
+            if self._is_waiting(f"{name}: poll"):
+                continue
             try:
                 seen = self._backend_named(name).poll(list(handles))
             except Exception as error:  # noqa: BLE001 - an engine's failure says nothing about jobs
                 self._trouble(f"{name}: poll", error)
                 seen = self._cannot_tell(name, handles, error)
             else:
-                self._failures.pop(f"{name}: poll", None)
+                self._fine(f"{name}: poll")
             self._write(
                 [e for h, job in handles.items() if h in seen for e in self._observed(job, seen[h])]
             )
@@ -283,7 +291,7 @@ class Conducting:
     def _cannot_tell(
         self, name: str, handles: Iterable[Handle], error: Exception
     ) -> Mapping[Handle, Observation]:
-        if self._failures[f"{name}: poll"] < _PATIENCE:
+        if self._failures.get(f"{name}: poll", 0) < _PATIENCE:
             return {}
         return {handle: Observation(State.UNKNOWN, message=str(error)) for handle in handles}
 
@@ -316,16 +324,13 @@ class Conducting:
 
     def _wait(self) -> None:
         going = self._by_backend(self._running)
-        slowest = max(self._failures.values(), default=0)
-        if slowest:
-            time.sleep(min(_SHORTEST * 2**slowest, _SLOWEST_RETRY))
-            return
         for name, jobs in going.items():
             try:
                 self._backend_named(name).wait(self._handles(jobs), self._pause / len(going))
             except Exception as error:  # noqa: BLE001 - an engine's failure: look again later
                 self._trouble(f"{name}: wait", error)
-        if not going:
+        if not going or self._failures:
+            # An engine that fails does not wait either.
             time.sleep(self._pause)
         self._pause = min(self._pause * 1.5, _LONGEST)
 
@@ -360,13 +365,25 @@ class Conducting:
         return found
 
     def _trouble(self, where: str, error: Exception) -> None:
-        self._failures[where] += 1
-        if self._failures[where] == 1:
+        """Leave something that failed alone for a while, each time for longer."""
+        count = self._failures.get(where, 0) + 1
+        self._failures[where] = count
+        self._not_before[where] = time.monotonic() + min(_SHORTEST * 2**count, _SLOWEST_RETRY)
+        if count == 1:
             self._log(f"{where}: {type(error).__name__}: {error}")
+
+    def _is_waiting(self, where: str) -> bool:
+        return where in self._failures and time.monotonic() < self._not_before[where]
+
+    def _fine(self, where: str) -> None:
+        if self._failures.pop(where, 0):
+            self._log(f"{where}: works again")
 
 
 def _is_news(seen: Observation, known: JobStatus) -> bool:
     if known.state.terminal or seen.state in {State.CREATED, State.SUBMITTED}:
+        return False
+    if seen.state is known.state is State.UNKNOWN:
         return False
     return seen != dataclasses.replace(
         known.observation,

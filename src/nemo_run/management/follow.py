@@ -52,6 +52,7 @@ class Following:
         self._offset = 0
         self._reader = LogReader(record, tail, Ranks("all")) if tail else None
         self._several = self._is_several(tail)
+        self._groups = {job["id"] for job in record.jobs if job.get("group")}
         self._pause = _SHORTEST
         self._looked = time.monotonic()
 
@@ -98,7 +99,7 @@ class Following:
     def _prefix(self, piece: Piece) -> str:
         if not self._several:
             return ""
-        member = "" if piece.member == piece.job else f"/{piece.member}"
+        member = f"/{piece.member}" if piece.job in self._groups else ""
         return f"[{piece.job}{member} {piece.rank}]"
 
     def _is_several(self, tail: Sequence[str]) -> bool:

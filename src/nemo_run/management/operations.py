@@ -182,11 +182,14 @@ def cancel(record: Record, job: str | None = None, *, by: str = "") -> None:
     if all(one.state.terminal for one in concerned):
         return
     record.journal.append([events.job_cancel_requested(job, by or _whoami())])
+    if taken(record):
+        # The conductor is at work; it reads the request.
+        return
     try:
         with charge(record):
             Conducting(record, get_backend).settle_cancels(_CANCEL_SECONDS)
     except TimeoutError:
-        # The conductor is at work; it reads the request.
+        # One has begun its work this moment.
         return
 
 
