@@ -1,5 +1,7 @@
 """Arguments of a configuration: reading, setting, deleting, by name and by position."""
 
+# ruff: noqa: UP045, PYI024  (old spellings are what is tested)
+
 from __future__ import annotations
 
 import functools
@@ -166,7 +168,8 @@ def test_a_parameter_wins_over_an_operation_of_the_same_name():
     del cfg.diff
     assert build(cfg) == (7, 9, None, "b", False)
     copied = run.Config.clone(cfg)
-    assert copied == cfg and copied is not cfg
+    assert copied == cfg
+    assert copied is not cfg
     assert not run.Config.diff(copied, cfg)
     run.Config.broadcast(copied, visualize=True)
     assert copied.visualize is True

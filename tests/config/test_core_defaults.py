@@ -1,5 +1,7 @@
 """Defaults that can be changed in place, dataclass instances, and arguments filled when omitted."""
 
+# ruff: noqa: UP045  (old spellings are what is tested)
+
 from __future__ import annotations
 
 import dataclasses
@@ -147,7 +149,8 @@ def test_dataclass_instances_become_configurations_at_any_depth():
     assert first == run.Config(Optim, 1)
     assert second.lr == 2
     assert third["k"][0].lr == 3
-    assert isinstance(pair, Pair) and pair.left.lr == 4
+    assert isinstance(pair, Pair)
+    assert pair.left.lr == 4
     third["k"][0].lr = 33
     assert build(cfg)[0] == [Optim(1), (Optim(2), {"k": [Optim(33)]}), Pair(Optim(4), 5)]
     assert value[1][1]["k"][0] == Optim(3), "the user's own objects stay as they were"

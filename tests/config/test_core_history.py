@@ -22,9 +22,9 @@ def target(a, b=2, c=None):
     return a, b, c
 
 
-def here() -> int:
-    """The caller's line number."""
-    return sys._getframe(1).f_lineno
+def line_above() -> int:
+    """The number of the line above the caller's."""
+    return sys._getframe(1).f_lineno - 1
 
 
 def last(cfg, name):
@@ -33,9 +33,9 @@ def last(cfg, name):
 
 def test_every_set_value_knows_its_line():
     cfg = run.Config(target, 1, b=3)
-    made = here()  # noqa: E702
+    made = line_above()
     cfg.b = 4
-    changed = here()  # noqa: E702
+    changed = line_above()
     for name in ("__fn_or_cls__", "a"):
         assert (last(cfg, name).file, last(cfg, name).line) == (__file__, made)
     first, second = cfg.__argument_history__["b"]
@@ -49,13 +49,13 @@ def test_every_set_value_knows_its_line():
 def test_what_was_set_by_operations_points_at_the_users_line():
     cfg = run.Config(target, Optim(3))
     cfg.broadcast(lr=5)
-    line = here()  # noqa: E702
+    line = line_above()
     assert (last(cfg.a, "lr").file, last(cfg.a, "lr").line) == (__file__, line)
     run.config.set_value(cfg, "a.lr", 6)
-    line = here()  # noqa: E702
+    line = line_above()
     assert last(cfg.a, "lr").line == line
     cfg[1] = 8
-    line = here()  # noqa: E702
+    line = line_above()
     assert last(cfg, "b").line == line
 
 
@@ -117,7 +117,7 @@ def test_history_keeps_no_object_alive_and_can_always_be_written():
 
 def test_the_tree_shows_history_on_demand():
     cfg = run.Config(target, Optim(3), c="x")
-    line = here()  # noqa: E702
+    line = line_above()
     assert "test_core_history" not in tree(cfg)
     shown = tree(cfg, history=True, width=300)
     assert f"├─ a = Config[Optim]  ({__file__}:{line})" in shown

@@ -1,5 +1,7 @@
 """The home folder, references, types and plain dicts."""
 
+# ruff: noqa: UP007, UP045  (old spellings are what is tested)
+
 from __future__ import annotations
 
 import functools
@@ -216,7 +218,7 @@ def test_objects_from_plain_dicts():
     )
     assert config.from_dict({}, Optional[Whole]) == Whole()
     assert config.from_dict(None, Whole) is None
-    with pytest.raises(CheckError, match="has no field 'iner'. Did you mean 'inner'"):
+    with pytest.raises(CheckError, match=r"has no field 'iner'\. Did you mean 'inner'"):
         config.from_dict({"iner": 1}, Whole)
     with pytest.raises(CheckError, match="could be any of Inner, Whole"):
         config.from_dict({}, Union[Inner, Whole])

@@ -140,7 +140,7 @@ def test_an_inline_program_keeps_its_own_first_line():
 
 def test_the_jobs_folder_is_replaced_where_it_begins_a_path_only():
     script = run.Script(
-        inline="cd /nemo_run/code; ls /data/nemo_run /nemo_runs '/nemo_run' --x=/nemo_run ./nemo_run"
+        inline="cd /nemo_run/code; ls /data/nemo_run /nemo_runs '/nemo_run' --x=/nemo_run ./nemo_run"  # noqa: E501
     )
     assert (
         "cd /lustre/$j/code; ls /data/nemo_run /nemo_runs '/lustre/$j' --x=/lustre/$j ./nemo_run"
