@@ -23,6 +23,11 @@ NAMES = [
     for name, home in names.items()
     if name != "*"
 ]
+CONFIG_NAMES = """
+    RECURSIVE_TYPES RUNDIR_NAME RUNDIR_SPECIAL_NAME SCRIPTS_DIR USE_WITH_RAY_CLUSTER_KEY Config
+    ConfigurableMixin OptionalDefaultConfig OptionalDefaultPartial Partial Script from_dict
+    get_nemorun_home get_type_namespace get_underlying_types set_nemorun_home set_value
+"""
 ABSENT = [path for table in (LATER, NEVER) for paths in table.values() for path in paths]
 
 
@@ -95,6 +100,35 @@ def test_lines_of_programs(line, expression, same_as):
     names: dict = {}
     exec(line, names)
     assert eval(expression, names) is getattr(run, same_as)
+
+
+def test_every_public_name_of_the_package_loads():
+    names: dict = {}
+    exec("from nemo_run import *", names)
+    assert set(run.__all__) <= names.keys()
+    assert names["run"] is run.run
+    assert run.__version__ == importlib.import_module("nemo_run.package_info").__version__
+    assert run.__package_name__ == "nemo_run"
+
+
+@pytest.mark.parametrize("name", CONFIG_NAMES.split())
+def test_each_name_of_the_config_module_loads(name):
+    assert getattr(importlib.import_module("nemo_run.config"), name) is getattr(run.config, name)
+    assert name in dir(run.config)
+
+
+def test_constants_have_the_values_that_programs_write_out():
+    assert run.config.RUNDIR_NAME == "nemo_run"
+    assert run.config.RUNDIR_SPECIAL_NAME == "/$nemo_run"
+    assert run.config.SCRIPTS_DIR == "scripts"
+    assert run.config.USE_WITH_RAY_CLUSTER_KEY == "use_with_ray_cluster"
+
+
+def test_launchers_are_found_by_their_short_names():
+    from nemo_run.core.execution.launcher import LAUNCHER_MAP
+
+    assert LAUNCHER_MAP["torchrun"] is run.Torchrun
+    assert LAUNCHER_MAP["ft"] is run.FaultTolerance
 
 
 def test_serializers_have_one_class_under_both_paths():

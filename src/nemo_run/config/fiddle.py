@@ -36,6 +36,7 @@ class _Fiddle(NamedTuple):
     history: ModuleType
     partial: ModuleType
     tag_type: ModuleType
+    tagging: ModuleType
 
 
 _PARTS = _Fiddle._fields[1:]
@@ -116,8 +117,11 @@ def tag(node: Node[Any]) -> None:
         return
     for key, value in list(node.__arguments__.items()):
         take_tagged(node, key, value)
-    for name, tags in _fiddle.tag_type.find_tags_from_annotations(node.__fn_or_cls__).items():
-        _add_tags(node, name, tags)
+    # Reading annotations takes longer than making a node, and few programs define tags.
+    if _fiddle.tagging.Tag.__subclasses__():
+        found = _fiddle.tag_type.find_tags_from_annotations(node.__fn_or_cls__)
+        for name, tags in found.items():
+            _add_tags(node, name, tags)
 
 
 def take_tagged(node: Node[Any], key: str | int, value: Any) -> bool:
