@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MENDED = re.compile(r"-[0-9a-f]{8}$")
 _SHOWN = 10
+_LONGEST = 255
 
 
 def find(text: str, base_dir: str | Path | None = None) -> Record:
@@ -100,7 +101,7 @@ def hidden_folders() -> Iterator[Path]:
 
 def folders_named(experiment_id: str, bases: Iterable[Path]) -> Iterator[Path]:
     """Yield the folders of experiments with this id; there is one, unless somebody copied it."""
-    if not experiment_id or experiment_id.startswith(".") or os.sep in experiment_id:
+    if not _is_entry(experiment_id):
         return
     for base in bases:
         folder = ids.folder_of(experiment_id)
@@ -120,10 +121,16 @@ def _bases(base_dir: str | Path | None) -> list[Path]:
 
 
 def _as_folder(text: str) -> Path | None:
-    if os.sep not in text:
-        return None
-    path = Path(text).expanduser()
-    return path if (path / layout.META).is_file() else None
+    path = os.path.expanduser(text)  # noqa: PTH111 - Path raises for an unknown ~user
+    there = os.sep in text and os.path.isfile(os.path.join(path, layout.META))  # noqa: PTH113, PTH118
+    return Path(path) if there else None
+
+
+def _is_entry(name: str) -> bool:
+    """Whether a folder of ours may have this name; asking the system for others may fail."""
+    if not name or name.startswith(".") or os.sep in name or "\0" in name:
+        return False
+    return len(name.encode("utf-8", "surrogatepass")) <= _LONGEST
 
 
 def _only(text: str, paths: list[Path]) -> Record:

@@ -52,6 +52,7 @@ class Draft:
         self._base = base
         self._folders: set[Path] = set()
         self._files: set[Path] = set()
+        self._published = False
 
     def __enter__(self) -> Self:
         return self
@@ -111,7 +112,9 @@ class Draft:
 
     def discard(self) -> None:
         """Remove what was written, unless it was published."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        # Once renamed away, a folder of that name is somebody else's.
+        if not self._published:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _relative(self, path: Path) -> Path:
         return path.relative_to(self.path) if path.is_absolute() else path
@@ -144,6 +147,7 @@ class Draft:
             if self.path.exists():
                 raise _exists(self.id, self.path) from error
             raise explained("make the experiment", self.path, error) from error
+        self._published = True
         atomic.sync_folder(self.path.parent)
 
 
@@ -185,7 +189,7 @@ def draft(
             if not (titled / experiment_id).exists():
                 return Draft(base, title, experiment_id, folder)
             folder.rmdir()
-        experiment_id = ids.following(experiment_id)
+        experiment_id = ids.another(experiment_id)
     _make(folder)
     return Draft(base, title, experiment_id, folder)
 

@@ -71,15 +71,17 @@ def packages(folders: Iterable[str]) -> dict[str, str]:
             stem, dot, kind = entry.rpartition(".")
             name, dash, version = stem.partition("-")
             if dot and dash and kind in {"dist-info", "egg-info"}:
-                found.setdefault(name.replace("_", "-").lower(), version)
+                # An egg's version is followed by that of Python: old-0.1-py3.11.egg-info.
+                found.setdefault(name.replace("_", "-").lower(), version.partition("-")[0])
     return dict(sorted(found.items()))
 
 
-def git_state(folder: str) -> dict[str, Any] | None:
+def git_state(folder: str, seconds: float = _GIT_SECONDS) -> dict[str, Any] | None:
     """Return ``commit``, ``branch`` and ``dirty`` of the repository around a folder.
 
     Args:
         folder: Any folder in it.
+        seconds: How long git may take.
 
     Returns:
         None outside of a repository, without git, and when git takes too long. ``dirty`` counts
@@ -87,13 +89,15 @@ def git_state(folder: str) -> dict[str, Any] | None:
     """
     import subprocess
 
+    if not folder:
+        return None
     command = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     try:
         done = subprocess.run(
             command,
             cwd=folder,
             capture_output=True,
-            timeout=_GIT_SECONDS,
+            timeout=seconds,
             check=False,
             stdin=subprocess.DEVNULL,
             # Without it `status` writes the user's index.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -32,12 +33,16 @@ def new_id(title: str, clock: Callable[[], int] = time.time_ns) -> str:
     return f"{names.folder(title, 'experiment title')}_{now:019d}"
 
 
-def following(experiment_id: str) -> str:
-    """Return the id one nanosecond later than an id made by :func:`new_id`."""
+def another(experiment_id: str) -> str:
+    """Return an id like one that :func:`new_id` made and that turned out to be taken.
+
+    It is up to a millisecond later, by chance, so that processes whose clocks stand at the same
+    time do not try the same ones in turn.
+    """
     match = _OURS.match(experiment_id)
     if match is None:
         raise ValueError(f"{experiment_id!r} was not made here")
-    return f"{match['title']}_{int(match['time']) + 1:019d}"
+    return f"{match['title']}_{int(match['time']) + 1 + secrets.randbelow(1_000_000):019d}"
 
 
 def time_of(experiment_id: str) -> int | None:
