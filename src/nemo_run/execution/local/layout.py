@@ -103,6 +103,11 @@ def ranks_here(spec: JobSpec, member: Member) -> range:
     return range(nodes.start * per_node, nodes.stop * per_node)
 
 
+def exit_name(process: Process) -> str:
+    """Return the name of the file that says how one process of several ended."""
+    return f"{EXIT}.{process.rank}"
+
+
 def exit_record(spec: JobSpec, process: Process) -> str:
     """Return the file that says how one process of several ended."""
-    return f"{member_folder(spec, process.member)}/{EXIT}.{process.rank}"
+    return f"{member_folder(spec, process.member)}/{exit_name(process)}"

@@ -236,8 +236,19 @@ def _meeting(index: int, member: Member) -> str:
 
 def _single(spec: JobSpec, process: Process) -> str:
     call = f"member_0 {process.rank} {process.local_rank} {process.node_rank}"
-    log = layout.log_file(spec, process.member, process.first_rank)
-    return _ONE.replace("{call}", call).replace("{log}", quote(log))
+    return _ONE.replace("{call}", call).replace("{log}", _log(spec, process))
+
+
+def _log(spec: JobSpec, process: Process) -> str:
+    name = f"rank-{process.first_rank}.log"
+    inside = f"{process.member.name}/{name}" if layout.is_group(spec) else name
+    return f'"$logs"/{quote(inside)}'
+
+
+def _record(spec: JobSpec, process: Process) -> str:
+    name = layout.exit_name(process)
+    inside = f"{process.member.name}/{name}" if layout.is_group(spec) else name
+    return f'"$attempt"/{quote(inside)}'
 
 
 def _several(spec: JobSpec, processes: list[Process]) -> str:
@@ -253,20 +264,16 @@ def _several(spec: JobSpec, processes: list[Process]) -> str:
         .replace("{sidecars}", sidecars)
     )
     # POSIX 2.9.3.1 on asynchronous lists.
-    why = "# A pipeline, because what starts with & would ignore SIGINT."
+    why = (
+        "# A pipeline, because what starts with & would ignore SIGINT. Each says how it ended on 3."
+    )
     return f"{run}\n{why}\n{{\n{lines}\n{decide}"
 
 
 def _run_line(spec: JobSpec, process: Process, *, is_main: bool) -> str:
-    log = layout.log_file(spec, process.member, process.first_rank)
-    arguments = [
-        f"member_{process.index}",
-        str(process.rank),
-        str(process.local_rank),
-        str(process.node_rank),
-        layout.exit_record(spec, process),
-        log,
-        "main" if is_main else "sidecar",
-        process.title,
-    ]
-    return f'run {words(arguments)} "$@"'
+    who = [f"member_{process.index}", process.rank, process.local_rank, process.node_rank]
+    role = "main" if is_main else "sidecar"
+    return (
+        f"run {words(map(str, who))} {_record(spec, process)} {_log(spec, process)} "
+        f'{role} {quote(process.title)} "$@"'
+    )
