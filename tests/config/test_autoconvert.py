@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import enum
 import functools
 import inspect
@@ -19,7 +19,6 @@ import pytest
 import nemo_run as run
 from nemo_run.config import build
 from nemo_run.config.autoconvert import AutoConfigProtocol, default_autoconfig_buildable
-from nemo_run.exceptions import AutoconvertError
 
 
 @dataclass
@@ -239,10 +238,10 @@ def test_plain_values_are_evaluated() -> None:
             scale=round(2.5 * n, 1),
             extra={
                 "path": Path("a") / "b",
-                "time": datetime.timedelta(days=1),
+                "time": dt.timedelta(days=1),
                 "color": Color("red"),
                 "names": names,
-                "dict": dict(a=1, layer=Layer(1)),
+                "dict": dict(a=1, layer=Layer(1)),  # noqa: C408
                 "here": Path.cwd().is_absolute(),
                 "mapped": list(map(Layer, range(2))),
                 "picked": sorted(["aa", "b"], key=len),
@@ -254,7 +253,7 @@ def test_plain_values_are_evaluated() -> None:
     assert made.scale == 5.0
     assert made.extra == {
         "path": Path("a/b"),
-        "time": datetime.timedelta(days=1),
+        "time": dt.timedelta(days=1),
         "color": Color.RED,
         "names": ["a-2", "b", "c"],
         "dict": {"a": 1, "layer": run.Config(Layer, 1)},

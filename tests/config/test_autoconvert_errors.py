@@ -1,5 +1,7 @@
 """What cannot be converted is an error that shows the line and the way out."""
 
+# ruff: noqa: RET503, UP031, UP032 - such code is what is tested
+
 from __future__ import annotations
 
 import inspect

@@ -1,0 +1,185 @@
+"""A task is checked before anything runs: its arguments, and their values.
+
+Unknown and missing arguments, and values that cannot be what their annotations say
+(:mod:`nemo_run.config.annotations`), anywhere in the graph, are reported in one error.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.exceptions import ArgumentError, CheckError, nearest
+
+from .annotations import display, mismatches
+from .hints import hints_of
+from .node import Config, Partial, is_node, target_name
+from .traverse import join, nodes, step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_P = inspect.Parameter
+_SHORT = 80
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        path: Where: ``model.layers[0].width``; empty for the task itself.
+        text: A sentence.
+        about_value: Whether a value does not fit, rather than an argument being unknown or
+            missing.
+    """
+
+    path: str
+    text: str
+    about_value: bool = False
+
+
+def check_task(task: Any) -> None:
+    """Raise unless ``task`` can be called with the arguments that it has.
+
+    Args:
+        task: A ``Config``, a ``Partial``, or anything else; in what holds no configuration there
+            is nothing to check.
+
+    Raises:
+        ArgumentError: Arguments are unknown or missing.
+        CheckError: Values do not fit their annotations. Either error lists every problem, each
+            with its path, the value, what was expected, and where it was set.
+    """
+    found = list(problems(task))
+    if not found:
+        return
+    kind = CheckError if any(problem.about_value for problem in found) else ArgumentError
+    name = target_name(task) if is_node(task) else type(task).__name__
+    if len(found) == 1:
+        raise kind(f"{name}: {found[0].text}")
+    lines = "".join(f"\n  {problem.text}" for problem in found)
+    raise kind(f"{name} has {len(found)} problems:{lines}")
+
+
+def problems(task: Any) -> Iterator[Problem]:
+    """Yield what is wrong with a graph, in the order of its paths."""
+    for path, node in nodes(task):
+        yield from _unknown(path, node)
+        # A Partial inside the graph gets the rest from whoever calls it; the task is called
+        # with nothing.
+        if path == "" or not _is_partial(node):
+            yield from _missing(path, node)
+        yield from _unfit(path, node)
+
+
+def _is_partial(node: Any) -> bool:
+    return isinstance(node, Partial) or (
+        not isinstance(node, Config) and "Partial" in str(type(node))
+    )
+
+
+def _unknown(path: str, node: Any) -> Iterator[Problem]:
+    info = node.__signature_info__
+    count = len([p for p in info.parameters.values() if p.kind in _BY_POSITION])
+    for key in node.__arguments__:
+        if isinstance(key, str):
+            if key in info.keys or _accepts_any_name(info):
+                continue
+            names = ", ".join(info.keys) or "none"
+            about = f"has no parameter {key!r}.{nearest(key, info.keys)} Its parameters: {names}"
+        elif key < count or _variadic(info, _P.VAR_POSITIONAL):
+            continue
+        else:
+            about = f"takes {count} positional arguments, and number {key + 1} was given"
+        here = join(path, step(key))
+        yield Problem(here, f"{here}: {target_name(node)} {about}{_set_at(node, key)}.")
+
+
+_BY_POSITION = (_P.POSITIONAL_ONLY, _P.POSITIONAL_OR_KEYWORD)
+
+
+def _accepts_any_name(info: Any) -> bool:
+    return _variadic(info, _P.VAR_KEYWORD) is not None
+
+
+def _variadic(info: Any, kind: Any) -> inspect.Parameter | None:
+    return next((p for p in info.parameters.values() if p.kind is kind), None)
+
+
+def _missing(path: str, node: Any) -> Iterator[Problem]:
+    info, given = node.__signature_info__, node.__arguments__
+    for index, parameter in enumerate(info.parameters.values()):
+        if parameter.kind in (_P.VAR_POSITIONAL, _P.VAR_KEYWORD):
+            continue
+        is_given = parameter.name in given or (parameter.kind in _BY_POSITION and index in given)
+        if is_given or parameter.default is not _P.empty:
+            continue
+        here = join(path, step(parameter.name))
+        yield Problem(here, f"{here}: {target_name(node)} needs {parameter.name!r}.")
+
+
+def _unfit(path: str, node: Any) -> Iterator[Problem]:
+    if not node.__arguments__:
+        return
+    info = node.__signature_info__
+    hints = hints_of(node.__fn_or_cls__)
+    for key, value in node.__arguments__.items():
+        parameter = _parameter(info, key)
+        if parameter is None or parameter.name not in hints:
+            continue
+        if value is parameter.default or (value is None and parameter.default is None):
+            continue
+        here = join(path, step(key))
+        for found in mismatches(value, _of_one(hints[parameter.name], parameter, key)):
+            place = here + found.path
+            yield Problem(
+                place,
+                f"{place}: {_shown(found.value)} is given, {found.expected} is expected"
+                f"{_set_at(node, key)}.",
+                about_value=True,
+            )
+
+
+def _parameter(info: Any, key: str | int) -> inspect.Parameter | None:
+    if isinstance(key, str):
+        found = info.parameters.get(key)
+        own = found is not None and found.kind not in (_P.VAR_POSITIONAL, _P.VAR_KEYWORD)
+        return found if own else _variadic(info, _P.VAR_KEYWORD)
+    by_position = [p for p in info.parameters.values() if p.kind in _BY_POSITION]
+    return by_position[key] if key < len(by_position) else _variadic(info, _P.VAR_POSITIONAL)
+
+
+def _of_one(hint: Any, parameter: inspect.Parameter, key: str | int) -> Any:
+    """Return what the annotation of ``**options`` or ``*items`` says of one of them."""
+    import typing
+
+    if parameter.kind not in (_P.VAR_POSITIONAL, _P.VAR_KEYWORD):
+        return hint
+    if getattr(typing.get_origin(hint), "_name", None) != "Unpack":
+        return Any if isinstance(hint, typing.ParamSpec) or "ParamSpec" in str(type(hint)) else hint
+    from .hints import hints_of_class
+
+    (inside,) = typing.get_args(hint)
+    return hints_of_class(inside).get(str(key), Any) if isinstance(inside, type) else Any
+
+
+def _set_at(node: Any, key: str | int) -> str:
+    entries = node.__argument_history__.get(key) or []
+    where = getattr(entries[-1], "where", None) if entries else None
+    return f" (set at {where()})" if where else ""
+
+
+def _shown(value: Any) -> str:
+    if is_node(value):
+        return f"{type(value).__name__}({target_name(value)})"
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a broken __repr__ must not hide the problem
+        text = f"a {type(value).__qualname__}"
+    text = " ".join(text.split())
+    return text if len(text) <= _SHORT else f"{text[: _SHORT - 3]}..."
+
+
+__all__ = ["Problem", "check_task", "display", "problems"]
