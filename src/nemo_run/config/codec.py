@@ -190,7 +190,8 @@ class GraphWriter(worker.Writer):
 
     def _entry(self, entry: Any) -> list[Any]:
         value = summary(entry.new_value)
-        kind = entry.kind if isinstance(entry.kind, str) else "python"
+        # Plain: beside fiddle it is a subclass of str, and fiddle's own entries have an enum.
+        kind = str(entry.kind) if isinstance(entry.kind, str) else "python"
         line: list[Any] = [entry.param_name, kind, _history_value(value)]
         place = entry.location
         if place is not None and place.line_number:
