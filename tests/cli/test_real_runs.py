@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from nemo_run.execution.observation import State
 from nemo_run.management import store
 from nemo_run.management.operations import status

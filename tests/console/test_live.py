@@ -106,6 +106,7 @@ PROGRAM = textwrap.dedent(
         import os, signal
         os.kill(os.getpid(), signal.SIGKILL)
     display.close()
+    display.close()
     print("after")
     """
 )

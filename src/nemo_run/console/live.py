@@ -110,9 +110,9 @@ class LiveDisplay:
         self._draw()
 
     def close(self) -> None:
-        """Draw the jobs as they are now, and leave them there."""
-        if self._status is not None:
-            self._draw()
+        """Draw the jobs as they are now, and leave them there; a second time does nothing."""
+        self._draw()
+        self._status = None
         self._drawn = []
 
     def _draw(self) -> None:
