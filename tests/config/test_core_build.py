@@ -5,14 +5,22 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
-from collections import namedtuple
+from collections import OrderedDict, defaultdict, namedtuple
+from dataclasses import dataclass
 
 import pytest
 
 import nemo_run as run
 from nemo_run.config import build
 from nemo_run.exceptions import ConfigError
+
+
+@dataclass
+class Optim:
+    lr: float = 0.1
+
 
 Point = namedtuple("Point", "x y")
 
@@ -78,6 +86,25 @@ def test_everything_but_nodes_and_containers_is_left_alone():
     assert built[0].x.width == 1
     assert built[1] is built[0].y is marker
     assert build(3) == 3
+
+
+def test_every_container_that_holds_nodes_is_gone_through():
+    status = os.stat(".")
+    table = defaultdict(list, k=[run.Config(Layer, 1)])
+    ordered = OrderedDict(b=run.Config(Layer, 2), a=Optim(3))
+    cfg = run.Config(Model, {"t": table, "o": ordered, "n": Point(Optim(4), 5)}, name=status)
+    assert cfg.layers["o"]["a"] == run.Config(Optim, 3)
+    for one in (cfg, cfg.clone()):
+        assert one == cfg
+        built = build(one).layers
+        assert built["t"]["k"][0].width == 1
+        assert built["t"]["new"] == []
+        assert list(built["o"]) == ["b", "a"]
+        assert built["o"]["a"] == Optim(3)
+        assert built["n"] == Point(Optim(4), 5)
+        assert build(one).name is status
+    cfg.broadcast(width=7)
+    assert table["k"][0].width == ordered["b"].width == 7
 
 
 def test_an_error_names_the_dotted_path_and_where_it_was_configured():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from nemo_run.exceptions import ConfigError
 
-from .defaults import ATOMS
+from .defaults import ATOMS, DICTS, is_record
 from .node import is_node, target_name
 from .reference import Deferred
 from .traverse import children, join, step
@@ -71,11 +71,11 @@ class _Building:
         result = value
         if is_node(value):
             result = self._node(value, path)
-        elif kind is dict:
-            result = {}
+        elif kind in DICTS:
+            result = value.copy()
             for key, item in value.items():
                 result[key] = self.build(item, f"{path}[{key!r}]")
-        elif kind is list or isinstance(value, tuple):
+        elif kind is list or kind is tuple or is_record(value):
             result = self._sequence(value, path)
         elif kind is set:
             result = set(value)
@@ -88,7 +88,7 @@ class _Building:
         items = []
         for part, item in children(value):
             items.append(self.build(item, join(path, part)))
-        return type(value)._make(items) if hasattr(value, "_make") else type(value)(items)
+        return type(value)._make(items) if is_record(value) else type(value)(items)
 
     def _node(self, node: Any, path: str) -> Any:
         if id(node) in self.open:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .defaults import ATOMS, MISSING, default_of
+from .defaults import ATOMS, DICTS, MISSING, default_of, is_record
 from .node import is_node, target_of
 from .reference import Deferred, Reference
 
@@ -40,10 +40,10 @@ class _Comparison:
         if is_node(left) or is_node(right):
             return self._same_nodes(left, right)
         if kind is type(right):
-            if kind in (list, tuple) or (isinstance(left, tuple) and hasattr(kind, "_fields")):
+            if kind in (list, tuple) or is_record(left):
                 self.waiting.extend(zip(left, right, strict=False))
                 return len(left) == len(right)
-            if kind is dict:
+            if kind in DICTS:
                 if left.keys() != right.keys():
                     return False
                 self.waiting.extend((value, right[key]) for key, value in left.items())

@@ -7,9 +7,11 @@ moment, so that ``cfg.tags.append("x")`` does what it says and touches nobody el
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import sys
 import typing
+from collections import OrderedDict, defaultdict
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,8 @@ MISSING: Any = dataclasses.MISSING
 ATOMS: frozenset[type] = frozenset(
     {type(None), bool, int, float, complex, str, bytes, type(...), type, range, slice}
 )
+# The dicts whose values are part of the graph; other subclasses are values of their own.
+DICTS = (dict, OrderedDict, defaultdict)
 _OURS = (Reference, Deferred)
 
 
@@ -84,8 +88,10 @@ def _own_copy(default: Any) -> Any:
 def _copied(value: Any) -> Any:
     # Containers only: what else is inside belongs to whoever wrote the default.
     kind = type(value)
-    if kind is dict:
-        return {key: _copied(item) for key, item in value.items()}
+    if kind in DICTS:
+        own = copy.copy(value)
+        own.update({key: _copied(item) for key, item in value.items()})
+        return own
     if kind in (list, set, bytearray):
         return kind(map(_copied, value))
     if kind is tuple:
@@ -109,7 +115,8 @@ def converted(value: Any, memo: dict[int, Any] | None = None) -> Any:
     kind = type(value)
     if kind in ATOMS:
         return value
-    if kind in (list, tuple, dict) or hasattr(kind, "__dataclass_fields__") or _is_record(value):
+    inside = kind in (list, tuple, *DICTS) or is_record(value)
+    if inside or hasattr(kind, "__dataclass_fields__"):
         return _converted(value, {} if memo is None else memo)
     return value
 
@@ -126,12 +133,13 @@ def _converted(value: Any, memo: dict[int, Any]) -> Any:
         items = [_converted(item, memo) for item in value]
         if any(new is not old for new, old in zip(items, value, strict=True)):
             result = kind(items)
-    elif kind is dict:
+    elif kind in DICTS:
         memo[id(value)] = (value, value)
         new = {key: _converted(item, memo) for key, item in value.items()}
         if any(new[key] is not item for key, item in value.items()):
-            result = new
-    elif _is_record(value):
+            result = copy.copy(value)
+            result.update(new)
+    elif is_record(value):
         items = [_converted(item, memo) for item in value]
         if any(new is not old for new, old in zip(items, value, strict=True)):
             result = kind._make(items)
@@ -144,7 +152,8 @@ def _converted(value: Any, memo: dict[int, Any]) -> Any:
     return result
 
 
-def _is_record(value: Any) -> bool:
+def is_record(value: Any) -> bool:
+    """Whether a value is a named tuple."""
     return isinstance(value, tuple) and hasattr(type(value), "_fields")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .compare import same, same_target, value_or_default
-from .defaults import MISSING, converted
+from .defaults import DICTS, MISSING, converted
 from .node import is_node, target_of
 from .outline import Row, holds_nodes, node_text, outline, value_text
 from .positions import ordered
@@ -202,7 +202,7 @@ def _identity(path: str | None) -> str:
 
 def _any_inside(old: Any, new: Any) -> bool:
     # Small plain containers read better as one change than as one a item.
-    return holds_nodes(old) or holds_nodes(new) or isinstance(new, dict)
+    return holds_nodes(old) or holds_nodes(new) or type(new) in DICTS
 
 
 def _pairs(old: Any, new: Any) -> list[tuple[str, Any, Any]] | None:
@@ -210,7 +210,7 @@ def _pairs(old: Any, new: Any) -> list[tuple[str, Any, Any]] | None:
     if type(old) is not type(new):
         return None
     before, now = children(old), children(new)
-    if isinstance(new, dict):
+    if type(new) in DICTS:
         a, b = dict(before), dict(now)
         return [(part, a.get(part, MISSING), b.get(part, MISSING)) for part in {**b, **a}]
     if not isinstance(new, (list, tuple)):

@@ -177,7 +177,18 @@ class Deferred:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"<not loaded yet: {self.document!r}>"
+        """Return what the value will be, as far as its document tells."""
+        parts = self.document if isinstance(self.document, dict) else {}
+        name = str(parts.get("class") or parts.get("name") or parts.get("$")).rpartition(":")[2]
+        fields = parts.get("fields") or {}
+        if "class" not in parts:
+            return name
+        if parts.get("$") == "enum":
+            return f"{name}.{parts.get('name')}"
+        if len(fields) != len(self.children):
+            return f"{name}(...)"
+        shown = zip(fields, self.children, strict=True)
+        return f"{name}({', '.join(f'{key}={value!r}' for key, value in shown)})"
 
 
 def resolved(value: Any) -> Any:

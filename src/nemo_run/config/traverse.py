@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .defaults import ATOMS
+from .defaults import ATOMS, DICTS, is_record
 from .node import is_node
 from .positions import ordered
 
@@ -21,11 +21,11 @@ def children(value: Any) -> list[tuple[str, Any]]:
     kind = type(value)
     if kind in ATOMS:
         return []
-    if kind is dict or isinstance(value, dict):
+    if kind in DICTS:
         return [(f"[{key!r}]", item) for key, item in value.items()]
-    if kind is list or isinstance(value, tuple):
-        if hasattr(kind, "_fields"):
-            return [(f".{name}", getattr(value, name)) for name in kind._fields]
+    if is_record(value):
+        return [(f".{name}", getattr(value, name)) for name in kind._fields]
+    if kind is list or kind is tuple:
         return [(f"[{index}]", item) for index, item in enumerate(value)]
     if is_node(value):
         return [(step(key), item) for key, item in value.__arguments__.items()]
@@ -96,11 +96,13 @@ def map_graph(function: Callable[[str, Any], Any], value: Any) -> Any:
                 result.__arguments__[key] = mapped(join(path, step(key)), child)
             return result
         kind = type(item)
-        if kind is dict:
-            result = {key: mapped(join(path, f"[{key!r}]"), child) for key, child in item.items()}
-        elif kind in (list, tuple) or (isinstance(item, tuple) and hasattr(kind, "_fields")):
+        if kind in DICTS:
+            result = item.copy()
+            for key, child in item.items():
+                result[key] = mapped(join(path, f"[{key!r}]"), child)
+        elif kind in (list, tuple) or is_record(item):
             parts = [mapped(join(path, part), child) for part, child in children(item)]
-            result = kind._make(parts) if hasattr(kind, "_fields") else kind(parts)
+            result = kind._make(parts) if is_record(item) else kind(parts)
         else:
             return function(path, item)
         memo[id(item)] = (item, result)
