@@ -69,7 +69,9 @@ class Engine:
             job["looks"] += 1
             path.write_text(json.dumps(job))
         state = State(job["state"])
-        return Observation(state, exit_code=int(state is not State.SUCCEEDED) if state.terminal else None)
+        return Observation(
+            state, exit_code=int(state is not State.SUCCEEDED) if state.terminal else None
+        )
 
     def cancel(self, handles: Collection[Handle]) -> None:
         for handle in handles:

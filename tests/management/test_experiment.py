@@ -211,7 +211,10 @@ def test_a_group_needs_one_executor_or_one_for_each_and_known_roles():
 def test_a_group_ends_with_its_main_member_when_told_so():
     experiment = quiet()
     experiment.add(
-        [run.Script(inline="exit 0", entrypoint="sh"), run.Script(inline="sleep 60", entrypoint="sh")],
+        [
+            run.Script(inline="exit 0", entrypoint="sh"),
+            run.Script(inline="sleep 60", entrypoint="sh"),
+        ],
         name="group",
         policy="main",
         roles=["main", "sidecar"],
@@ -294,9 +297,7 @@ def test_sequential_runs_one_job_after_the_other(tmp_path):
     order = tmp_path / "order"
     experiment = quiet()
     for name in "cab":
-        experiment.add(
-            run.Script(inline=f"echo {name} >> {order}", entrypoint="sh"), name=name
-        )
+        experiment.add(run.Script(inline=f"echo {name} >> {order}", entrypoint="sh"), name=name)
     experiment.run(sequential=True)
     assert order.read_text().split() == ["c", "a", "b"]
 
@@ -374,7 +375,9 @@ def test_a_failed_script_ends_the_launching_program_with_an_error(home):
         "    experiment.add(run.Script(inline='exit 3', entrypoint='sh'), name='a')\n"
         "    experiment.run()\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert "JobFailedError" in done.stderr
     assert "exit code 3" in done.stderr
@@ -393,7 +396,9 @@ def test_an_error_inside_with_is_the_only_traceback(home):
         "    experiment.add(run.Script(inline='true'), name='a')\n"
         "    1 / 0\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert done.stderr.count("Traceback") == 1
     assert done.stderr.rstrip().endswith("ZeroDivisionError: division by zero")
     assert not home.exists()
@@ -406,7 +411,9 @@ def test_quiet_means_not_a_byte_from_us(home):
         "    experiment.add(run.Script(inline='echo mine', entrypoint='sh'), name='a', tail_logs=True)\n"
         "    experiment.run()\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stderr == ""
     assert done.stdout == "mine\n"
 
@@ -420,7 +427,9 @@ def test_output_of_two_jobs_is_shown_live_and_named(home):
         " entrypoint='sh'), name=n)\n"
         "    experiment.run(tail_logs=True)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     lines = done.stdout.splitlines()
     assert sorted(lines) == sorted(f"[{n} 0] {n}{i}" for n in "ab" for i in (1, 2, 3))
     assert [line for line in lines if line.startswith("[a")] == [f"[a 0] a{i}" for i in (1, 2, 3)]
@@ -548,7 +557,9 @@ def test_cancel_ends_the_job_and_another_process_sees_it():
         f"for job in run.Experiment.from_id({experiment.id!r}).status(return_dict=True).values():\n"
         "    print(job['status'])\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["CANCELLED", "SKIPPED"]
     with pytest.raises(JobFailedError, match="CANCELLED"):
         experiment.results()["a"]

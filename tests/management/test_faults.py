@@ -134,7 +134,9 @@ def test_a_launcher_killed_at_any_time_leaves_a_whole_experiment_or_none(tmp_pat
             """
         )
     )
-    launcher = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    launcher = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     assert launcher.stdout.readline() == b"ready\n"
     time.sleep(delay)
     launcher.kill()

@@ -27,11 +27,12 @@ def leave(record: Record, cancel: Callable[[], object]) -> str:
     Returns:
         One sentence that says what was done.
     """
-    _say(
-        f"\nLeaving; experiment {record.id} goes on.\n{how_to_come_back(record)}\n"
-        f"Press Ctrl-C again within {WINDOW:g} seconds to cancel it."
-    )
     try:
+        # Inside, as the second one may come while this is being read.
+        _say(
+            f"\nLeaving; experiment {record.id} goes on.\n{how_to_come_back(record)}\n"
+            f"Press Ctrl-C again within {WINDOW:g} seconds to cancel it."
+        )
         time.sleep(WINDOW)
     except KeyboardInterrupt:
         if not _agreed(record):
