@@ -520,4 +520,64 @@ def test_the_worker_imports_nothing_that_the_task_does_not_need(job: Job) -> Non
     bare = [sys.executable, "-c", "import sys; print(*sys.modules)"]
     before = subprocess.run(bare, capture_output=True, text=True, check=True).stdout.split()
     assert job.task("__main__:train", kind=Partial).run() == 0
-    assert set(job.result) - {"__future__", "_json"} <= set(before)
+    added = set(job.result) - set(before) - set(sys.builtin_module_names)
+    assert added <= {"__future__", "_json"}
+
+
+def test_a_result_nested_too_deeply_is_noted_and_the_job_succeeds(job: Job) -> None:
+    job.script(
+        """
+        def train():
+            value = []
+            for _ in range(100_000): value = [value]
+            return value
+        """
+    )
+    assert job.task("__main__:train").run() == 0
+    assert job.json("result.json")["why"] == "it is nested too deeply"
+
+
+def test_a_value_whose_own_code_raises_is_noted(job: Job) -> None:
+    job.script(
+        """
+        class Evil:
+            def __getattr__(self, name): raise RuntimeError("do not look")
+            @property
+            def __class__(self): raise ValueError("nor here")
+        def train(): return {"x": Evil(), "y": 1}
+        """
+    )
+    assert job.task("__main__:train").run() == 0, job.err
+    assert job.result["y"] == 1
+
+
+def test_a_task_without_a_script_never_finds_the_workers_own_names(job: Job) -> None:
+    assert job.task("__main__:main").run() == 1
+    assert "module '__main__' has no attribute 'main'" in job.err
+
+
+def test_the_arguments_of_the_launch_are_there(job: Job) -> None:
+    job.script("import sys\ndef train(): return sys.argv", argv=["launch.py", "--fast"])
+    assert job.task("__main__:train").run() == 0
+    assert job.result == ["launch.py", "--fast"]
+
+
+@posix
+def test_a_crash_in_native_code_leaves_the_python_lines_in_the_log(job: Job) -> None:
+    job.script(
+        """
+        import os, signal
+        def train(): os.kill(os.getpid(), signal.SIGSEGV)
+        """
+    )
+    assert job.task("__main__:train").run() == -11
+    assert "Segmentation fault" in job.err
+    assert f'File "{job.original}", line 3 in train' in job.err
+
+
+def test_an_error_while_building_says_where_the_node_was_configured(job: Job) -> None:
+    job.script("def train(model): ...")
+    job.task("__main__:train", model=[Config(int, "x")])
+    assert job.run() == 1
+    assert "ValueError: invalid literal" in job.err
+    assert f"(while building builtins.int at model[0], configured at {__file__}:" in job.err

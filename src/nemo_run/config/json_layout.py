@@ -2,52 +2,53 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from json.encoder import encode_basestring, encode_basestring_ascii
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _WIDTH = 100
 _INDENT = 2
+_WORDS = {None: "null", True: "true", False: "false"}
 
 
 def layout(document: Any) -> str:
-    """Return JSON text, the same for the same document, that UTF-8 can hold."""
-    text = _Layout(ascii_only=False).text(document)
+    """Return JSON text, the same for the same document, that UTF-8 can hold.
+
+    Args:
+        document: Dicts, lists, text, finite numbers, booleans and None.
+    """
+    text = _text(document, 0, 0, encode_basestring)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         # Lone surrogates, as file names that are no UTF-8 have them.
-        text = _Layout(ascii_only=True).text(document)
+        text = _text(document, 0, 0, encode_basestring_ascii)
     return text + "\n"
 
 
-class _Layout:
-    def __init__(self, *, ascii_only: bool) -> None:
-        self.scalar = json.JSONEncoder(ensure_ascii=ascii_only, allow_nan=False).encode
-
-    def text(self, document: Any) -> str:
-        return self._text(document, 0, 0)
-
-    def _text(self, document: Any, depth: int, before: int) -> str:
-        """Return the text of a part at a depth, after ``before`` characters on its line."""
-        kind = type(document)
-        if kind is dict:
-            if not document:
-                return "{}"
-            keys = [self.scalar(key) + ": " for key in document]
-            parts = [
-                key + self._text(value, depth + 1, len(key))
-                for key, value in zip(keys, document.values(), strict=True)
-            ]
-            return _joined("{", parts, "}", depth, before)
-        if kind is list:
-            parts = [self._text(value, depth + 1, 0) for value in document]
-            return _joined("[", parts, "]", depth, before)
-        return self.scalar(document)
+def _text(document: Any, depth: int, before: int, quoted: Callable[[str], str]) -> str:
+    """Return the text of a part at a depth, after ``before`` characters on its line."""
+    kind = type(document)
+    if kind is str:
+        return quoted(document)
+    if kind is dict:
+        keys = [quoted(key) + ": " for key in document]
+        parts = [
+            key + _text(value, depth + 1, len(key), quoted)
+            for key, value in zip(keys, document.values(), strict=True)
+        ]
+        return _joined("{", parts, "}", depth, before)
+    if kind is list:
+        parts = [_text(value, depth + 1, 0, quoted) for value in document]
+        return _joined("[", parts, "]", depth, before)
+    return repr(document) if kind in (int, float) else _WORDS[document]
 
 
 def _joined(start: str, parts: list[str], end: str, depth: int, before: int) -> str:
-    room = _WIDTH - depth * _INDENT - before
-    if sum(map(len, parts)) + 2 * len(parts) <= room and not any("\n" in part for part in parts):
-        return f"{start}{', '.join(parts)}{end}"
+    text = f"{start}{', '.join(parts)}{end}"
+    if len(text) <= _WIDTH - depth * _INDENT - before and "\n" not in text:
+        return text
     inner = "\n" + " " * ((depth + 1) * _INDENT)
     return f"{start}{inner}{f',{inner}'.join(parts)}\n{' ' * (depth * _INDENT)}{end}"

@@ -105,10 +105,12 @@ class Reader:
     Attributes:
         path: Where the reader is: a name for an attribute, a number for an index, a tuple of
             one for a key. After an exception it still says where that happened.
+        calling: The target that is being imported or called.
     """
 
     def __init__(self) -> None:
         self.path: list[Any] = []
+        self.calling = ""
         self._shared: dict[int, Any] = {}
 
     def read(self, document: Any) -> Any:
@@ -167,15 +169,20 @@ class Reader:
     def node(self, document: Mapping[str, Any]) -> Any:
         """Build a Config or Partial."""
         target, positional, named = self.call(document)
-        if document[TAG] == "config":
-            return target(*positional, **named)
-        from functools import partial
+        if document[TAG] == "partial":
+            from functools import partial
 
-        return partial(target, *positional, **named)
+            return partial(target, *positional, **named)
+        self.calling = document["target"]
+        built = target(*positional, **named)
+        self.calling = ""
+        return built
 
     def call(self, document: Mapping[str, Any]) -> tuple[Any, list[Any], dict[str, Any]]:
         """Return the target of a node and its built arguments."""
-        target = locate(document["target"])
+        self.calling = document["target"]
+        target = locate(self.calling)
+        self.calling = ""
         positional = [
             self.step(key if isinstance(key, str) else int(key), value)
             for key, value in document.get("positional", ())
@@ -500,6 +507,12 @@ class Writer:
         except CannotTravel as reason:
             parent[key] = self.refuse(value, str(reason))
             return
+        except RecursionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a value's own code may raise anything
+            why = f"looking at it raised {type(error).__name__}: {safe_text(error)}"
+            parent[key] = self.refuse(value, why)
+            return
         entry = _Entry(value, parent, key)
         if _can_be_shared(parts):
             self._met[id(value)] = entry
@@ -793,6 +806,20 @@ DESCRIBERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def result_document(result: Any) -> tuple[dict[str, Any], list[tuple[str, Any, str]]]:
+    """Return what ``result.json`` holds, and the problems of what could not be written."""
+    writer = Writer()
+    try:
+        value = writer.document(result)
+    except RecursionError:
+        writer.path.clear()
+        value = writer.refuse(result, "it is nested too deeply")
+    document: dict[str, Any] = {"format": RESULT_FORMAT, "version": VERSION}
+    if type(value) is dict and value.get(TAG) == "unavailable":
+        return {**document, "unavailable": value["repr"], "why": value["why"]}, writer.problems
+    return {**document, "value": value}, writer.problems
+
+
 def safe_repr(value: Any, limit: int = 200) -> str:
     """Return ``repr(value)``, shortened; whatever the value's own code does."""
     try:
@@ -873,7 +900,7 @@ def _main_module(script: LaunchingScript) -> ModuleType:
         def __file__(self) -> str:
             return os.path.abspath(__file__)  # noqa: PTH100
 
-    os.environ[SCRIPT_VARIABLE] = "\n".join([script.copy, script.file, script.package or ""])
+    os.environ[SCRIPT_VARIABLE] = json_text([script.copy, script.file, script.package])
     return Main("__main__")
 
 
@@ -885,8 +912,7 @@ def become_launching_script(namespace: dict[str, Any]) -> None:
     """Turn this module into the launching script, in a process started by multiprocessing."""
     described = os.environ.get(SCRIPT_VARIABLE)
     if described:
-        copy, file, package = described.split("\n")
-        script = LaunchingScript(copy, file, package or None)
+        script = LaunchingScript(*parse_json(described))
         names, code = script.names(), script.code()
         names["__name__"] = namespace["__name__"]
         # From here on no name of this module is there any more.
@@ -916,27 +942,29 @@ class Run:
         if sys.path and _same_folder(sys.path[0], os.path.dirname(__file__)):  # noqa: PTH120
             del sys.path[0]
         sys.path[:0] = self.settings.get("sys_path") or []
-        main = self.settings.get("main")
-        sys.argv[:] = [self.settings.get("main_file") or sys.argv[0]]
+        main, file = self.settings.get("main"), self.settings.get("main_file")
+        sys.argv[:] = self.settings.get("argv") or [file or sys.argv[0]]
         if main:
-            self.script = LaunchingScript(
-                os.path.join(self.member, main),  # noqa: PTH118
-                self.settings.get("main_file"),
-                self.settings.get("main_package"),
-            )
+            copy = os.path.join(self.member, main)  # noqa: PTH118
+            self.script = LaunchingScript(copy, file, self.settings.get("main_package"))
             self.script.load()
+        else:
+            # This file is not what anybody means by __main__.
+            sys.modules["__main__"] = type(sys)("__main__")
+            os.environ.pop(SCRIPT_VARIABLE, None)
 
     def call(self) -> Any:
         """Build the task and call it."""
         text = _read(os.path.join(self.member, "task.json"))  # noqa: PTH118
-        document = checked(parse_json(text), FORMAT)["value"]
-        if not isinstance(document, dict) or document.get(TAG) not in ("config", "partial"):
+        document = checked(parse_json(text), FORMAT)
+        root = document["value"]
+        if not isinstance(root, dict) or root.get(TAG) not in ("config", "partial"):
             raise TypeError("The task is neither a Config nor a Partial, so there is no call.")
         reader = Reader()
         try:
-            target, positional, named = reader.call(document)
+            target, positional, named = reader.call(root)
         except Exception as error:
-            explain(error, reader.path)
+            explain(error, reader, document)
             raise
         result = target(*positional, **named)
         if type(result).__name__ == "coroutine":
@@ -992,16 +1020,10 @@ class Run:
         return code
 
     def _result_text(self, result: Any) -> str:
-        writer = Writer()
-        document = {"format": RESULT_FORMAT, "version": VERSION}
-        value = writer.document(result)
-        for path, found, why in writer.problems:
+        document, problems = result_document(result)
+        for path, found, why in problems:
             place = f"result.{path}" if path and path[0] != "[" else f"result{path}"
             _say(f"{place} is not kept: {why}. It was {safe_repr(found)}")
-        if type(value) is dict and value.get(TAG) == "unavailable":
-            document.update(unavailable=value["repr"], why=value["why"])
-        else:
-            document["value"] = value
         return json_text(document)
 
     def _error_file(self) -> str:
@@ -1041,15 +1063,27 @@ def rank() -> int:
     return 0
 
 
-def explain(error: BaseException, path: list[Any]) -> None:
+def explain(error: BaseException, reader: Reader, document: Mapping[str, Any]) -> None:
     """Add to an error where in the graph it arose; its type stays."""
-    if not path:
+    place = path_text(reader.path)
+    if not place and not reader.calling:
         return
-    note = f"while building {path_text(path)}"
+    what = reader.calling.replace(":", ".") or "the value"
+    note = f"(while building {what} at {place or 'the root'}{_configured(document, place)})"
     if hasattr(error, "add_note"):
         error.add_note(note)
     elif error.args and isinstance(error.args[0], str):
-        error.args = (f"{error.args[0]} ({note})", *error.args[1:])
+        # Before Python 3.11 there are no notes; most exceptions show their first argument.
+        error.args = (f"{error.args[0]}\n{note}", *error.args[1:])
+
+
+def _configured(document: Mapping[str, Any], place: str) -> str:
+    """Return where the user's program made the node at ``place``, as the history says."""
+    history = document.get("history") or {}
+    for entry in history.get("nodes", {}).get(place, ()):
+        if entry[0] == "__fn_or_cls__" and len(entry) > 4 and entry[3] is not None:
+            return f", configured at {history['files'][entry[3]]}:{entry[4]}"
+    return ""
 
 
 def strip_frames(error: BaseException) -> None:
@@ -1103,15 +1137,38 @@ class _Plain:
 
 
 def json_text(document: Any) -> str:
-    """Return a JSON text that UTF-8 can hold, whatever is in its strings."""
-    import json
+    """Return a JSON text that UTF-8 can hold, whatever is in its strings.
 
-    text = json.dumps(document, ensure_ascii=False, indent=1)
+    :mod:`json` is not used for the reason that :func:`parse_json` gives.
+    """
+    try:
+        from _json import encode_basestring, encode_basestring_ascii
+    except ImportError:
+        from json.encoder import encode_basestring, encode_basestring_ascii
+
+    text = _json_text(document, "\n", encode_basestring)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        text = json.dumps(document, indent=1)
+        text = _json_text(document, "\n", encode_basestring_ascii)
     return text + "\n"
+
+
+def _json_text(document: Any, newline: str, quoted: Callable[[str], str]) -> str:
+    kind = type(document)
+    if kind is str:
+        return quoted(document)
+    if kind in (int, float):
+        return repr(document)
+    if kind not in (dict, list):
+        return {None: "null", True: "true", False: "false"}[document]
+    inner = newline + " "
+    if kind is list:
+        parts = [_json_text(item, inner, quoted) for item in document]
+    else:
+        parts = [f"{quoted(k)}: {_json_text(v, inner, quoted)}" for k, v in document.items()]
+    start, end = "{}" if kind is dict else "[]"
+    return f"{start}{inner}{f',{inner}'.join(parts)}{newline}{end}" if parts else start + end
 
 
 def replace_file(name: str, text: str) -> None:
@@ -1167,6 +1224,9 @@ def _same_folder(one: str, other: str) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Run the task of a member folder and return the exit code."""
+    import faulthandler
+
+    faulthandler.enable()  # a crash in native code leaves the Python lines it came from
     member = os.path.abspath(arguments[1])  # noqa: PTH100
     for stream in (sys.stdout, sys.stderr):
         # Written to files, they would be held back until the end.
