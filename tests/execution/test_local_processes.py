@@ -129,6 +129,20 @@ def test_without_its_shell_a_job_is_lost_and_its_processes_can_be_ended(place: P
 
 
 @linux
+def test_a_rank_that_nobody_saw_end_is_no_success(place: Place) -> None:
+    """The shell that watched it was killed; the rank itself is ended."""
+    script = "echo $PPID >p.$RANK; echo $$ >q.$RANK; [ $RANK = 1 ] || exec sleep 300; sleep 0.5"
+    spec = place.spec("unseen", "sh", "-c", script, processes_per_node=2)
+    handle = place.start(spec)
+    watcher, rank = written(place.folder, ["p.0", "q.0"])
+    os.kill(watcher, signal.SIGKILL)
+    seen = place.end(handle)
+    assert (seen.state, seen.exit_code) == (State.FAILED, 1)
+    assert "nobody saw" in seen.message
+    until(lambda: not alive(rank))
+
+
+@linux
 def test_the_next_attempt_ends_what_the_last_one_left(place: Place) -> None:
     """A lost job's processes would run beside those of its retry."""
     script = "[ $NEMORUN_ATTEMPT = 2 ] && exit 0; echo $$ >pid.part; mv pid.part pid; sleep 300"

@@ -67,12 +67,12 @@ def check_text(text: str, subject: str) -> None:
 
 def _value(name: str, value: object, where: str) -> str:
     text = _text(name, value, where)
-    check_text(text, f"{where}[{name!r}]")
+    check_text(text, f"{name!r} in {where}")
     size = len(os.fsencode(name)) + len(text.encode("utf-8", "surrogateescape")) + 1
     if size > LONGEST and sys.platform == "linux":
         raise PlanError(
-            f"{where}[{name!r}] is {size:,} bytes long; Linux starts no program with a variable of "
-            f"more than {LONGEST:,}. Put the value into a file and pass the file's name."
+            f"{name!r} in {where} is {size:,} bytes long; Linux starts no program with a variable "
+            f"of more than {LONGEST:,}. Put the value into a file and pass the file's name."
         )
     return text
 
@@ -86,10 +86,10 @@ def _text(name: str, value: object, where: str) -> str:
         return os.fsdecode(value)
     if value is None:
         raise PlanError(
-            f"{where}[{name!r}] is None. Give it a text, '' for an empty one, or leave it out."
+            f"{name!r} in {where} is None. Give it a text, '' for an empty one, or leave it out."
         )
     hint = f" Write {str(value)!r} or {str(int(value))!r}." if isinstance(value, bool) else ""
     raise PlanError(
-        f"{where}[{name!r}] is {value!r}, a {type(value).__name__}; a variable's value must be "
-        f"text.{hint}"
+        f"{name!r} in {where} is {value!r}, of type {type(value).__name__}; a variable's value "
+        f"must be text.{hint}"
     )

@@ -153,8 +153,8 @@ def resolve_launcher(launcher: Launcher | str | None) -> Launcher:
         return Launcher()
     if not isinstance(launcher, str):
         raise PlanError(
-            f"launcher is {launcher!r}, a {type(launcher).__name__}; it must be a Launcher, None "
-            f"or one of the names {', '.join(map(repr, LAUNCHER_MAP))}."
+            f"launcher is {launcher!r}, of type {type(launcher).__name__}; it must be a Launcher, "
+            f"None or one of the names {', '.join(map(repr, LAUNCHER_MAP))}."
         )
     if launcher not in LAUNCHER_MAP:
         raise PlanError(

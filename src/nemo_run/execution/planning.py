@@ -299,7 +299,11 @@ def _profile_folder(launcher: Launcher) -> dict[str, str]:
 
 def _check_launcher(launcher: Launcher, place: Place) -> None:
     if isinstance(launcher, FaultTolerance):
-        check_program("ft_launcher", place.path, place.working_directory)
+        try:
+            check_program("ft_launcher", place.path, place.working_directory)
+        except PlanError as error:
+            hint = "It comes with nvidia-resiliency-ext (pip install nvidia-resiliency-ext)."
+            raise PlanError(f"{error} {hint}") from None
     elif place.python == sys.executable and not _has_torch():
         raise PlanError(
             f"The launcher 'torchrun' needs PyTorch, which {place.python} does not have. Install "

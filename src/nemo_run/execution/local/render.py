@@ -123,6 +123,10 @@ _DECIDE = """\
             by=$title{sidecars}
         fi
     done
+    if [ -z "$by" ]; then
+        code=1 by='a process that nobody saw end'
+        stop
+    fi
     finish "$code" "$by"
 )
 """
