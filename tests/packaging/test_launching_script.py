@@ -23,13 +23,15 @@ def _travel(value):
 
 # What a worker does: load the text as __main__ and call a function of it.
 JOB = """
-import json, sys, types
+import json, pathlib, sys, types
 script, call = json.load(sys.stdin)
 main = types.ModuleType("__main__")
 main.__file__, main.__package__ = script["original_path"], script["package"]
 sys.modules["__main__"], argv = main, sys.argv
 sys.argv = script["argv"]
-exec(compile(script["text"], "__main__.py", "exec"), main.__dict__)
+copy = pathlib.Path("configs_main.py").absolute()
+copy.write_text(script["text"], encoding="utf-8")
+exec(compile(script["text"], str(copy), "exec"), main.__dict__)
 print(json.dumps(eval(call, main.__dict__)))
 """
 

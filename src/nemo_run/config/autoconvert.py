@@ -9,6 +9,7 @@ import functools
 import re
 import weakref
 from contextvars import ContextVar
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from nemo_run.exceptions import AutoconvertError
@@ -153,13 +154,12 @@ def _rewrite_once(fn: Callable[..., Any]) -> Rewritten:
     from .rewriting import rewrite
 
     fn = unwrap(fn)
-    try:
-        return _rewritten[fn]
-    except KeyError:
-        found = _rewritten[fn] = rewrite(fn)
-        return found
-    except TypeError:  # cannot be referred to weakly
+    if type(fn) is not FunctionType:
         return rewrite(fn)
+    found = _rewritten.get(fn)
+    if found is None:
+        found = _rewritten[fn] = rewrite(fn)
+    return found
 
 
 def _root(result: Any, cls: type[Any], fn: Callable[..., Any], *, nested: bool) -> Any:
@@ -256,7 +256,7 @@ def _wrapped(hint: Any, cls: type[Any]) -> Any:
         ]
     if origin is dict:
         key, value = get_args(hint)
-        return dict[key, _wrapped(value, cls)]  # type: ignore[misc]
+        return origin[key, _wrapped(value, cls)]
     return cls[hint]
 
 
