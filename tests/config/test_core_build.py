@@ -102,7 +102,7 @@ def test_every_container_that_holds_nodes_is_gone_through():
         assert list(built["o"]) == ["b", "a"]
         assert built["o"]["a"] == Optim(3)
         assert built["n"] == Point(Optim(4), 5)
-        assert build(one).name is status
+        assert build(one).name == status
     cfg.broadcast(width=7)
     assert table["k"][0].width == ordered["b"].width == 7
 

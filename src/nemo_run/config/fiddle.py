@@ -14,7 +14,7 @@ import os
 import sys
 from _thread import RLock, get_ident
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -119,9 +119,18 @@ def tag(node: Node[Any]) -> None:
         take_tagged(node, key, value)
     # Reading annotations takes longer than making a node, and few programs define tags.
     if _fiddle.tagging.Tag.__subclasses__():
-        found = _fiddle.tag_type.find_tags_from_annotations(node.__fn_or_cls__)
-        for name, tags in found.items():
+        for name, tags in _annotated_tags(node.__fn_or_cls__).items():
             _add_tags(node, name, tags)
+
+
+def _annotated_tags(target: Any) -> Mapping[str, Iterable[Any]]:
+    assert _fiddle is not None
+    try:
+        found = _fiddle.tag_type.find_tags_from_annotations(target)
+    except (ValueError, TypeError, SyntaxError, ArithmeticError, LookupError, AttributeError):
+        # A builtin without signature, or annotations that are no types, carry no tags.
+        return {}
+    return cast("Mapping[str, Iterable[Any]]", found)
 
 
 def take_tagged(node: Node[Any], key: str | int, value: Any) -> bool:
