@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -39,10 +38,12 @@ def another(experiment_id: str) -> str:
     It is up to a millisecond later, by chance, so that processes whose clocks stand at the same
     time do not try the same ones in turn.
     """
+    from secrets import randbelow
+
     match = _OURS.match(experiment_id)
     if match is None:
         raise ValueError(f"{experiment_id!r} was not made here")
-    return f"{match['title']}_{int(match['time']) + 1 + secrets.randbelow(1_000_000):019d}"
+    return f"{match['title']}_{int(match['time']) + 1 + randbelow(1_000_000):019d}"
 
 
 def time_of(experiment_id: str) -> int | None:

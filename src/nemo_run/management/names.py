@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 
 from nemo_run.exceptions import PlanError
 
@@ -32,11 +32,7 @@ def folder(name: str, what: str = "name") -> str:
         PlanError: The name is empty, or holds characters that no terminal shows.
     """
     check(name, what)
-    mended = _mend(name)
-    if mended == name:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{_cut(mended, MAX_BYTES - 9).rstrip('. ')}-{digest}"
+    return _folder(name)
 
 
 def check(name: str, what: str = "name") -> None:
@@ -69,6 +65,17 @@ def check_id(experiment_id: str) -> None:
             f"Use letters, digits and '._-+=@', at most {MAX_BYTES} bytes, no '-' or '.' in front"
             f": for example {mended!r}."
         )
+
+
+@lru_cache(maxsize=4096)
+def _folder(name: str) -> str:
+    mended = _mend(name)
+    if mended == name:
+        return name
+    from hashlib import sha256
+
+    digest = sha256(name.encode()).hexdigest()[:8]
+    return f"{_cut(mended, MAX_BYTES - 9).rstrip('. ')}-{digest}"
 
 
 def _mend(name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.execution.observation import State
@@ -141,9 +140,7 @@ class _Fold:
         self._fields: dict[str, Any] = {}
 
     def status(self, **fields: Any) -> ExperimentStatus:
-        return dataclasses.replace(
-            self._before, jobs=MappingProxyType(self._jobs), **self._fields, **fields
-        )
+        return dataclasses.replace(self._before, jobs=self._jobs, **self._fields, **fields)
 
     def add(self, event: Event) -> None:
         change, job_id = CHANGES.get(event["event"]), event.get("job")
