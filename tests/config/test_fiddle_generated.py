@@ -6,7 +6,7 @@ import copy
 import functools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import nemo_run as run
@@ -32,6 +32,8 @@ class Pair:
         return 1
 
 
+# On a busy machine making a graph may take long; that is no finding.
+SLOW = (HealthCheck.too_slow,)
 LEAVES = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3) | st.floats(-1, 1)
 KINDS = st.sampled_from([run.Config, fdl.Config, run.Partial, fdl.Partial])
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -76,13 +78,13 @@ def plain(value: object) -> object:
     return plain(value.parts) if isinstance(value, Pair) else value
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 @given(graphs())
 def test_both_build_the_same(cfg):
     assert plain(fdl.build(cfg)) == plain(run.config.build(cfg))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 @given(graphs())
 def test_fiddles_json_and_copies_keep_the_graph(cfg):
     assert serialization.load_json(serialization.dump_json(cfg)) == cfg
@@ -95,13 +97,13 @@ def test_fiddles_json_and_copies_keep_the_graph(cfg):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 @given(graphs(), KINDS)
 def test_casting_there_and_back_changes_nothing(cfg, goal):
     assert fdl.cast(type(cfg), fdl.cast(goal, cfg)) == cfg
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
 @given(graphs())
 def test_a_diff_to_a_copy_is_empty_and_printing_never_fails(cfg):
     if fdl.__version__ != "0.3.0":  # whose diffs cannot take positional arguments of any node

@@ -72,26 +72,31 @@ def test_an_inner_module_of_fiddle_first():
     )
 
 
-def test_fiddle_in_another_thread():
-    check(
-        "import nemo_run as run, threading, importlib",
-        "run.Config",
-        "load = importlib.import_module",
-        "threads = [threading.Thread(target=load, args=('fiddle',)) for _ in range(8)]",
-        "[t.start() for t in threads]; [t.join() for t in threads]",
-        "import fiddle as fdl",
-    )
+THREADS = """
+import importlib, sys, threading
+sys.setswitchinterval(1e-6)
+start, errors = threading.Barrier(len(names)), []
+def load(name):
+    start.wait()
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        errors.append(repr(error))
+threads = [threading.Thread(target=load, args=(name,)) for name in names]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert not errors, errors
+import fiddle as fdl, nemo_run as run
+"""
 
 
-def test_both_imported_at_once_by_two_threads():
-    check(
-        "import threading, importlib",
-        "threads = [threading.Thread(target=importlib.import_module, args=(name,))",
-        "           for name in ('fiddle', 'nemo_run.config.node')]",
-        "[t.start() for t in threads]; [t.join() for t in threads]",
-        "import fiddle as fdl",
-        "import nemo_run as run",
-    )
+def test_fiddle_in_many_threads():
+    check("import nemo_run as run; run.Config", "names = ['fiddle'] * 8", THREADS)
+
+
+def test_both_imported_at_once():
+    names = ["fiddle", "nemo_run.config.node", "fiddle.selectors", "nemo_run.config.script"]
+    check(f"names = {names}", THREADS)
 
 
 def test_fiddle_reloaded():

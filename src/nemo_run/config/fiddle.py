@@ -16,12 +16,13 @@ from _thread import RLock, get_ident
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from .history import DELETED, HistoryEntry, Shown, summary
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-    from .history import HistoryEntry
     from .node import Node
 
 
@@ -41,6 +42,7 @@ class _Fiddle(NamedTuple):
 
 _PARTS = _Fiddle._fields[1:]
 _fiddle: _Fiddle | None = None
+# Held while classes are made known, so that none made by another thread meanwhile is missed.
 _teaching = RLock()
 
 
@@ -55,8 +57,9 @@ def watch() -> None:
 
 def adopt(cls: type[Node[Any]]) -> None:
     """Make a new class of nodes known to fiddle, where fiddle is loaded."""
-    if _fiddle is not None:
-        _teach(_fiddle, cls)
+    with _teaching:
+        if _fiddle is not None:
+            _teach(_fiddle, cls)
 
 
 def metadata_type(own: Any) -> Any:
@@ -69,14 +72,10 @@ def metadata_type(own: Any) -> Any:
 
 def history_entries(entries: Iterable[Any]) -> list[HistoryEntry]:
     """Return entries of fiddle's history and of ours as ours."""
-    from .history import HistoryEntry
-
     return [entry if isinstance(entry, HistoryEntry) else _own_entry(entry) for entry in entries]
 
 
 def _own_entry(entry: Any) -> HistoryEntry:
-    from .history import DELETED, HistoryEntry, Shown, summary
-
     place = entry.location
     value: Any
     if entry.kind.name == "UPDATE_TAGS":
@@ -168,29 +167,31 @@ def partial(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, An
 
 def _register() -> None:
     """Introduce our classes to the fiddle that is loaded; once for each time it is loaded."""
-    global _fiddle  # noqa: PLW0603  (one process has one fiddle)
-    found = sys.modules.get("fiddle._src.config")
-    if found is None or (_fiddle is not None and _fiddle.config is found):
-        return  # another package called fiddle, or done already
+    if "fiddle._src.config" not in sys.modules:
+        return  # another package is called fiddle
     try:
+        # Every import comes before the lock: a thread that holds the lock waits for no import.
         parts = [import_module(f"fiddle._src.{name}") for name in _PARTS]
-        # Set first, so that a class made by another thread in between is not missed.
-        _fiddle = _Fiddle(set(), *parts)
-        _introduce(_fiddle)
-    except (AttributeError, ImportError, TypeError) as error:
-        _fiddle = None
+        _introduce(_Fiddle(set(), *parts), import_module(f"{__package__}.node"))
+    except (AttributeError, ImportError, TypeError, ValueError) as error:
         _warn(error)
 
 
-def _introduce(loaded: _Fiddle) -> None:
-    from .history import HistoryEntry
-    from .node import Config, Node, Partial
+def _introduce(loaded: _Fiddle, ours: Any) -> None:
+    global _fiddle  # noqa: PLW0603  (one process has one fiddle)
+    with _teaching:
+        if _fiddle is not None and _fiddle.config is loaded.config:
+            return  # done already
+        _introduce_classes(loaded, ours)
+        _fiddle = loaded
 
-    pairs = {Config: loaded.config.Config, Partial: loaded.partial.Partial}
-    loaded.config.Buildable.register(Node)
-    for ours, theirs in pairs.items():
-        theirs.register(ours)
-    for cls in _with_descendants(Node):
+
+def _introduce_classes(loaded: _Fiddle, ours: Any) -> None:
+    pairs = {ours.Config: loaded.config.Config, ours.Partial: loaded.partial.Partial}
+    loaded.config.Buildable.register(ours.Node)
+    for own, theirs in pairs.items():
+        theirs.register(own)
+    for cls in _with_descendants(ours.Node):
         _teach(loaded, cls)
     kinds = [*pairs, *pairs.values(), loaded.partial.ArgFactory]
     for source in kinds:
@@ -210,10 +211,9 @@ def _with_descendants(cls: type[Any]) -> Iterator[type[Any]]:
 
 
 def _teach(loaded: _Fiddle, cls: type[Node[Any]]) -> None:
-    with _teaching:
-        if cls in loaded.known:
-            return
-        loaded.known.add(cls)
+    if cls in loaded.known:
+        return
+    loaded.known.add(cls)
     loaded.daglish.register_node_traverser(
         cls,
         flatten_fn=lambda node: node.__flatten__(),
