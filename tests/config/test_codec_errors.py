@@ -6,8 +6,12 @@ import dataclasses
 import enum
 import io
 import itertools
+import subprocess
+import sys
+import tempfile
 import threading
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any
 
 import codec_values
@@ -175,9 +179,37 @@ def test_a_line_that_is_no_configuration_is_a_sentence(text: str) -> None:
         "_target_: ''",
         "!!python/object:os.system {}",
         "_type_: path",
+        "[" * 50_000,
+        "_target_: a.b\n_positional_: 3",
+        "_type_: tuple\nitems: 3",
+        "_type_: dict\nentries: [1]",
+        "_type_: [1]",
         "&a [*a]",
     ],
 )
 def test_yaml_that_is_no_configuration_is_a_sentence(text: str) -> None:
     with pytest.raises(ConfigError):
         YamlSerializer().deserialize(text)
+
+
+def deepest_that_is_written() -> str:
+    node = Config(Model)
+    text = codec.dumps(node)
+    while True:
+        for _ in range(5):
+            node = Config(Model, size=node)
+        try:
+            text = codec.dumps(node)
+        except SerializationError:
+            return text
+
+
+def test_the_deepest_graph_that_can_be_written_can_be_read_and_built() -> None:
+    text = deepest_that_is_written()
+    assert text.count('"target"') > 150
+    assert codec.dumps(codec.loads(text)) == text
+    lines = [f"import sys; sys.path[:0] = {sys.path!r}", "from nemo_run.worker import worker"]
+    program = "\n".join([*lines, "sys.exit(worker.main(sys.argv))"])
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "task.json").write_text(text, encoding="utf-8")
+        subprocess.run([sys.executable, "-c", program, folder], check=True, capture_output=True)

@@ -42,7 +42,10 @@ def dumps(value: Any, *, where: str = "") -> str:
     document = {"format": worker.FORMAT, "version": worker.VERSION, "value": writer.result}
     if writer.history:
         document["history"] = {"files": list(writer.files), "nodes": writer.history}
-    return layout(document)
+    try:
+        return layout(document)
+    except RecursionError:
+        raise _too_deep(where) from None
 
 
 def loads(text: str) -> Any:
@@ -55,7 +58,7 @@ def loads(text: str) -> Any:
 
     try:
         document = worker.checked(json.loads(text), worker.FORMAT)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"The text is not a configuration: {error}") from error
     return _read(document["value"], document.get("history") or {})
 
@@ -92,12 +95,16 @@ def _written(value: Any, where: str) -> GraphWriter:
     try:
         writer.result = writer.document(value)
     except RecursionError:
-        raise SerializationError(
-            f"{where or 'The configuration'} is nested too deeply to be written; make it flatter."
-        ) from None
+        raise _too_deep(where) from None
     if writer.problems:
         raise SerializationError(written.explanation(writer.problems, where))
     return writer
+
+
+def _too_deep(where: str) -> SerializationError:
+    return SerializationError(
+        f"{where or 'The configuration'} is nested too deeply to be written; make it flatter."
+    )
 
 
 def _read(data: Any, history: Mapping[str, Any]) -> Any:

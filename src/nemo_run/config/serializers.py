@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, Any
 
-from nemo_run.exceptions import ConfigError
+from nemo_run.exceptions import ConfigError, SerializationError
 
 from . import codec
 
@@ -65,7 +65,13 @@ class YamlSerializer:
         """
         from .yaml_form import dump
 
-        text = dump(codec.encode(cfg))
+        document = codec.encode(cfg)
+        try:
+            text = dump(document)
+        except RecursionError:
+            raise SerializationError(
+                "The configuration is nested too deeply for YAML; make it flatter."
+            ) from None
         if stream is None:
             return text
         stream.write(text)

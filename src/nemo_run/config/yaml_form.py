@@ -27,6 +27,7 @@ _RESERVED = frozenset(
 _NATIVE_KEYS = (str, int, bool)
 _SCALARS = (str, int, float, bool, type(None))
 _SHORT = 80
+_DEEPEST = 1000
 
 # The classes on libyaml are ten times as fast and write the same.
 _BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -86,15 +87,28 @@ def load(text: str) -> Any:
         ConfigError: The text is no YAML.
     """
     try:
+        _check_depth(text)
         found = yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a SafeLoader
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"The text is no YAML: {error}") from error
     try:
         return _Reading(found).of(found)
-    except (TypeError, ValueError, LookupError, AttributeError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise ConfigError(
             f"The YAML describes no configuration: {type(error).__name__}: {error}"
         ) from error
+
+
+def _check_depth(text: str) -> None:
+    # The classes on libyaml recurse in C without a limit: a deep text would end the process.
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            depth += 1
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise ConfigError(f"The YAML is nested more than {_DEEPEST} levels deep.")
 
 
 class _Spelling:

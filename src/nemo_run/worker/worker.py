@@ -183,11 +183,13 @@ class Reader:
         self.calling = document["target"]
         target = locate(self.calling)
         self.calling = ""
-        positional = [
-            self.step(key if isinstance(key, str) else int(key), value)
-            for key, value in document.get("positional", ())
-        ]
-        named = {name: self.step(name, v) for name, v in document.get("arguments", {}).items()}
+        # Loops, for a comprehension is one more frame at each level of a deep graph.
+        positional = []
+        for key, value in document.get("positional", ()):
+            positional.append(self.step(key, value))
+        named = {}
+        for name, value in document.get("arguments", {}).items():
+            named[name] = self.step(name, value)
         return target, positional, named
 
 
@@ -490,10 +492,17 @@ class Writer:
         kind = type(value)
         if kind in (bool, type(None)) or (kind is str and _is_plain_text(value)):
             parent[key] = value
-        elif id(value) in self._met:
-            parent[key] = self._again(self._met[id(value)])
-        else:
-            self._put_new(parent, key, value)
+            return
+        entry = self._met.get(id(value))
+        if entry is not None:
+            parent[key] = self._again(entry)
+            return
+        parts = self._described(value)
+        entry = _Entry(value, parent, key)
+        if _can_be_shared(parts):
+            self._met[id(value)] = entry
+        entry.document = parent[key] = self.fill(parts)
+        entry.open = False
 
     def put_step(self, step: Any, parent: Any, key: Any, value: Any) -> None:
         """Write a part of what is being written."""
@@ -501,24 +510,16 @@ class Writer:
         self.put(parent, key, value)
         self.path.pop()
 
-    def _put_new(self, parent: Any, key: Any, value: Any) -> None:
+    def _described(self, value: Any) -> Any:
         try:
-            parts = self.describe(value)
+            return self.describe(value)
         except CannotTravel as reason:
-            parent[key] = self.refuse(value, str(reason))
-            return
+            return self.refuse(value, str(reason))
         except RecursionError:
             raise
         except Exception as error:  # noqa: BLE001 - a value's own code may raise anything
             why = f"looking at it raised {type(error).__name__}: {safe_text(error)}"
-            parent[key] = self.refuse(value, why)
-            return
-        entry = _Entry(value, parent, key)
-        if _can_be_shared(parts):
-            self._met[id(value)] = entry
-        parent[key] = self.fill(parts)
-        entry.document = parent[key]
-        entry.open = False
+            return self.refuse(value, why)
 
     def fill(self, parts: Any) -> Any:
         """Return ``parts`` with the values in its slots written."""
@@ -961,11 +962,16 @@ class Run:
         if not isinstance(root, dict) or root.get(TAG) not in ("config", "partial"):
             raise TypeError("The task is neither a Config nor a Partial, so there is no call.")
         reader = Reader()
+        limit = sys.getrecursionlimit()
+        # What could be written can be read, also where targets need frames of their own.
+        sys.setrecursionlimit(4 * limit)
         try:
             target, positional, named = reader.call(root)
         except Exception as error:
             explain(error, reader, document)
             raise
+        finally:
+            sys.setrecursionlimit(limit)
         result = target(*positional, **named)
         if type(result).__name__ == "coroutine":
             import asyncio
