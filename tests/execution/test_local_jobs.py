@@ -225,3 +225,9 @@ def test_a_restart_of_the_machine_is_a_failure_of_the_machine(place: Place) -> N
     handle = LocalBackend().find([spec])[spec.token]
     seen = LocalBackend().poll([handle])[handle]
     assert (seen.state, seen.reason) == (State.LOST, Reason.NODE_FAILURE)
+
+
+def test_a_job_whose_folder_was_taken_away_still_has_an_end(place: Place) -> None:
+    folder = place.folder / "robbed"
+    handle = place.start(place.spec("robbed", "sh", "-c", f"rm -r '{folder}'; exit 8"))
+    assert place.end(handle).exit_code == 8

@@ -131,7 +131,7 @@ class LocalBackend:
         Jobs that do not end at once get their time in the background.
         """
         self._reap()
-        claims = [_to_cancel(folder) for folder, here in map(_place, handles) if here]
+        claims = [_to_cancel(folder, here=here) for folder, here in map(_place, handles)]
         running = {c.token: c for c in claims if c is not None and c.token not in self._stopping}
         if not running:
             return
@@ -180,8 +180,11 @@ def _is_recorded(folder: Path) -> bool:
         return False
 
 
-def _to_cancel(folder: Path) -> records.Claim | None:
+def _to_cancel(folder: Path, *, here: bool) -> records.Claim | None:
     """Note the wish to end an attempt, and return who runs it; None where nothing can run."""
+    claim = records.read_claim(folder)
+    if not here and not (claim and claim.leader and processes.same_machine(claim.leader)):
+        return None
     try:
         with (folder / layout.CLAIM).open("x") as file:
             # Its shell finds the claim taken, and starts nothing.

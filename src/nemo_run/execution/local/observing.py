@@ -46,6 +46,7 @@ def observe(folder: Path, child: Child | None, *, here: bool) -> Observation:
     if claim is None or claim.leader is None:
         return _unclaimed(folder, claim, child, here=here)
     # In this order: a shell that is gone has written its record before.
+    here = here or processes.same_machine(claim.leader)
     alive = here and processes.is_alive(claim.leader)
     ended = how_it_ended(folder, _told_by(child, claim))
     marked = (folder / layout.CANCELLED).exists()
@@ -77,6 +78,9 @@ def _unclaimed(
         )
     if child is not None and child.status is None:
         return Observation(State.SUBMITTED, attempt=attempt)
+    if child is not None and child.status is not None and not folder.exists():
+        # Somebody took the folder away while it ran.
+        return records.outcome(Ended(child.status, "", time.time()), attempt, None)
     if child is not None:
         said = _last_line(folder / layout.LEADER_LOG) or f"the shell ended with {child.status}"
         return Observation(State.FAILED, Reason.START, attempt=attempt, message=said)

@@ -58,7 +58,17 @@ def boot_id() -> str:
     """Return what tells this start of the machine from earlier ones."""
     if _LINUX:
         return _read("/proc/sys/kernel/random/boot_id").decode().strip()
-    return _run(["sysctl", "-n", "kern.boottime"]).strip()
+    # kern.boottime moves when the clock is set.
+    return _run(["sysctl", "-n", "kern.bootsessionuuid"]).strip()
+
+
+def same_machine(identity: Identity) -> bool:
+    """Return whether a process is surely of this machine, whatever that is called now.
+
+    The name of a macOS machine changes with its network. On Linux containers with names of their
+    own share the start of the machine and not the processes, so there nothing is sure.
+    """
+    return not _LINUX and identity.boot == boot_id()
 
 
 def is_alive(identity: Identity) -> bool:
@@ -217,8 +227,9 @@ def stop(
     while True:
         found = belonging(tokens, leaders)
         shells = {pid: p for pid, p in found.shells.items() if pid not in keep}
+        ours = {pid: p for pid, p in found.tasks.items() if pid not in keep}
         # One whose parent ended has a new parent, so those seen once are remembered.
-        tasks = {**{pid: p for pid, p in asked.items() if _still(p)}, **found.tasks}
+        tasks = {**{pid: p for pid, p in asked.items() if _still(p)}, **ours}
         if not tasks and not shells:
             return True
         late = clock() - begun - grace
@@ -257,21 +268,24 @@ def send(process: Process, number: signal.Signals) -> None:
         number: The signal.
     """
     try:
-        if not hasattr(os, "pidfd_open"):
-            if _still(process):
-                os.kill(process.pid, number)
-            return
-        descriptor = os.pidfd_open(process.pid)
-    except (ProcessLookupError, PermissionError):
+        descriptor = os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else None
+    except ProcessLookupError:
         return
+    except OSError:
+        descriptor = None  # a kernel before 5.3, or a sandbox
     try:
-        # The descriptor holds on to one process; so what is looked at is what is signalled.
-        if _still(process):
+        if not _still(process):
+            return
+        if descriptor is None:
+            os.kill(process.pid, number)
+        else:
+            # The descriptor holds on to one process: what was looked at is what is signalled.
             signal.pidfd_send_signal(descriptor, number)
     except (ProcessLookupError, PermissionError):
         return
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def free_port() -> int:
@@ -309,13 +323,13 @@ def _run(command: list[str]) -> str:
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
-def _leading() -> set[int]:
-    """Return the shells that wait for this program: they end after it."""
-    found: set[int] = set()
-    pid = os.getppid()
-    while (process := look(pid)) is not None and pid > 1:
-        found.add(pid)
-        pid = process.parent
+def _above() -> list[Process]:
+    """Return the shells of this session that wait for this program: they end after it."""
+    found: list[Process] = []
+    current = look(os.getpid())
+    while current and (parent := look(current.parent)) and parent.session == current.session:
+        found.append(parent)
+        current = parent
     return found
 
 
@@ -325,7 +339,10 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(f"{free_port()}\n")
         return 0
     if len(arguments) == 3 and arguments[0] == "stop":
-        return 0 if stop([arguments[1]], float(arguments[2]), keep=_leading()) else 1
+        above = _above()
+        leaders = [Identity(p.pid, p.start, boot_id()) for p in above if p.pid == p.session]
+        done = stop([arguments[1]], float(arguments[2]), leaders, keep={p.pid for p in above})
+        return 0 if done else 1
     sys.stderr.write("usage: processes.py stop TOKEN GRACE | port\n")
     return 2
 

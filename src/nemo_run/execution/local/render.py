@@ -66,7 +66,7 @@ if [ -r "/proc/$$/stat" ]; then
     read -r boot </proc/sys/kernel/random/boot_id
 else
     start=$(LC_ALL=C ps -o lstart= -p $$)
-    boot=$(sysctl -n kern.boottime)
+    boot=$(sysctl -n kern.bootsessionuuid)
 fi
 
 # This attempt runs once: whoever makes the file runs it.
