@@ -176,7 +176,7 @@ def test_one_of_path_and_inline_is_needed():
         run.Script()
     with pytest.raises(ArgumentError, match="neither was given"):
         run.Script(inline="  \n")
-    with pytest.raises(ArgumentError, match="both was given"):
+    with pytest.raises(ArgumentError, match="both were given"):
         run.Script("a.sh", inline="echo")
 
 

@@ -63,16 +63,20 @@ def remove(node: Node[Any], key: str | int) -> None:
     node.__argument_history__.add_deleted_value(key)
 
 
+def _short(node: Node[Any]) -> str:
+    return f"{type(node).__name__}[{display_name(node.__target__)}]"
+
+
 def _not_set(node: Node[Any], name: str) -> str:
     info = node.__signature_info__
     target = node.__fn_or_cls__
     parameter = info.parameters.get(name)
     known = parameter is not None and parameter.kind is not parameter.VAR_KEYWORD
     if known and name in info.keys:
-        return f"No parameter {name!r} has been set on {node!r}, and it has no default."
+        return f"No parameter {name!r} has been set on {_short(node)}, and it has no default."
     note = ""
     if hasattr(target, name):
         note = f" {display_name(target)} itself has a {name!r}: build the configuration first."
     if info.has_var_keyword and not known:
-        return f"No parameter {name!r} has been set on {node!r}.{note}"
+        return f"No parameter {name!r} has been set on {_short(node)}.{note}"
     return info.unknown(name, target) + note

@@ -92,7 +92,9 @@ class _Building:
 
     def _node(self, node: Any, path: str) -> Any:
         if id(node) in self.open:
-            raise ConfigError(f"the configuration at {path or 'the root'} holds itself.")
+            raise ConfigError(
+                f"The configuration at {path or 'the root'} holds itself, so it can never be built."
+            )
         self.open.add(id(node))
         arguments: dict[Any, Any] = {}
         for key, value in node.__arguments__.items():

@@ -448,7 +448,8 @@ def _target(fn_or_cls: Any) -> Any:
     """Return what is called: the class of a subscript, the callable itself otherwise."""
     if is_node(fn_or_cls):
         raise ArgumentError(
-            f"a configuration cannot configure another one: {fn_or_cls!r}. To change arguments, "
+            f"A configuration cannot configure another one, {type(fn_or_cls).__name__}"
+            f"[{target_name(fn_or_cls)}]. To change arguments, "
             "set them on a clone(); to configure its target, give the target itself."
         )
     found = typing.get_origin(fn_or_cls)

@@ -78,7 +78,7 @@ class Picture:
         kind = file.suffix.lower()
         if kind not in (".svg", ".png"):
             raise ConfigError(
-                f"a picture can be saved as .svg or .png, and {str(file)!r} ends in {kind!r}."
+                f"A picture can be saved as .svg or .png, and {str(file)!r} ends in {kind!r}."
             )
         write_bytes(file, self.svg.encode() if kind == ".svg" else self.png)
         return str(file)

@@ -151,5 +151,5 @@ def _out_of_range(node: Node[Any], index: int) -> str:
         hint = f" To add to *args, set cfg[{given}:] = [value]."
     return (
         f"{display_name(node.__fn_or_cls__)} has no positional argument {index}; "
-        f"{given} are there.{hint}"
+        f"it was given {given}.{hint}"
     )

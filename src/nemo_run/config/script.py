@@ -64,9 +64,9 @@ class Script(ConfigurableMixin):
                 "entrypoint of Script is empty; name the interpreter, such as entrypoint='bash'."
             )
         if bool(self.path.strip()) == bool(self.inline.strip()):
-            given = "both" if self.path else "neither"
+            given = "both were" if self.path else "neither was"
             raise ArgumentError(
-                f"Script takes a path or an inline program; {given} was given. Write "
+                f"Script takes a path or an inline program; {given} given. Write "
                 "Script('train.sh') or Script(inline='echo hello')."
             )
         if self.path:

@@ -55,7 +55,8 @@ def _item(text: str, key: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         raise SetValueError(
-            f"{key!r} is no path: [{text}] holds neither a number nor a quoted text."
+            f"{key!r} is no path: [{text}] holds neither a number nor a quoted text. "
+            f"Write [{text!r}]."
         ) from None
 
 

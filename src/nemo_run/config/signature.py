@@ -269,8 +269,9 @@ def _read(target: Any) -> inspect.Signature:
     target = typing.get_origin(target) or target
     if not callable(target):
         raise ArgumentError(
-            f"{target!r} cannot be configured, because it is a {type(target).__qualname__} and "
-            "cannot be called. Give a function or a class first, then its arguments."
+            f"{target!r} cannot be configured, because a value of type "
+            f"{type(target).__qualname__} cannot be called. Give a function or a class "
+            "first, then its arguments."
         )
     try:
         found = inspect.signature(target)
