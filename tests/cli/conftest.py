@@ -30,6 +30,7 @@ class Outcome:
 
     @property
     def json(self):
+        assert self.out, self.err
         return json.loads(self.out)
 
 

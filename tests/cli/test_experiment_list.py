@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -100,7 +101,8 @@ def test_wrong_use_ends_with_2_and_says_what_is_right(nemo_run, error_snapshot, 
 def test_nothing_of_the_users_program_is_imported_to_list(made, nemo_run, tmp_path: Path):
     made("digits")
     (tmp_path / "train.py").write_text("raise SystemExit('imported')")
-    assert nemo_run("list", env={"PYTHONPATH": str(tmp_path)}).code == 0
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    assert nemo_run("list", env={"PYTHONPATH": path}).code == 0
 
 
 def test_rebuilding_the_index_finds_what_is_there(nemo_run, made, home: Path):

@@ -19,8 +19,8 @@ META = {
     "cwd": "/home/ada/digits",
     "argv": ["train.py", "--lr", "0.1", "--api-key", "hunter2"],
     "python": {"version": "3.12.1", "executable": "/usr/bin/python3"},
-    "git": {"commit": "abcdef0123456789", "branch": "main", "changed": ["train.py", "a.py"]},
-    "packages": ["torch==2.13"],
+    "git": {"commit": "abcdef0123456789", "branch": "main", "dirty": True},
+    "packages": {"torch": "2.13"},
 }
 
 
@@ -42,7 +42,7 @@ def test_a_person_sees_who_ran_what_and_how(nemo_run, made):
     text = nemo_run("show", experiment.id).out
     for part in (
         experiment.id, "RUNNING", "ada@node1", "/home/ada/digits", "train.py --lr 0.1",
-        "abcdef012345 on main, 2 changed", "3.12.1", "Job train  SUCCEEDED", "After     train",
+        "abcdef012345 on main, with changes", "3.12.1", "Job train  SUCCEEDED", "After     train",
         "Partial[train]", "indent = 4", "{'accuracy': 0.97}", "spec.json", "python train.py",
     ):  # fmt: skip
         assert part in text, part
@@ -85,7 +85,7 @@ def test_json_of_show_holds_what_the_text_says_and_more(nemo_run, made):
     document = nemo_run("show", experiment.id, "--json").json
     assert document["id"] == experiment.id
     assert document["state"] == "SUCCEEDED"
-    assert document["packages"] == ["torch==2.13"]
+    assert document["packages"] == {"torch": "2.13"}
     (job,) = document["jobs"]
     assert (job["id"], job["state"], job["exit_code"]) == ("train", "SUCCEEDED", 0)
     (task,) = job["tasks"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from typing import TYPE_CHECKING
 
 from nemo_run.execution.observation import State
@@ -12,13 +13,20 @@ if TYPE_CHECKING:
     from nemo_run.management.status import ExperimentStatus
 
 _COMMAND = "nemo-run experiment"
+_START = 30.0
+"""How long an experiment may take from its folder to its conductor, in seconds."""
 
 
 def is_abandoned(record: Record, status: ExperimentStatus) -> bool:
     """Tell whether the experiment has not ended and no process has charge of it."""
     from nemo_run.management.charge import taken
 
-    return status.started is not None and status.ended is None and not taken(record)
+    if status.ended is not None or taken(record):
+        return False
+    if status.started is not None:
+        return True
+    # Between its folder and its conductor lies a moment that is no reason to speak.
+    return status.created is not None and time.time() - status.created > _START
 
 
 def abandoned(record: Record, status: ExperimentStatus) -> str:
@@ -44,7 +52,7 @@ def next_steps(record: Record, status: ExperimentStatus) -> list[str]:
     steps = []
     if failed is not None:
         steps.append((f"logs {name} {shlex.quote(failed.id)}", "what the failed job wrote"))
-    if status.started is not None and status.ended is None:
+    if status.ended is None:
         if is_abandoned(record, status):
             steps.append((f"resume {name}", "go on"))
         else:

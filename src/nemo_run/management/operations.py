@@ -149,12 +149,15 @@ def print_logs(record: Record, job: str, regex: str | None = None) -> None:
         NotFoundError: There is no such job.
     """
     import re
+    from itertools import chain
 
     from .display import write_log
 
     record.job(job)
     wanted = re.compile(regex.encode()) if regex else None
-    for piece in LogReader(record, [job], Ranks("all")).read(record.status()):
+    reader = LogReader(record, [job], Ranks("all"))
+    # With the last line, whether it has an end or not: nobody reads on here.
+    for piece in chain(reader.read(record.status()), reader.flush()):
         lines = piece.data.splitlines(keepends=True)
         kept = [line for line in lines if wanted is None or wanted.search(line)]
         if kept:

@@ -106,11 +106,9 @@ def _head(record: Record, status: ExperimentStatus, look: Look, now: float) -> l
 def _git(git: Any) -> str:
     if not isinstance(git, dict):
         return ""
-    changed = git.get("changed") or git.get("modified") or git.get("dirty") or []
-    count = len(changed) if isinstance(changed, list | dict) else int(bool(changed))
-    commit = str(git.get("commit") or "")[:12]
+    commit = str(git.get("commit") or "no commit yet")[:12]
     branch = f" on {git['branch']}" if git.get("branch") else ""
-    return f"{commit}{branch}{f', {count} changed' if count else ''}"
+    return f"{commit}{branch}{', with changes' if git.get('dirty') else ''}"
 
 
 def _job(record: Record, one: JobView, look: Look) -> list[str]:
