@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from as_nobody import as_nobody, open_folder
 
-from nemo_run.exceptions import StoreError
 from nemo_run.execution.observation import Observation, Reason, State
 from nemo_run.management import events, index, store
 from nemo_run.management.record import Record
@@ -215,23 +214,29 @@ def test_an_index_that_cannot_be_written_is_done_without() -> None:
     assert without.startswith("2 ")
 
 
-def test_a_home_closed_to_us_is_a_sentence() -> None:
+@pytest.mark.parametrize("closed", ["experiments", "experiments/secret"])
+def test_a_folder_closed_to_us_is_a_warning_and_the_others_are_listed(
+    closed: str, tmp_path: Path
+) -> None:
     before = os.environ["NEMORUN_HOME"]
     with open_folder() as folder:
         os.environ["NEMORUN_HOME"] = str(folder)
-        make()
-        (folder / "experiments").chmod(0o000)
+        make("secret")
+        elsewhere = store.create("open", base_dir=folder / "elsewhere")
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755)
+        (folder / closed).chmod(0o000)
 
         def look() -> str:
-            try:
-                return str(index.rows())
-            except StoreError as error:
-                return f"{error}"
+            rows, warnings = index.rows()
+            return "\n".join([*(row.id for row in rows), *warnings])
 
-        said = as_nobody(look)
-        (folder / "experiments").chmod(0o755)
+        found, *warnings = as_nobody(look).splitlines()
+        (folder / closed).chmod(0o755)
     os.environ["NEMORUN_HOME"] = before
-    assert said.startswith("Could not list the experiments in")
+    assert found == elsewhere.id
+    said = f"Could not list the experiments in {folder / closed}: Permission denied."
+    assert any(warning.startswith(said) for warning in warnings)
 
 
 def test_only_the_owner_can_read_it(home: Path) -> None:

@@ -104,6 +104,11 @@ def test_ids_made_with_a_stopped_clock_differ_and_keep_their_order() -> None:
     assert sorted(made) == made
 
 
+def test_a_clock_that_was_set_right_is_believed() -> None:
+    ids.new_id("t", lambda: 4_000_000_000_000_000_000)
+    assert ids.new_id("t", lambda: 1_700_000_000_000_000_000) == "t_1700000000000000000"
+
+
 def test_an_id_tells_its_title_folder_and_time() -> None:
     made = ids.new_id("my_run_1", lambda: 4000000000000000000)
     assert ids.folder_of(made) == "my_run_1"

@@ -87,6 +87,18 @@ def test_a_reader_sees_nothing_before_all_of_it_is_there(home: Path) -> None:
     assert stat.S_IMODE((record.job_dir("train") / "run.sh").stat().st_mode) == 0o700
 
 
+def test_no_file_is_written_over_another_or_outside(home: Path) -> None:
+    with store.draft("t") as draft:
+        draft.write("jobs/a/spec.json", "first")
+        with pytest.raises(StoreError, match="have one name"):
+            draft.write(draft.job_dir("a") / "spec.json", "second")
+        for path in ("../x", "jobs/../../x", "/etc/x"):
+            with pytest.raises(ValueError):
+                draft.write(path, "x")
+        record = draft.publish({})
+    assert (record.job_dir("a") / "spec.json").read_text() == "first"
+
+
 def test_what_is_not_published_leaves_nothing(home: Path) -> None:
     with pytest.raises(ZeroDivisionError), store.draft("t") as draft:
         draft.write("file", "text")
@@ -346,6 +358,14 @@ def test_a_damaged_record_is_said_with_its_file_and_harms_no_other(
     assert store.catalog() == ["t"]
     store.delete(store.find(good[1].id))
     assert store.catalog("t") == [good[0].id, good[2].id]
+
+
+def test_a_record_of_the_reference_implementation_is_said_to_be_one(home: Path) -> None:
+    older = home / "experiments" / "t" / "t_1700000000000000000"
+    older.mkdir(parents=True)
+    (older / "_TASKS").write_text("[]")
+    with pytest.raises(CorruptRecordError, match="was written by the reference implementation"):
+        _ = store.find(older.name).meta
 
 
 def test_fields_of_a_later_version_are_kept() -> None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import (
     AmbiguousError,
-    CorruptRecordError,
     NotFoundError,
     PlanError,
+    StoreError,
     nearest,
 )
 
 from . import ids, layout, locations, names
+from .advice import explained
 from .record import Record
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _titled(title: str, bases: Iterable[Path]) -> list[Record]:
 def _age(record: Record) -> tuple[int, str]:
     try:
         return record.sort_key
-    except CorruptRecordError:
+    except StoreError:
         return 0, record.id
 
 
@@ -183,7 +184,7 @@ def _title_of(folder: Path) -> str:
     for record in inside:
         try:
             return record.title
-        except CorruptRecordError:
+        except StoreError:
             continue
     return folder.name
 
@@ -194,6 +195,8 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             return sorted((e for e in entries if e.is_dir()), key=lambda e: e.name)
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise explained("list the experiments in", folder, error, after="") from error
 
 
 def _is_hidden(name: str) -> bool:

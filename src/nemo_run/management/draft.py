@@ -73,7 +73,7 @@ class Draft:
             mode: Its permissions.
 
         Raises:
-            StoreError: It could not be written.
+            StoreError: It could not be written, or was written before.
         """
         target = self.folder / self._relative(Path(path))
         data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
@@ -117,7 +117,10 @@ class Draft:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _relative(self, path: Path) -> Path:
-        return path.relative_to(self.path) if path.is_absolute() else path
+        inside = path.relative_to(self.path) if path.is_absolute() else path
+        if ".." in inside.parts:
+            raise ValueError(f"{path} lies outside of the experiment")
+        return inside
 
     def _make_parent(self, folder: Path) -> None:
         if folder in self._folders:
@@ -253,7 +256,9 @@ def _sync(path: Path) -> None:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, _PRIVATE)
+    # Two files of one name would be two jobs in one folder, or names that differ in case only on
+    # a file system that takes them for one.
+    return os.open(path, flags | os.O_EXCL, _PRIVATE)
 
 
 def _json(document: Mapping[str, Any]) -> str:

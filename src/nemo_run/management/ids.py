@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _OURS = re.compile(r"(?P<title>.+)_(?P<time>[0-9]{19})$", re.DOTALL)
 _lock = threading.Lock()
 _latest = 0
+_SECOND = 1_000_000_000
 
 
 def new_id(title: str, clock: Callable[[], int] = time.time_ns) -> str:
@@ -28,7 +29,10 @@ def new_id(title: str, clock: Callable[[], int] = time.time_ns) -> str:
     """
     global _latest  # noqa: PLW0603 - the clock may stand still between two calls
     with _lock:
-        _latest = now = max(clock(), _latest + 1)
+        now = clock()
+        # A clock that was set back by more than this is believed.
+        _latest = _latest + 1 if now <= _latest < now + _SECOND else now
+        now = _latest
     return f"{names.folder(title, 'experiment title')}_{now:019d}"
 
 

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nemo_run.exceptions import StoreError
 from nemo_run.execution.observation import State
 
-from . import index_rows, layout, locations, store
+from . import layout, locations, store
+from .index_changes import Changes, Kept, compare
 from .index_rows import Row, Stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 VERSION = 1
@@ -47,9 +46,6 @@ _NEVER: Stamp = (-2, -2)
 
 # Another process is writing the index. It writes what we would have written.
 _PATIENCE_SECONDS = 1.0
-# A folder changed this shortly before it was read may change again within the same tick of its
-# file system's clock (2 seconds on FAT, 1 on older NFS).
-_TICK_NANOSECONDS = 2_000_000_000
 
 
 class Listing(NamedTuple):
@@ -62,12 +58,6 @@ class Listing(NamedTuple):
 
     rows: list[Row]
     warnings: list[str]
-
-
-class _Changes(NamedTuple):
-    gone: list[str]
-    titles: list[tuple[str, int]]
-    entries: list[tuple[str, Stamp, Row]]
 
 
 def rows(
@@ -103,18 +93,20 @@ def reindex() -> Listing:
 def _refreshed(path: Path, bases: Sequence[Path], warnings: list[str]) -> sqlite3.Connection:
     """Return an open index that is true now: the file, or a copy in memory where it must be."""
     try:
-        return _refresh_file(path, bases)
+        return _refresh_file(path, bases, warnings)
     except sqlite3.OperationalError as error:
         if path.parent.is_dir():
             warnings.append(_unusable(path, error))
     except sqlite3.DatabaseError:
         try:
             path.unlink(missing_ok=True)
-            return _refresh_file(path, bases)
+            return _refresh_file(path, bases, warnings)
         except (OSError, sqlite3.Error) as error:
             warnings.append(_unusable(path, error))
     connection = _prepared(sqlite3.connect(":memory:", isolation_level=None))
-    _save(connection, _changes(connection, bases))
+    changes = compare(_kept(connection), bases)
+    _save(connection, changes)
+    warnings.extend(changes.unread)
     return connection
 
 
@@ -125,12 +117,11 @@ def _unusable(path: Path, error: Exception) -> str:
     )
 
 
-def _refresh_file(path: Path, bases: Sequence[Path]) -> sqlite3.Connection:
+def _refresh_file(path: Path, bases: Sequence[Path], warnings: list[str]) -> sqlite3.Connection:
     _create_private(path)
     connection = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
     try:
-        _prepared(connection)
-        changes = _changes(connection, bases)
+        changes = compare(_kept(_prepared(connection)), bases)
         try:
             _save(connection, changes)
         except sqlite3.OperationalError:
@@ -140,6 +131,7 @@ def _refresh_file(path: Path, bases: Sequence[Path]) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
+    warnings.extend(changes.unread)
     return connection
 
 
@@ -180,58 +172,17 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _changes(connection: sqlite3.Connection, bases: Iterable[Path]) -> _Changes:
-    """Compare what is kept with the folders, reading no file that did not change."""
-    times = dict(connection.execute("SELECT folder, mtime FROM titles"))
-    kept: dict[str, dict[str, Stamp]] = {}
+def _kept(connection: sqlite3.Connection) -> Kept:
+    kept = Kept(dict(connection.execute("SELECT folder, mtime FROM titles")), {})
     # What was damaged is read again each time, for it may have been mended.
     query = "SELECT folder, path, journal_size, journal_mtime, error FROM experiments"
     for folder, path, size, mtime, error in connection.execute(query):
-        kept.setdefault(folder, {})[path] = _NEVER if error else (size, mtime)
-    changes = _Changes([], [], [])
-    for folder, mtime in _title_folders(bases):
-        before = kept.pop(folder, {})
-        paths: Collection[str] = before
-        if times.get(folder) != mtime:
-            paths = index_rows.experiments_in(folder)
-            changes.titles.append((folder, _settled(mtime)))
-        _compare(folder, paths, before, changes)
-    changes.gone.extend(path for paths in kept.values() for path in paths)
-    return changes
+        kept.experiments.setdefault(folder, {})[path] = _NEVER if error else (size, mtime)
+    return kept
 
 
-def _compare(
-    folder: str, paths: Collection[str], before: dict[str, Stamp], changes: _Changes
-) -> None:
-    changes.gone.extend(path for path in before if path not in paths)
-    for path in paths:
-        stamp = index_rows.stamp(path)
-        if stamp is None:
-            changes.gone.append(path)
-        elif stamp != before.get(path):
-            changes.entries.append((folder, stamp, index_rows.read(path)))
-
-
-def _title_folders(bases: Iterable[Path]) -> Iterator[tuple[str, int]]:
-    for base in bases:
-        try:
-            with os.scandir(base / layout.EXPERIMENTS) as entries:
-                yield from ((e.path, e.stat().st_mtime_ns) for e in entries if e.is_dir())
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise StoreError(
-                f"Could not list the experiments in {base / layout.EXPERIMENTS}: "
-                f"{error.strerror or error}. Check its permissions."
-            ) from error
-
-
-def _settled(mtime: int) -> int:
-    return mtime if time.time_ns() - mtime > _TICK_NANOSECONDS else 0
-
-
-def _save(connection: sqlite3.Connection, changes: _Changes) -> None:
-    if not any(changes):
+def _save(connection: sqlite3.Connection, changes: Changes) -> None:
+    if not (changes.gone or changes.titles or changes.entries):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:

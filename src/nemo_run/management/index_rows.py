@@ -55,12 +55,14 @@ def experiments_in(folder: str) -> set[str]:
 
     A folder that holds neither of an experiment's two files is none: somebody else put it there,
     or an older program that uses the same home.
+
+    Raises:
+        OSError: The folder cannot be read.
     """
     try:
         with os.scandir(folder) as entries:
             paths = [e.path for e in entries if not e.name.startswith(".") and e.is_dir()]
-    except OSError:
-        # Removed meanwhile, or not for us to read; its neighbours are fine.
+    except FileNotFoundError:
         return set()
     return {path for path in paths if stamp(path) is not None}
 

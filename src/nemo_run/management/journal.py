@@ -143,9 +143,12 @@ class Journal:
 
     def _bytes_from(self, offset: int) -> bytes:
         try:
-            with self.path.open("rb") as file, _readable(file.fileno()):
-                file.seek(offset)
-                return file.read()
+            with self.path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size == offset:
+                    return b""
+                with _readable(file.fileno()):
+                    file.seek(offset)
+                    return file.read()
         except FileNotFoundError:
             return b""
         except OSError as error:
@@ -160,6 +163,12 @@ def _told(path: Path) -> Iterator[None]:
         raise StoreError(
             f"Could not write the journal {path}: {error}. Is a process stopped that uses this "
             "experiment? Nothing was changed."
+        ) from error
+    except ImportError as error:
+        raise StoreError(
+            f"Could not write the journal {path}: this system has no fcntl, which locks files. "
+            "Here experiments can be looked at; to run, cancel or delete them use Linux, macOS or "
+            "the Windows Subsystem for Linux."
         ) from error
     except OSError as error:
         raise explained("write the journal", path, error) from error

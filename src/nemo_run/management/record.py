@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import os
 
 
+# What the reference implementation calls its records; it may share the home.
+_OLDER = ("_CONFIG", "_TASKS")
+
+
 class Record:
     """A view of an experiment's folder.
 
@@ -107,7 +111,7 @@ def read_meta(path: Path) -> dict[str, Any]:
     try:
         meta = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
-        raise _corrupt(path, "is missing") from None
+        raise _missing(path) from None
     except OSError as error:
         raise explained("read", path, error, after="") from error
     except (ValueError, RecursionError) as error:
@@ -129,6 +133,15 @@ def _wrong_field(meta: dict[str, Any]) -> str:
     if not isinstance(jobs, list) or not all(isinstance(j, dict) and "id" in j for j in jobs):
         return "has jobs without an 'id'"
     return ""
+
+
+def _missing(path: Path) -> CorruptRecordError:
+    if any((path.parent / name).exists() for name in _OLDER):
+        return CorruptRecordError(
+            f"The experiment {path.parent} was written by the reference implementation, whose "
+            "records only that one can read. Its files were not touched."
+        )
+    return _corrupt(path, "is missing")
 
 
 def _corrupt(path: Path, what: str) -> CorruptRecordError:
