@@ -408,7 +408,8 @@ def test_quiet_means_not_a_byte_from_us(home):
     program = (
         "import nemo_run as run\n"
         "with run.Experiment('quiet', clean_mode=True) as experiment:\n"
-        "    experiment.add(run.Script(inline='echo mine', entrypoint='sh'), name='a', tail_logs=True)\n"
+        "    mine = run.Script(inline='echo mine', entrypoint='sh')\n"
+        "    experiment.add(mine, name='a', tail_logs=True)\n"
         "    experiment.run()\n"
     )
     done = subprocess.run(
@@ -423,8 +424,8 @@ def test_output_of_two_jobs_is_shown_live_and_named(home):
         "import nemo_run as run\n"
         "with run.Experiment('two', log_level='ERROR') as experiment:\n"
         "    for n in 'ab':\n"
-        "        experiment.add(run.Script(inline=f'for i in 1 2 3; do echo {n}$i; sleep 0.05; done',"
-        " entrypoint='sh'), name=n)\n"
+        "        lines = f'for i in 1 2 3; do echo {n}$i; sleep 0.05; done'\n"
+        "        experiment.add(run.Script(inline=lines, entrypoint='sh'), name=n)\n"
         "    experiment.run(tail_logs=True)\n"
     )
     done = subprocess.run(
@@ -593,7 +594,7 @@ def test_looking_at_an_experiment_does_not_need_its_code(tmp_path, capfd):
     )
     script = tmp_path / "launch.py"
     script.write_text(program)
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    done = python(script, check=True)
     module.write_text("this is no Python\n")
 
     experiment = run.Experiment.from_id(done.stdout.strip())
@@ -679,3 +680,9 @@ def test_a_plugin_that_fails_while_it_listens_does_not_end_the_experiment():
     with pytest.warns(UserWarning, match="deaf"):
         results = experiment.run()
     assert results["a"] == 2
+
+
+def python(*arguments, check: bool) -> subprocess.CompletedProcess[str]:
+    """Run a program of the user's."""
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=check)

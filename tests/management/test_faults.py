@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ import pytest
 import nemo_run as run
 from nemo_run.execution.observation import State
 from nemo_run.management import operations
-from nemo_run.management.launch import start
+from nemo_run.management.launch import not_started, start
 from nemo_run.management.record import Record
 from nemo_run.management.store import find, records
 
@@ -260,15 +259,53 @@ def test_a_read_only_home_is_an_error_that_says_what_to_do_and_leaves_nothing(ho
 
 def test_a_conductor_that_cannot_work_is_told_of_with_the_end_of_its_log(tmp_path):
     record = written_down(tmp_path / "ran")
-    (record.job_dir("a") / "spec.json").write_text("{")
+    (record.path / "experiment.json").write_text("{")
 
     started = start(record)
     until(lambda: started.gone)
 
-    with pytest.raises(run.exceptions.StoreError, match=r"spec\.json") as raised:
-        run.Experiment.of_record(record).wait()
+    with pytest.raises(run.exceptions.StoreError, match=r"experiment\.json") as raised:
+        raise not_started(record)
     assert "nemo-run experiment resume" in str(raised.value)
-    assert json.loads((record.path / "experiment.json").read_text())["id"] == record.id
+
+
+def test_one_damaged_plan_fails_its_job_and_no_other(tmp_path):
+    log = tmp_path / "ran"
+    record = written_down(log)
+    (record.job_dir("b") / "spec.json").write_text("{")
+
+    operations.resume(record)
+    wait_for_end(record)
+
+    assert record.status().states == {
+        "a": State.SUCCEEDED,
+        "b": State.FAILED,
+        "c": State.SUCCEEDED,
+    }
+    assert "spec.json" in record.status().jobs["b"].message
+    assert ran(log) == [f"{record.id}/a/1", f"{record.id}/c/1"]
+
+
+def test_a_conductor_that_is_killed_while_somebody_waits_is_replaced(tmp_path):
+    gate, log = tmp_path / "gate", tmp_path / "ran"
+    work = f'echo "$NEMORUN_TOKEN" >> {log}; while [ ! -e {gate} ]; do sleep 0.02; done'
+    program = (
+        "import nemo_run as run\n"
+        "with run.Experiment('watched') as experiment:\n"
+        f"    experiment.add(run.Script(inline={work!r}, entrypoint='sh'), name='a')\n"
+        "    experiment.run()\n"
+    )
+    launcher = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    until(log.exists)
+    record = find("watched")
+    first = record.status().conductor.pid
+    os.kill(first, signal.SIGKILL)
+    until(lambda: record.status().conductor.pid != first)
+    gate.touch()
+
+    assert launcher.wait(20) == 0
+    assert record.status().state is State.SUCCEEDED
+    assert ran(log) == [f"{record.id}/a/1"]
 
 
 def until(condition, seconds: float = 20.0) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import enum
 import operator
 import threading
@@ -25,7 +25,7 @@ from nemo_run.exceptions import JobFailedError, NemoRunError
         {"accuracy": 0.98, "steps": [1, 2], (1, 2): {3}},
         b"\x00\xff",
         Path("/a/b"),
-        datetime.timedelta(seconds=3),
+        dt.timedelta(seconds=3),
         Fraction(1, 3),
         10**5000,
     ],

@@ -156,7 +156,7 @@ def test_a_function_of_the_launching_script_runs_without_a_main_guard(tmp_path):
         "    return a + 1\n"
         "print(run.run(run.Partial(work, 4), run.LocalExecutor(), log_level='ERROR'))\n"
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    done = python(script, check=True)
     assert done.stdout == "5\n"
     assert launches.read_text() == "x"
 
@@ -171,7 +171,7 @@ def test_a_task_may_itself_launch(tmp_path):
         "if __name__ == '__main__':\n"
         "    print(run.run(run.Partial(outer, 4), run.LocalExecutor(), log_level='ERROR'))\n"
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    done = python(script, check=True)
     assert done.stdout == "50\n"
 
 
@@ -184,3 +184,9 @@ def test_a_users_file_with_a_name_of_the_standard_library_does_not_reach_the_con
         "run.run(run.Script(inline='true', entrypoint='sh'), run.LocalExecutor(), name='a')\n"
     )
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True)
+
+
+def python(*arguments, check: bool) -> subprocess.CompletedProcess[str]:
+    """Run a program of the user's."""
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=check)

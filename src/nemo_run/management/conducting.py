@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from nemo_run.exceptions import StoreError
+from nemo_run.exceptions import NemoRunError, StoreError
 from nemo_run.execution.backend import Rendered
 from nemo_run.execution.observation import Observation, Reason, State
 
@@ -78,6 +78,7 @@ class Conducting:
         self._failures: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
         self._cancelled: dict[str, float] = {}
+        self._unusable: dict[str, Exception] = {}
 
     def run(self) -> str:
         """Go on until every job has ended or :attr:`stopping` is set; return why it ended."""
@@ -104,6 +105,7 @@ class Conducting:
         if submit:
             self._submit()
         self._look()
+        self._give_up()
 
     def settle_cancels(self, timeout: float) -> None:
         """Carry out what was asked to be cancelled, and start nothing."""
@@ -297,6 +299,9 @@ class Conducting:
 
     def _observed(self, job: str, seen: Observation) -> list[Event]:
         """Return what is new in an observation; nothing when it shows what is known."""
+        return self._changes(job, seen, retries=self._spec(job).retries)
+
+    def _changes(self, job: str, seen: Observation, *, retries: int) -> list[Event]:
         known = self.status.jobs[job]
         seen = dataclasses.replace(seen, attempt=known.attempt)
         if known.cancel_requested and seen.state in {State.FAILED, State.LOST}:
@@ -306,10 +311,7 @@ class Conducting:
         if seen.state is State.SUCCEEDED:
             self._keep_results(job, known.attempt)
         happened = [events.job_observed(job, seen)]
-        retry = (
-            seen.state in {State.FAILED, State.LOST} and known.attempt <= self._spec(job).retries
-        )
-        if retry:
+        if seen.state in {State.FAILED, State.LOST} and known.attempt <= retries:
             # In one write with the end of the attempt, so that nobody ever sees that end alone
             # and takes it for the end of the job.
             happened.append(events.job_retried(job, known.attempt + 1, because=str(seen.reason)))
@@ -336,6 +338,15 @@ class Conducting:
 
     # Small things
 
+    def _give_up(self) -> None:
+        """Fail jobs that cannot be started at all; of those that were, nothing can be told."""
+        for job, error in self._unusable.items():
+            if self.status.jobs[job].token:
+                seen = Observation(State.UNKNOWN, message=str(error))
+            else:
+                seen = Observation(State.FAILED, Reason.START, message=str(error))
+            self._write(self._changes(job, seen, retries=0))
+
     def _spec(self, job: str) -> JobSpec:
         if job not in self._specs:
             spec = spec_of(self._record, job)
@@ -361,7 +372,15 @@ class Conducting:
     def _by_backend(self, jobs: Iterable[str]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for job in jobs:
-            found.setdefault(self._spec(job).backend, []).append(job)
+            if job in self._unusable:
+                continue
+            try:
+                backend = self._backend_named(self._spec(job).backend)
+            except (NemoRunError, ImportError) as error:
+                self._trouble(f"job {job}", error)
+                self._unusable[job] = error
+            else:
+                found.setdefault(backend.name, []).append(job)
         return found
 
     def _trouble(self, where: str, error: Exception) -> None:

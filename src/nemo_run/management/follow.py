@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from .charge import taken
-from .launch import Started, not_started
+from .launch import Started, not_started, start
 from .logs import LogReader, Ranks
 from .status import ExperimentStatus, replay
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SHORTEST, _LONGEST = 0.01, 0.2
 _LIVENESS = 2.0
+_REPLACEMENTS = 3
 
 
 class Following:
@@ -31,7 +32,8 @@ class Following:
         display: Shows what happens.
         tail: The jobs whose output is shown.
         plugins: Are told of every event.
-        started: The conductor, where this process started it.
+        started: The conductor, where this process started it; one that is killed is then
+            replaced.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Following:
         self._several = self._is_several(tail)
         self._groups = {job["id"] for job in record.jobs if job.get("group")}
         self._pause = _SHORTEST
+        self._replaced = 0
         self._looked = time.monotonic()
 
     def until_end(self, jobs: Sequence[str] = ()) -> ExperimentStatus:
@@ -129,11 +132,20 @@ class Following:
         if not gone and now - self._looked < _LIVENESS:
             return
         self._looked = now
-        if (gone or self._started is None) and not taken(self._record):
-            # What it did last may have been to end the experiment.
-            self.step()
-            if self.status.ended is None:
-                raise not_started(self._record)
+        if (self._started is not None and not gone) or taken(self._record):
+            return
+        # What it did last may have been to end the experiment.
+        self.step()
+        if self.status.ended is None:
+            self._replace_conductor()
+
+    def _replace_conductor(self) -> None:
+        conductor = self.status.conductor
+        killed = conductor is not None and conductor.ended is None
+        if self._started is None or not killed or self._replaced >= _REPLACEMENTS:
+            raise not_started(self._record)
+        self._replaced += 1
+        self._started = start(self._record)
 
 
 def _processes(member: object) -> int:

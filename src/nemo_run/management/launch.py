@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import StoreError
 
-from .advice import explained
 from .charge import taken
 
 if TYPE_CHECKING:
@@ -20,6 +19,14 @@ LOG = "conductor.log"
 
 _START = 20.0
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+
+_OF_A_JOB = frozenset(
+    f"NEMORUN_{name}"
+    for name in (
+        *("TOKEN", "LEADER", "EXPERIMENT_ID", "JOB", "JOB_DIR", "ATTEMPT", "ATTEMPT_DIR"),
+        *("MEMBER", "LOG_DIR", "LAUNCHING_SCRIPT"),
+    )
+)
 
 # With -m, Python would put the current folder first on the module path, and a user's json.py
 # there would take the place of the standard library's. So the path is put right first.
@@ -68,14 +75,26 @@ def start(record: Record) -> Started:
                 stdout=log,
                 stderr=log,
                 cwd="/",
+                env=_environment(),
                 # No Ctrl-C and no closing terminal reaches it.
                 start_new_session=True,
             )
     except OSError as error:
-        raise explained("start the conductor of", record.path, error) from error
+        raise StoreError(
+            f"The conductor of {record.id} could not be started: {error.strerror or error}. The "
+            f"experiment is written down; go on with `nemo-run experiment resume {record.id}`."
+        ) from error
     # From here on nobody waits for it through this object, and it may outlive us.
     process.returncode = 0
     return Started(record, process.pid)
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment, without what makes this process part of another job.
+
+    An experiment that is launched inside a job is not ended with that job.
+    """
+    return {name: value for name, value in os.environ.items() if name not in _OF_A_JOB}
 
 
 def wait_until_in_charge(record: Record, started: Started) -> None:

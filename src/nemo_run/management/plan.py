@@ -174,9 +174,7 @@ class _Shared:
         self.sys_path = launching_path(sys.path, self.working_directory)
 
     def surroundings(self, job: Job) -> dict[str, Any]:
-        """Return folder, interpreter and import path of a job: those of this process, or of its
-        own first launch.
-        """
+        """Return folder, interpreter and import path of a job; a stored one keeps its own."""
         origin = job.members[0].origin or self
         return {
             "working_directory": origin.working_directory,
