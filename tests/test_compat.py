@@ -227,6 +227,7 @@ def test_replacing_a_name_reaches_the_module_that_owns_it(name):
     import nemo_run.management.experiment as own
 
     original = getattr(own, name)
+    # What other programs' tests do with our paths is what is tested here.
     with mock.patch(f"nemo_run.run.experiment.{name}") as replaced:
         assert getattr(path, name) is getattr(own, name) is replaced
     assert getattr(path, name) is getattr(own, name) is original

@@ -281,6 +281,36 @@ def test_a_recipe_runs_in_this_process():
     assert seen == [(Model, 32)]
 
 
+def save(model: Model, data: Data, trainer: Trainer, path: str = "", **rest: Any) -> int:
+    """A task whose job leaves something to look at."""
+    import sys
+
+    regime = trainer.callbacks[1].regime
+    with open(path, "w") as file:
+        file.write(f"{regime.backward.kind} {data.seq_length} {'fiddle' in sys.modules}")
+    return data.seq_length
+
+
+def test_a_recipe_with_fiddles_nodes_inside_runs_as_a_job(tmp_path):
+    recipe = pretrain_recipe(performance_mode=True, fn=save)
+    assert type(recipe.trainer.callbacks[1].regime.backward) is fdl.Config
+    recipe.path = str(tmp_path / "seen")
+    assert run.run(recipe, executor=run.LocalExecutor(), tail_logs=False) == 32
+    seen = (tmp_path / "seen").read_text().split()
+    assert seen[:2] == ["bulk", "32"]
+
+
+def test_what_is_wrong_inside_fiddles_nodes_is_found_before_running():
+    recipe = pretrain_recipe()
+    recipe.optim = fdl.Config(Optim, betas="fast")
+    recipe.model.config = fdl.Config(Strategy)
+    recipe.data = fdl.Config(Model, tokenizer=fdl.Config(Overlap, chunks="many"))
+    with pytest.raises(run.exceptions.CheckError) as caught:
+        run.run(recipe, direct=True)
+    assert "optim.betas" in str(caught.value)
+    assert "data.tokenizer.chunks" in str(caught.value)
+
+
 def drop_unknown(config: Any) -> None:
     """Remove arguments that the target no longer takes, at every level, as loaders do."""
     import inspect

@@ -354,3 +354,15 @@ def test_fiddles_auto_config_keeps_our_nodes():
     cfg = fdl.cast(run.Partial, recipe.as_buildable())
     cfg.model = fdl.cast(run.Config, cfg.model)
     assert fdl.build(cfg)() == (Model(1, Optimizer()), 10, {})
+
+
+@run.autoconvert
+def converted() -> Model:
+    return Model(1, Optimizer(lr=0.3), layers=[Optimizer(lr=rate) for rate in (0.1, 0.2)])
+
+
+def test_what_our_autoconvert_makes_is_fiddles_too():
+    cfg = converted()
+    assert isinstance(cfg, fdl.Config)
+    assert fdl.build(cfg) == Model(1, Optimizer(0.3), [Optimizer(0.1), Optimizer(0.2)])
+    assert fdl.build(fdl.Config(collect, cfg))[0].optimizer == Optimizer(0.3)

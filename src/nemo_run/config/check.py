@@ -15,10 +15,13 @@ from nemo_run.exceptions import ArgumentError, CheckError, nearest
 from .annotations import display, mismatches
 from .hints import hints_of
 from .node import Config, Partial, is_node, target_name
+from .signature import signature_info
 from .traverse import join, nodes, step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from .signature import SignatureInfo
 
 _P = inspect.Parameter
 _SHORT = 80
@@ -81,7 +84,7 @@ def _is_partial(node: Any) -> bool:
 
 
 def _unknown(path: str, node: Any) -> Iterator[Problem]:
-    info = node.__signature_info__
+    info = _signature_of(node)
     count = len([p for p in info.parameters.values() if p.kind in _BY_POSITION])
     for key in node.__arguments__:
         if isinstance(key, str):
@@ -97,6 +100,11 @@ def _unknown(path: str, node: Any) -> Iterator[Problem]:
         yield Problem(here, f"{here}: {target_name(node)} {about}{_set_at(node, key)}.")
 
 
+def _signature_of(node: Any) -> SignatureInfo:
+    # Also of fiddle's nodes, whose own answers less.
+    return signature_info(node.__fn_or_cls__)
+
+
 _BY_POSITION = (_P.POSITIONAL_ONLY, _P.POSITIONAL_OR_KEYWORD)
 
 
@@ -109,7 +117,7 @@ def _variadic(info: Any, kind: Any) -> inspect.Parameter | None:
 
 
 def _missing(path: str, node: Any) -> Iterator[Problem]:
-    info, given = node.__signature_info__, node.__arguments__
+    info, given = _signature_of(node), node.__arguments__
     for index, parameter in enumerate(info.parameters.values()):
         if parameter.kind in (_P.VAR_POSITIONAL, _P.VAR_KEYWORD):
             continue
@@ -123,7 +131,7 @@ def _missing(path: str, node: Any) -> Iterator[Problem]:
 def _unfit(path: str, node: Any) -> Iterator[Problem]:
     if not node.__arguments__:
         return
-    info = node.__signature_info__
+    info = _signature_of(node)
     hints = hints_of(node.__fn_or_cls__)
     for key, value in node.__arguments__.items():
         parameter = _parameter(info, key)
