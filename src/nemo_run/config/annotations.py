@@ -51,7 +51,7 @@ def mismatches(value: Any, hint: Any) -> list[Mismatch]:
         value: A value of a configuration, nodes included: a ``Config`` counts as what it makes.
         hint: A resolved annotation (see :mod:`nemo_run.config.hints`).
     """
-    if _is_unknowable(value):
+    if type(value) is hint or _is_unknowable(value):
         return []
     if not is_node(value):
         return _check(value, hint)

@@ -13,9 +13,11 @@ import ast
 import builtins
 import functools
 import inspect
+import re
 import sys
 import types
 import typing
+import weakref
 from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,19 @@ def hints_of(target: Any) -> dict[str, Any]:
         target: A function, class, method, or anything else that can be called.
     """
     target = typing.get_origin(target) or target
+    try:
+        found = _known.get(target)
+        if found is None:
+            found = _known[target] = _hints_of(target)
+    except TypeError:  # cannot be hashed, or not be referred to weakly
+        return _hints_of(target)
+    return found
+
+
+_known: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
+
+
+def _hints_of(target: Any) -> dict[str, Any]:
     if isinstance(target, functools.partial):
         return hints_of(target.func)
     if isinstance(target, types.MethodType):
@@ -147,13 +162,25 @@ def _read(annotations: dict[str, Any], scope: _Scope) -> dict[str, Any]:
         if isinstance(hint, type) and type(hint) is type:
             found[name] = hint
             continue
-        holder = types.SimpleNamespace(__annotations__={name: hint})
+        holder = types.SimpleNamespace(__annotations__={name: _for_python_3_10(hint)})
         try:
             read = typing.get_type_hints(holder, scope.names, scope, include_extras=True)
         except Exception:  # noqa: BLE001,S112 - any code may stand there; then it says nothing
             continue
         found[name] = read[name]
     return found
+
+
+def _for_python_3_10(hint: Any) -> Any:
+    """Help ``typing.get_type_hints`` of Python 3.10 with ``list["Model"]`` and InitVar."""
+    if isinstance(hint, str):
+        found = re.fullmatch(r"(?:dataclasses\.)?InitVar\[(.*)\]", hint)
+        return found[1] if found else hint
+    if isinstance(hint, types.GenericAlias) and any(isinstance(a, str) for a in hint.__args__):
+        args = (typing.ForwardRef(a) if isinstance(a, str) else a for a in hint.__args__)
+        origin: Any = hint.__origin__
+        return origin[tuple(args)]
+    return hint
 
 
 def _imported_for_checking(module: types.ModuleType, name: str) -> Any:

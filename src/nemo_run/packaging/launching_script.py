@@ -106,7 +106,7 @@ def main_objects(value: Any) -> Iterator[tuple[str, Any]]:
             # An instance needs its class.
             thing = item if hasattr(item, "__qualname__") else type(item)
             name = thing.__qualname__
-            if thing.__module__ == MAIN and isinstance(name, str):
+            if getattr(thing, "__module__", None) == MAIN and isinstance(name, str):
                 yield name, thing
             todo += _parts(item)
 
