@@ -366,3 +366,29 @@ def test_what_our_autoconvert_makes_is_fiddles_too():
     assert isinstance(cfg, fdl.Config)
     assert fdl.build(cfg) == Model(1, Optimizer(0.3), [Optimizer(0.1), Optimizer(0.2)])
     assert fdl.build(fdl.Config(collect, cfg))[0].optimizer == Optimizer(0.3)
+
+
+def everything() -> run.Config:
+    """Every kind of fiddle's nodes inside ours."""
+    inside = [fdl.ArgFactory(Optimizer), Rate.new(3), fdl.Partial(positional, 1, 2, 3, 4)]
+    return run.Config(Model, 1, fdl.Config(Optimizer, 0.2), layers=inside)
+
+
+def test_our_own_operations_take_every_kind_of_fiddles_nodes():
+    cfg, old = everything(), everything()
+    run.config.set_value(cfg, "layers[2][1]", 9)
+    cfg.optimizer.lr = 0.3
+    assert cfg.clone() == cfg != old
+    difference = cfg.diff(old).text
+    assert "optimizer.lr" in difference
+    assert "layers[2][1]" in difference
+    for text in (str(cfg), repr(cfg), cfg._repr_svg_()):
+        assert "ArgFactory" in text
+        assert "0.3" in text
+
+
+def test_fiddles_own_nodes_are_tasks(capsys):
+    assert run.run(fdl.Partial(collect, 1, more=run.Config(Optimizer)), direct=True)[0] == 1
+    assert run.run(fdl.Config(collect, 2), direct=True) == (2, None)
+    run.dryrun_fn(fdl.Partial(collect, run.Config(Optimizer, 0.7)))
+    assert "0.7" in capsys.readouterr().out
