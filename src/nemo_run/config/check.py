@@ -135,7 +135,9 @@ def _unfit(path: str, node: Any) -> Iterator[Problem]:
     hints = hints_of(node.__fn_or_cls__)
     for key, value in node.__arguments__.items():
         parameter = _parameter(info, key)
-        if parameter is None or parameter.name not in hints:
+        # Nobody means a parameter to be nothing but None; torch writes its own annotations so
+        # that they are None.
+        if parameter is None or hints.get(parameter.name) in (None, type(None)):
             continue
         if value is parameter.default or (value is None and parameter.default is None):
             continue

@@ -162,8 +162,8 @@ def _read(annotations: dict[str, Any], scope: _Scope) -> dict[str, Any]:
         if isinstance(hint, type) and type(hint) is type:
             found[name] = hint
             continue
-        holder = types.SimpleNamespace(__annotations__={name: _for_python_3_10(hint)})
         try:
+            holder = types.SimpleNamespace(__annotations__={name: _for_python_3_10(hint)})
             read = typing.get_type_hints(holder, scope.names, scope, include_extras=True)
         except Exception:  # noqa: BLE001,S112 - any code may stand there; then it says nothing
             continue
@@ -176,7 +176,7 @@ def _for_python_3_10(hint: Any) -> Any:
     if isinstance(hint, str):
         found = re.fullmatch(r"(?:dataclasses\.)?InitVar\[(.*)\]", hint)
         return found[1] if found else hint
-    if isinstance(hint, types.GenericAlias) and any(isinstance(a, str) for a in hint.__args__):
+    if type(hint) is types.GenericAlias and any(isinstance(a, str) for a in hint.__args__):
         args = (typing.ForwardRef(a) if isinstance(a, str) else a for a in hint.__args__)
         origin: Any = hint.__origin__
         return origin[tuple(args)]
