@@ -114,6 +114,25 @@ class Validating:
         self.text += "!"
 
 
+class HandSlotted:
+    __slots__ = ("kept",)
+
+
+@dataclasses.dataclass
+class Cached(HandSlotted):
+    """Holds more than its fields, and something that is computed again."""
+
+    a: int = 1
+
+    def __post_init__(self) -> None:
+        self.kept = [self.a]
+        self.computed.append(object())
+
+    @functools.cached_property
+    def computed(self) -> list[object]:
+        return []
+
+
 class Model:
     """A class of a user."""
 

@@ -67,6 +67,11 @@ def test_a_value_that_needs_user_code_and_is_used_twice_stays_one() -> None:
         assert read.a.b is read.b[1]
 
 
+def test_a_dataclass_keeps_its_slots_and_computes_again_what_was_cached() -> None:
+    for read in round_trips(Partial(train, c=codec_values.Cached(3), bind_args=False)):
+        assert (read.c.a, read.c.kept, read.c.computed) == (3, [3], [])
+
+
 def test_a_node_inside_a_named_tuple_is_a_node_again() -> None:
     model = Config(Model, size=3)
     for read in round_trips(Partial(train, p=Point(model, [model]), m=model)):

@@ -311,9 +311,8 @@ class GraphReader(worker.Reader):
 
     def make(self, parts: dict[str, Any]) -> Any:
         """Make a value, or its stand-in when that would import what the file names."""
-        children = list(_children(parts))
-        if _needs_import(parts) or any(_is_unready(parts, child) for child in children):
-            return Deferred(_hollow(parts), children, _load)
+        if _needs_import(parts) or _is_unready(parts):
+            return Deferred(_hollow(parts), list(_children(parts)), _load)
         if parts[TAG] == "script":
             from .script import Script
 
@@ -365,15 +364,14 @@ def _needs_import(parts: Mapping[str, Any]) -> bool:
     return parts[TAG] != "object" or parts["name"].partition(":")[0] not in _KNOWN
 
 
-def _is_unready(parts: Mapping[str, Any], child: Any) -> bool:
-    """Whether a value cannot be made because one inside it is not yet."""
-    if parts[TAG] in ("list", "tuple") or (parts[TAG] == "dict" and not _is_key(parts, child)):
+def _is_unready(parts: Mapping[str, Any]) -> bool:
+    """Whether a value cannot be made because one that it is made of is not made yet."""
+    tag = parts[TAG]
+    if tag in ("list", "tuple"):
         return False
-    return _holds_deferred(child)
-
-
-def _is_key(parts: Mapping[str, Any], child: Any) -> bool:
-    return any(child is key for key, _ in parts.get("entries", ()))
+    if tag == "dict":
+        return any(_holds_deferred(key) for key, _ in parts.get("entries", ()))
+    return any(map(_holds_deferred, _children(parts)))
 
 
 def _holds_deferred(value: Any) -> bool:

@@ -327,21 +327,19 @@ _BUILT_IN = (bool, int, float, complex, str, bytes, bytearray, list, tuple, dict
 
 def explanation(problems: Sequence[tuple[str, Any, str]], where: str) -> str:
     """Return the sentences of an error about values that cannot travel."""
-    lines = [_line(path, value, why, where) for path, value, why in problems]
-    if len(lines) == 1:
-        return lines[0]
-    return "\n".join([f"{len(lines)} values cannot be written to a file:", *lines])
+    refusal = "cannot be written to a file and read back in the job"
+    if len(problems) == 1:
+        path, value, why = problems[0]
+        place = ": ".join(filter(None, [where, path or "the configuration itself"]))
+        return f"{place} {refusal}: it is {_shown(value)}. {_sentence(why)}"
+    start = f"{len(problems)} values of {where or 'the configuration'} {refusal}:"
+    lines = [f"  {path}: {_shown(value)}. {_sentence(why)}" for path, value, why in problems]
+    return "\n".join([start, *lines])
 
 
-def _line(path: str, value: Any, why: str, where: str) -> str:
-    place = path or "The configuration itself"
-    start = f"{where}: {place}" if where else place
+def _shown(value: Any) -> str:
     kind = type(value)
-    return (
-        f"{start} cannot be written to a file and read back in the job: it is "
-        f"{worker.safe_repr(value, 80)}, of type {kind.__module__}.{kind.__qualname__}. "
-        f"{_sentence(why)}"
-    )
+    return f"{worker.safe_repr(value, 80)}, of type {kind.__module__}.{kind.__qualname__}"
 
 
 def _sentence(text: str) -> str:

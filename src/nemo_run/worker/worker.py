@@ -714,20 +714,26 @@ def _describe_dataclass(value: Any) -> dict[str, Any]:
     kind = type(value)
     if isinstance(value, (*_BUILT_IN, BaseException)):
         raise CannotTravel("it is a dataclass and a built-in type at once")
-    missing = object()
-    names = dict.fromkeys([*kind.__dataclass_fields__, *getattr(value, "__dict__", ())])
-    fields = {name: getattr(value, name, missing) for name in names}
-    own = {n: v for n, v in fields.items() if v is not missing and _is_own(value, n)}
-    return {TAG: "dataclass", "class": _class_name(kind), "fields": own}
+    fields = {name: getattr(value, name) for name in _state_names(value) if hasattr(value, name)}
+    return {TAG: "dataclass", "class": _class_name(kind), "fields": fields}
 
 
-def _is_own(value: Any, name: str) -> bool:
-    # A field that was never set (``init=False``) shows the default of its class, or is an
-    # InitVar or ClassVar, which is no state of the instance.
-    if name in getattr(value, "__dict__", ()):
-        return True
-    found = getattr(type(value), name, None)
-    return type(found).__name__ == "member_descriptor"
+def _state_names(value: Any) -> list[str]:
+    """Return the names of what an instance itself holds, fields first.
+
+    A field that was never set shows the default of its class, or is an InitVar: no state.
+    """
+    kind = type(value)
+    held = dict.fromkeys(getattr(value, "__dict__", ()))
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        for name in [slots] if isinstance(slots, str) else slots:
+            if type(base.__dict__.get(name)).__name__ == "member_descriptor":
+                held[name] = None
+    # What functools.cached_property keeps is computed again when it is asked for.
+    names = [n for n in held if type(getattr(kind, n, None)).__name__ != "cached_property"]
+    fields = [name for name in kind.__dataclass_fields__ if name in held]
+    return list(dict.fromkeys([*fields, *names]))
 
 
 def _class_name(kind: type) -> str:
