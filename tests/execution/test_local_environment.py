@@ -175,3 +175,25 @@ def test_the_script_runs_in_every_shell(shell: list[str], tmp_path: Path, proces
     again = subprocess.run([*shell, launch], env=environment, capture_output=True, text=True)
     assert again.returncode == 96
     assert "runs already" in again.stderr
+
+
+def test_a_script_run_by_hand_ends_its_own_processes_only(tmp_path: Path) -> None:
+    """It is in the session of a terminal then, with everything else that runs there."""
+    from nemo_run.execution.local.starting import prepare
+
+    place = Place(tmp_path)
+    spec = place.spec(
+        "hand", "sh", "-c", "[ $RANK = 1 ] && exit 5; sleep 300", processes_per_node=2
+    )
+    prepare(place.rendered(spec))
+    launch = tmp_path / "hand/attempts/1/launch.sh"
+    terminal = f"sleep 300 & echo $! >neighbour; sh {launch}; echo $? >code; kill $! && echo lived"
+    done = subprocess.run(
+        ["sh", "-c", terminal],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        timeout=60,
+    )
+    assert (tmp_path / "code").read_text() == "5\n"
+    assert done.stdout == b"lived\n"

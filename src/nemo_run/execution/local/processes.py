@@ -3,8 +3,9 @@
 The module is also a program that needs nothing but the standard library, so that the script of a
 job can end its processes in the very way that a cancel does::
 
-    python processes.py stop TOKEN GRACE     end what carries a token
-    python processes.py port                 print a free port
+    python processes.py stop TOKEN GRACE             end what carries a token
+    python processes.py stop TOKEN GRACE LEADER      the same, for the shell that leads the job
+    python processes.py port                         print a free port
 """
 
 from __future__ import annotations
@@ -323,27 +324,34 @@ def _run(command: list[str]) -> str:
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
-def _above() -> list[Process]:
-    """Return the shells of this session that wait for this program: they end after it."""
-    found: list[Process] = []
+def _stop_for(leader: int, token: str, grace: float) -> bool:
+    """End the processes of a job for the shell that leads it, and for those between it and us."""
+    shell = look(leader)
+    leaders = [Identity(leader, shell.start, boot_id())] if shell else []
+    return stop([token], grace, leaders, keep=_up_to(leader))
+
+
+def _up_to(leader: int) -> set[int]:
+    """Return the shells that wait for this program: they end after it."""
+    found: set[int] = set()
     current = look(os.getpid())
-    while current and (parent := look(current.parent)) and parent.session == current.session:
-        found.append(parent)
-        current = parent
-    return found
+    while current and current.pid != leader:
+        current = look(current.parent)
+        found.update([current.pid] if current else [])
+    return found if leader in found else set()
 
 
 def main(arguments: list[str]) -> int:
     """Run as a program; see the module."""
-    if arguments == ["port"]:
-        sys.stdout.write(f"{free_port()}\n")
-        return 0
-    if len(arguments) == 3 and arguments[0] == "stop":
-        above = _above()
-        leaders = [Identity(p.pid, p.start, boot_id()) for p in above if p.pid == p.session]
-        done = stop([arguments[1]], float(arguments[2]), leaders, keep={p.pid for p in above})
-        return 0 if done else 1
-    sys.stderr.write("usage: processes.py stop TOKEN GRACE | port\n")
+    match arguments:
+        case ["port"]:
+            sys.stdout.write(f"{free_port()}\n")
+            return 0
+        case ["stop", token, grace]:
+            return 0 if stop([token], float(grace)) else 1
+        case ["stop", token, grace, leader]:
+            return 0 if _stop_for(int(leader), token, float(grace)) else 1
+    sys.stderr.write("usage: processes.py stop TOKEN GRACE [LEADER] | port\n")
     return 2
 
 

@@ -104,7 +104,7 @@ run() {
 # Ends what still runs, with all that it started.
 stop() {
     : >"$attempt/stopped"
-    {python} -I -S {tool} stop "$NEMORUN_TOKEN" {grace} || kill -TERM 0
+    {python} -I -S {tool} stop "$NEMORUN_TOKEN" {grace} $$ || kill -TERM 0
 }
 """
 
