@@ -286,6 +286,15 @@ def test_assign_and_update_callable():
     assert len(cfg.__argument_history__["__fn_or_cls__"]) == 2
 
 
+def test_move_buildable_internals():
+    mutate = pytest.importorskip("fiddle._src.mutate_buildable")
+    source, destination = run.Config(Optimizer, 0.4), run.Config(Model, 1)
+    mutate.move_buildable_internals(source=source, destination=destination)
+    assert destination == source
+    destination.name = "sgd"
+    assert fdl.build(destination) == Optimizer(0.4, "sgd")
+
+
 def test_materialize_defaults():
     cfg = run.Config(collect, run.Config(Optimizer))
     fdl.materialize_defaults(cfg)
