@@ -90,7 +90,7 @@ def test_a_reader_sees_nothing_before_all_of_it_is_there(home: Path) -> None:
 def test_no_file_is_written_over_another_or_outside(home: Path) -> None:
     with store.draft("t") as draft:
         draft.write("jobs/a/spec.json", "first")
-        with pytest.raises(StoreError, match="have one name"):
+        with pytest.raises(StoreError, match="have one name, jobs"):
             draft.write(draft.job_dir("a") / "spec.json", "second")
         for path in ("../x", "jobs/../../x", "/etc/x"):
             with pytest.raises(ValueError):
@@ -458,6 +458,19 @@ def test_a_file_where_the_home_should_be_is_a_sentence(home: Path) -> None:
     assert store.catalog() == []
     with pytest.raises(StoreError, match="A file lies where a folder should be"):
         store.create("t")
+
+
+@pytest.mark.parametrize("home_is", ["a link to nothing", "where nothing can be made"])
+def test_a_home_that_cannot_be_made_is_a_sentence(
+    home: Path, home_is: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if home_is == "a link to nothing":
+        home.symlink_to(home.parent / "missing" / "far")
+    else:
+        monkeypatch.setenv("NEMORUN_HOME", "/dev/null/home")
+    for own_id in (None, "mine"):
+        with pytest.raises(StoreError, match="Could not make the experiment folder"):
+            store.create("t", own_id)
 
 
 FULL = """

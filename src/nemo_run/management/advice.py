@@ -15,8 +15,9 @@ _ADVICE = {
     errno.EACCES: "Ask its owner for access, or set NEMORUN_HOME to a folder that you may write",
     errno.EPERM: "Ask its owner for access, or set NEMORUN_HOME to a folder that you may write",
     errno.EROFS: "It is mounted read-only. Set NEMORUN_HOME to a folder that you may write",
-    errno.EEXIST: "Two jobs or files have one name here, where case may not count. Rename one",
     errno.ENOTDIR: "A file lies where a folder should be. Move it away",
+    errno.ENOENT: "Its parent cannot hold folders. Set NEMORUN_HOME to a folder that you may write",
+    errno.EEXIST: "Something else of that name is in the way. Choose another name or move it away",
     errno.EIO: f"The disk reports an error. Check it, or {_ELSEWHERE}",
     errno.ENAMETOOLONG: "The path is too long. Use a shorter title or NEMORUN_HOME",
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run import atomic
-from nemo_run.exceptions import AlreadyExistsError
+from nemo_run.exceptions import AlreadyExistsError, StoreError
 
 from . import catalog, events, ids, layout, locations, names
 from .advice import explained
@@ -28,6 +28,7 @@ FORMAT = 1
 _PRIVATE = 0o600
 # From here on, waiting for the whole system once is quicker than for each file.
 _SYNC_EACH = 200
+_RETRIES = 100
 
 
 class Draft:
@@ -75,7 +76,8 @@ class Draft:
         Raises:
             StoreError: It could not be written, or was written before.
         """
-        target = self.folder / self._relative(Path(path))
+        inside = self._relative(Path(path))
+        target = self.folder / inside
         data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
         try:
             self._make_parent(target.parent)
@@ -83,6 +85,11 @@ class Draft:
                 file.write(data)
                 if mode != _PRIVATE:
                     os.fchmod(file.fileno(), mode)
+        except FileExistsError as error:
+            raise StoreError(
+                f"Two files of the experiment {self.id} have one name, {inside}. Do the names of "
+                "two jobs differ in case only? Rename one; nothing was made."
+            ) from error
         except OSError as error:
             raise explained("write", target, error) from error
         self._files.add(target)
@@ -220,19 +227,26 @@ def create(
         return new.publish(meta or {})
 
 
-def _make(folder: Path) -> bool:
-    """Make a folder and say whether it was us; a title folder removed meanwhile comes back."""
-    while True:
-        try:
-            atomic.make_folder(folder.parent)
-            folder.mkdir(mode=0o700)
-            return True
-        except FileExistsError:
-            return False
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise explained("make the experiment folder", folder.parent, error) from error
+def _make(folder: Path, retries: int = _RETRIES) -> bool:
+    """Make a folder and say whether it was us who made it."""
+    try:
+        atomic.make_folder(folder.parent)
+        return _make_last(folder)
+    except FileNotFoundError as error:
+        # Whoever deletes the last experiment of a title removes the title's folder.
+        if retries:
+            return _make(folder, retries - 1)
+        raise explained("make the experiment folder", folder.parent, error) from error
+    except OSError as error:
+        raise explained("make the experiment folder", folder.parent, error) from error
+
+
+def _make_last(folder: Path) -> bool:
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _refuse_taken(experiment_id: str, base: Path) -> None:
