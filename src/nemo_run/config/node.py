@@ -291,6 +291,8 @@ class Node(Generic[T]):
         _set(self, "__pending__", True)  # noqa: FBT003
 
     def __eq__(self, other: object) -> bool:
+        if not is_node(other):
+            return NotImplemented
         from .compare import same
 
         return same(self, other)
