@@ -491,6 +491,22 @@ def test_a_direct_failure_is_the_tasks_own_exception_and_the_rest_is_skipped():
     assert states == {"a": State.FAILED, "b": State.SKIPPED}
 
 
+def test_a_direct_run_that_was_killed_is_not_taken_for_running(tmp_path):
+    program = (
+        "import nemo_run as run, os\n"
+        "experiment = run.Experiment('killed', clean_mode=True)\n"
+        "experiment.add(run.Partial(os._exit, 9), name='a')\n"
+        "experiment.add(run.Script(inline='true', entrypoint='sh'), name='b')\n"
+        "experiment.run(direct=True)\n"
+    )
+    assert python("-c", program, check=False).returncode == 9
+    experiment = run.Experiment.from_title("killed")
+
+    status = experiment.status(return_dict=True)
+    assert status["a"]["status"] is State.LOST
+    assert status["b"]["status"] is State.CREATED
+
+
 def test_direct_refuses_groups_before_anything_is_written(home):
     experiment = quiet()
     experiment.add([echo("a"), echo("b")], name="group")

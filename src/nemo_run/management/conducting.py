@@ -21,6 +21,7 @@ from nemo_run.execution.backend import Rendered
 from nemo_run.execution.observation import Observation, Reason, State
 
 from . import dag, events, results
+from .direct_handles import DIRECT, process_gone
 from .logs import spec_of
 from .status import ExperimentStatus, JobStatus, replay
 
@@ -275,6 +276,9 @@ class Conducting:
     # Watching
 
     def _look(self) -> None:
+        direct = [job for job in self._running if self._handle(job).startswith(DIRECT)]
+        # We have charge, so the process that had it while it ran them is gone.
+        self._write([e for job in direct for e in self._changes(job, process_gone(), retries=0)])
         for name, jobs in self._by_backend(self._running).items():
             handles = {self._handle(job): job for job in jobs}
             if self._is_waiting(f"{name}: poll"):

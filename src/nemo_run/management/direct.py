@@ -15,6 +15,7 @@ from nemo_run.execution.observation import Observation, Reason, State
 
 from . import dag, events, results
 from .charge import charge
+from .direct_handles import own_handle
 from .status import replay
 
 if TYPE_CHECKING:
@@ -161,9 +162,8 @@ class _Running:
 
     def _run_job(self, job: Job) -> None:
         started = time.time()
-        handle = f"direct://{platform.node()}/{os.getpid()}"
         self._note(
-            events.job_submitted(job.id, 1, handle),
+            events.job_submitted(job.id, 1, own_handle()),
             events.job_observed(job.id, Observation(State.RUNNING, started=started)),
         )
         try:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import NemoRunError, StoreError
 from nemo_run.execution.jobspec import Handle
-from nemo_run.execution.observation import Observation, Reason, State
+from nemo_run.execution.observation import Observation, State
 from nemo_run.execution.registry import get_backend
 
 from . import events, store
 from .charge import charge, taken
 from .conducting import Conducting
+from .direct_handles import DIRECT, process_gone
 from .display import described
 from .launch import start, wait_until_in_charge
 from .logs import LogReader, Ranks, spec_of
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from .experiment import Experiment
     from .record import Record
     from .status import ExperimentStatus, JobStatus
-
-DIRECT = "direct://"
-"""What handles begin with whose job ran inside the process that launched it."""
 
 _CANCEL_SECONDS = 30.0
 
@@ -69,13 +67,6 @@ def _looked_up(record: Record, jobs: list[JobStatus]) -> dict[str, Observation]:
             found.update({job.id: unknown for job in theirs})
         found.update({j.id: seen[Handle(j.handle)] for j in theirs if Handle(j.handle) in seen})
     return found
-
-
-def process_gone() -> Observation:
-    """Return what is known of a job whose launching process, which ran it, has gone."""
-    return Observation(
-        State.LOST, Reason.PROCESS_LOST, message="the process that ran it directly is gone"
-    )
 
 
 def _overlaid(job: JobStatus, seen: Observation | None) -> JobStatus:
