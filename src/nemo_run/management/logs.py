@@ -78,7 +78,7 @@ def _rank_range(part: str, world_size: int, whole: str) -> Iterable[int]:
         return (world_size - 1,)
     first, dash, last = part.partition("-")
     if first.isdecimal() and (last.isdecimal() if dash else True):
-        return range(int(first), int(last or first) + 1)
+        return range(int(first), min(int(last or first), world_size - 1) + 1)
     raise PlanError(
         f"The ranks {whole!r} are not understood at {part!r}. Give numbers, ranges, 'last' or "
         "'all', with commas: 0,last or 0-3 or all."
@@ -124,8 +124,25 @@ def _files_of(record: Record, job: str, spec: JobSpec | None, attempt: int) -> l
         except (PlanError, ImportError):
             return _listed(record.job_dir(job), job, attempt)
         asked = dataclasses.replace(spec, attempt=attempt)
-        return [file for file in backend.log_files(asked) if file.attempt == attempt]
+        files = [file for file in backend.log_files(asked) if file.attempt == attempt]
+        return _moved(files, spec.directory, record.job_dir(job))
     return _listed(record.job_dir(job), job, attempt)
+
+
+def _moved(files: list[LogFile], then: str, now: Path) -> list[LogFile]:
+    """Return the logs where they are, should the experiment have been moved or copied."""
+    if then == str(now):
+        return files
+    moved = [now / Path(file.path).relative_to(then) for file in files if _below(file.path, then)]
+    if len(moved) != len(files) or not any(path.exists() for path in moved):
+        return files
+    return [
+        dataclasses.replace(file, path=str(path)) for file, path in zip(files, moved, strict=True)
+    ]
+
+
+def _below(path: str, folder: str) -> bool:
+    return Path(path).is_relative_to(folder)
 
 
 def _listed(folder: Path, job: str, attempt: int) -> list[LogFile]:
@@ -156,6 +173,7 @@ class _Source:
     cursor: tail.Cursor
     lines: tail.Lines | None
     failures: int = 0
+    trouble: OSError | None = None
 
     def piece(self, data: bytes) -> Piece:
         return Piece(self.job, self.file.member, self.file.attempt, self.file.rank, data)
@@ -181,16 +199,20 @@ class _Source:
         if rest:
             yield self.piece(rest)
 
+    def unreadable(self) -> StoreError:
+        why = (self.trouble and self.trouble.strerror) or self.trouble
+        return StoreError(f"The log {self.file.path} cannot be read: {why}.")
+
     def _bytes(self) -> bytes:
         try:
             data, self.cursor = tail.read(self.cursor)
         except OSError as error:
+            self.trouble = error
             self.failures += 1
-            if self.failures <= _PATIENCE:
-                return b""
-            message = f"The log {self.file.path} cannot be read: {error.strerror}."
-            raise StoreError(message) from error
-        self.failures = 0
+            if self.failures > _PATIENCE:
+                raise self.unreadable() from error
+            return b""
+        self.trouble, self.failures = None, 0
         return data
 
 
@@ -242,18 +264,26 @@ class LogReader:
             if known is None:
                 continue
             over = known.state.terminal
-            for attempt in self._attempts(job, known):
+            attempts = self._attempts(job, known)
+            for attempt in attempts:
                 if known.state is State.CREATED and attempt >= known.attempt:
                     continue
                 yield from self._read_attempt(job, attempt, over=over or attempt < known.attempt)
-            if over or (self.attempt is not None and self.attempt < known.attempt):
+            over = over or (self.attempt is not None and self.attempt < known.attempt)
+            if over and all((job, attempt) in self._ended for attempt in attempts):
                 self._open.remove(job)
 
     def flush(self) -> Iterator[Piece]:
-        """Give out last lines that have no end yet; for who will not read again."""
+        """Give out last lines that have no end yet; for who will not read again.
+
+        Raises:
+            StoreError: A log is there and could not be read.
+        """
         for sources in self._sources.values():
             for source in sources:
                 yield from source.flush()
+                if source.trouble is not None:
+                    raise source.unreadable() from source.trouble
 
     def _attempts(self, job: str, known: JobStatus) -> list[int]:
         if self.attempt is not None:
@@ -274,9 +304,10 @@ class LogReader:
         ends = [_size(source.file.path) for source in sources]
         for source, end in zip(sources, ends, strict=True):
             yield from source.read(end)
-            if over:
+        # A file that cannot be read now may be readable in a moment.
+        if over and all(source.trouble is None for source in sources):
+            for source in sources:
                 yield from source.flush()
-        if over:
             del self._sources[(job, attempt)]
             self._ended.add((job, attempt))
 
