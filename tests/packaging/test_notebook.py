@@ -108,6 +108,12 @@ def test_what_the_launching_cell_returns_is_refused(tmp_path: Path) -> None:
     assert "result = capture(train)" in output
 
 
+def test_a_cell_under_a_magic_knows_which_of_its_lines_launches(tmp_path: Path) -> None:
+    cell = "%%time\nx = 4\ndef train(): return x\n" + SEND % "train"
+    script = captured(session(tmp_path, ["import os", cell]))
+    assert in_job(script["text"], "train()", tmp_path) == 4
+
+
 def test_settings_of_a_notebook_travel(tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "deep.py").write_text("VALUE = 11\n")

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import functools
 import re
-import weakref
 from contextvars import ContextVar
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from nemo_run.exceptions import AutoconvertError
@@ -30,7 +29,6 @@ T_co = TypeVar("T_co", covariant=True)
 
 # Whether an autoconverted function is running: what another one returns to it is its own affair.
 _inside: ContextVar[bool] = ContextVar("nemo_run_autoconvert", default=False)
-_rewritten: weakref.WeakKeyDictionary[Any, Rewritten] = weakref.WeakKeyDictionary()
 
 
 class AutoConfigProtocol(Protocol[T_co]):
@@ -62,10 +60,19 @@ def default_autoconfig_buildable(
     Raises:
         AutoconvertError: Something in ``fn`` cannot be converted. The message shows the line.
     """
+    from inspect import unwrap
+
     from .conversion import Converter
 
-    rewritten = _rewrite_once(fn)
-    run = rewritten.function(fn, Converter(rewritten))
+    function: Any = unwrap(fn)
+    if type(function) is not FunctionType:
+        raise AutoconvertError(
+            f"{function!r} is no Python function, so autoconvert cannot read it. Write a function "
+            "that calls it and decorate that."
+        )
+    code = function.__code__
+    rewritten = _rewritten(code.co_filename, code, function.__qualname__)
+    run = rewritten.function(function, Converter(rewritten))
     nested = _inside.get()
     token = _inside.set(True)
     try:
@@ -148,18 +155,12 @@ def autoconvert(
     return made
 
 
-def _rewrite_once(fn: Callable[..., Any]) -> Rewritten:
-    from inspect import unwrap
-
+@functools.lru_cache(maxsize=1024)
+def _rewritten(_file: str, code: CodeType, qualname: str) -> Rewritten:
+    # Equal code may stand in two files, which messages and histories tell apart.
     from .rewriting import rewrite
 
-    fn = unwrap(fn)
-    if type(fn) is not FunctionType:
-        return rewrite(fn)
-    found = _rewritten.get(fn)
-    if found is None:
-        found = _rewritten[fn] = rewrite(fn)
-    return found
+    return rewrite(code, qualname)
 
 
 def _root(result: Any, cls: type[Any], fn: Callable[..., Any], *, nested: bool) -> Any:

@@ -131,7 +131,7 @@ class Converter:
         looks = isinstance(owner, str) or (
             getattr(function, "__module__", None) == "builtins" and not _carries(function)
         )
-        if function is isinstance and _is_node_class(values[1]):
+        if function is isinstance and len(values) == 2 and _asks_for_nodes(values[1]):
             return
         for value in values if looks else ():
             if is_node(value):
@@ -196,6 +196,10 @@ def _is_node_class(value: Any) -> bool:
         issubclass(value, Node)
         or all(hasattr(value, name) for name in ("__fn_or_cls__", "__flatten__", "__build__"))
     )
+
+
+def _asks_for_nodes(kinds: Any) -> bool:
+    return any(map(_is_node_class, kinds if isinstance(kinds, tuple) else (kinds,)))
 
 
 def _is_container(kind: type) -> bool:

@@ -80,18 +80,16 @@ class Rewritten:
         return made
 
 
-def rewrite(function: Callable[..., Any]) -> Rewritten:
-    """Read the source of ``function`` and rewrite it.
+def rewrite(code: CodeType, qualname: str) -> Rewritten:
+    """Read the source of a function and rewrite it.
+
+    Args:
+        code: The function's code.
+        qualname: Its dotted name in its module.
 
     Raises:
         AutoconvertError: The source cannot be had, or holds what cannot be converted.
     """
-    code = getattr(function, "__code__", None)
-    if not isinstance(code, CodeType):
-        raise AutoconvertError(
-            f"{function!r} is no Python function, so autoconvert cannot read it. Write a function "
-            "that calls it and decorate that."
-        )
     definition = _definition(code)
     _refuse(definition, code.co_filename)
     rewriter = _Rewriter(code.co_filename)
@@ -102,7 +100,7 @@ def rewrite(function: Callable[..., Any]) -> Rewritten:
     definition.returns = None
     for name in _no_type_params():
         setattr(definition, name, [])
-    new = _compile(definition, function, code)
+    new = _compile(definition, qualname, code)
     return Rewritten(new, tuple(rewriter.sites), frozenset(_inner(new)))
 
 
@@ -167,10 +165,10 @@ def _without_values(arguments: ast.arguments) -> ast.arguments:
     return arguments
 
 
-def _compile(definition: ast.FunctionDef, function: Callable[..., Any], code: CodeType) -> CodeType:
+def _compile(definition: ast.FunctionDef, qualname: str, code: CodeType) -> CodeType:
     # Free variables are those of a function around it, and private names (self.__x) those of
     # a class of the same name.
-    owner = function.__qualname__.rpartition(".")[0].rpartition(".")[2]
+    owner = qualname.rpartition(".")[0].rpartition(".")[2]
     inside: ast.stmt = definition
     if owner.isidentifier():
         inside = ast.ClassDef(owner, [], [], [definition], [], **_no_type_params())

@@ -204,17 +204,16 @@ def _why_no_text(file: str | None) -> str:
     return "it came through standard input."
 
 
-def _running_line(namespace: dict[str, Any]) -> int | None:
+def _running_line(namespace: dict[str, Any], *, innermost: bool = False) -> int | None:
     """Return the line of the top-level statement that is running now."""
     frame: FrameType | None = sys._getframe()  # noqa: SLF001 - the only way to ask
-    line: int | None = None
+    lines: list[int] = []
     while frame is not None:
-        code = frame.f_code
-        top_level = code.co_name == "<module>" or code.co_name.startswith("<cell")
-        if top_level and frame.f_globals is namespace:
-            line = frame.f_lineno
+        name = frame.f_code.co_name
+        if frame.f_globals is namespace and (name == "<module>" or name.startswith("<cell")):
+            lines.append(frame.f_lineno)
         frame = frame.f_back
-    return line
+    return lines[0 if innermost else -1] if lines else None
 
 
 def _notebook(namespace: dict[str, Any]) -> Program:
@@ -222,7 +221,7 @@ def _notebook(namespace: dict[str, Any]) -> Program:
     from nemo_run.packaging.slicing import Program
 
     session = join_cells(namespace["In"], namespace["get_ipython"]().transform_cell)
-    line = _running_line(namespace)
+    line = _running_line(namespace, innermost=session.last_cell_is_magic)
     running = session.last_cell_line + line - 1 if line else None
     return Program(session.text, "the notebook", running, notebook=True)
 

@@ -22,10 +22,13 @@ class Session:
     Attributes:
         text: One program; each cell under a comment that says its number.
         last_cell_line: The line of ``text`` on which the last cell starts.
+        last_cell_is_magic: Whether the last cell runs inside a magic (``%%time``), which counts
+            its lines anew.
     """
 
     text: str
     last_cell_line: int
+    last_cell_is_magic: bool = False
 
 
 def join_cells(cells: Sequence[str], transform: Callable[[str], str]) -> Session:
@@ -38,16 +41,17 @@ def join_cells(cells: Sequence[str], transform: Callable[[str], str]) -> Session
     """
     futures: set[str] = set()
     parts: list[str] = []
-    start = 2
+    start, is_magic = 2, False
     for number, cell in enumerate(cells):
         body = _python_of(cell, transform, futures)
         if body is None:
             continue
         parts += [f"# In [{number}]", *body.split("\n"), ""]
         start = len(parts) - body.count("\n")
+        is_magic = "run_cell_magic" in cell and "run_cell_magic" not in body
     # Python wants these first; in a session they hold for the cells that follow.
     first = f"from __future__ import {', '.join(sorted(futures))}" if futures else "# A notebook"
-    return Session("\n".join([first, *parts]), start)
+    return Session("\n".join([first, *parts]), start, is_magic)
 
 
 def _python_of(cell: str, transform: Callable[[str], str], futures: set[str]) -> str | None:
