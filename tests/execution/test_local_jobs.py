@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
 import sys
@@ -231,3 +232,17 @@ def test_a_job_whose_folder_was_taken_away_still_has_an_end(place: Place) -> Non
     folder = place.folder / "robbed"
     handle = place.start(place.spec("robbed", "sh", "-c", f"rm -r '{folder}'; exit 8"))
     assert place.end(handle).exit_code == 8
+
+
+def test_one_node_of_two_runs_its_own_ranks_only(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And meets the other where the launcher's environment says."""
+    monkeypatch.setenv("MASTER_ADDR", "node0")
+    monkeypatch.setenv("MASTER_PORT", "1234")
+    say = "echo $RANK $LOCAL_RANK $NODE_RANK $MASTER_ADDR:$MASTER_PORT"
+    spec = place.spec("node1", "sh", "-c", say, nodes=2, processes_per_node=2)
+    spec = dataclasses.replace(spec, options={"node_rank": 1})
+    assert place.run(spec).state is State.SUCCEEDED
+    assert [file.rank for file in place.backend.log_files(spec)] == [2, 3]
+    assert [place.log(spec, i) for i in (0, 1)] == ["2 0 1 node0:1234\n", "3 1 1 node0:1234\n"]

@@ -235,6 +235,9 @@ REFUSED = {
     "a name that is a path": lambda: plan_refusal([("../up", "main")], "all"),
     "two of one name": lambda: plan_refusal([("a", "main"), ("a", "main")], "all"),
     "only sidecars": lambda: plan_refusal([("a", "sidecar")], "main"),
+    "ray cluster": lambda: refusal(
+        run.Script(inline="true", metadata={"use_with_ray_cluster": True})
+    ),
     "no task": lambda: plan_refusal([], "all"),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,6 +62,8 @@ def rendezvous_id(experiment: str, job: str, member: str) -> str:
         job: The job's id.
         member: The member's name.
     """
+    import hashlib
+
     name = f"{experiment}/{job}/{member}".encode("utf-8", "surrogateescape")
     return str(int.from_bytes(hashlib.sha256(name).digest()[:4], "big"))
 

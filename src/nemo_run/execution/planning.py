@@ -254,6 +254,7 @@ def _task_environment(task: TaskRequest, launcher: Launcher) -> dict[str, str]:
 
 def _program(task: TaskRequest, place: Place, request: PlanRequest) -> Program:
     if _is_script(task.task):
+        _check_metadata(task)
         return program(task.task, place)
     script = task.launching_script
     settings = {
@@ -269,6 +270,17 @@ def _program(task: TaskRequest, place: Place, request: PlanRequest) -> Program:
         files["configs/__main__.py"] = script.text
     worker = str(Path(place.directory, "worker.py"))
     return Program((place.python, worker, place.directory), files)
+
+
+def _check_metadata(task: TaskRequest) -> None:
+    from nemo_run.config import USE_WITH_RAY_CLUSTER_KEY
+
+    if task.task.metadata.get(USE_WITH_RAY_CLUSTER_KEY):
+        kind = type(task.executor).__name__
+        raise PlanError(
+            f"The Script of {task.name!r} asks for a Ray cluster in its metadata "
+            f"({USE_WITH_RAY_CLUSTER_KEY!r}), and {kind} starts none."
+        )
 
 
 def _is_script(task: Any) -> bool:

@@ -202,11 +202,11 @@ def _member(spec: JobSpec, index: int, member: Member) -> str:
     }
     through = f'env "$@" {words(odd)} ' if odd else '${1:+env} "$@" '
     return (
-        f"\n# {_comment(member.name)}\n{_port(index, member)}"
+        f"\n# {_comment(member.name)}\n{_port(spec, index, member)}"
         f"member_{index}() {{\n"
         f"{_exports(own, '    ')}"
         f"{_exports(facts, '    ')}"
-        f"{_meeting(index, member)}"
+        f"{_meeting(spec, index, member)}"
         f'    export RANK="$1" LOCAL_RANK="$2" NODE_RANK="$3"\n'
         f"    shift 3\n"
         f"    cd {quote(member.working_directory)} || exit\n"
@@ -219,20 +219,23 @@ def _is_plain(name: str) -> bool:
     return bool(_NAME.fullmatch(name)) and name not in _SHELLS_OWN and not name.startswith("BASH")
 
 
-def _needs_port(member: Member) -> bool:
+def _needs_port(spec: JobSpec, member: Member) -> bool:
+    if len(layout.nodes_here(spec, member)) < member.nodes:
+        # The nodes meet where the environment of the launcher says.
+        return False
     several = member.nodes * member.processes_per_node > 1
     return several and member.ranks_per_process == 1 and "MASTER_PORT" not in member.environment
 
 
-def _port(index: int, member: Member) -> str:
-    if not _needs_port(member):
+def _port(spec: JobSpec, index: int, member: Member) -> str:
+    if not _needs_port(spec, member):
         return ""
     ask = words([sys.executable, "-I", "-S", _TOOL, "port"])
     return f"port_{index}=$({ask}) || finish 1 'no free port'\n"
 
 
-def _meeting(index: int, member: Member) -> str:
-    if not _needs_port(member):
+def _meeting(spec: JobSpec, index: int, member: Member) -> str:
+    if not _needs_port(spec, member):
         return ""
     address = "" if "MASTER_ADDR" in member.environment else "    export MASTER_ADDR=127.0.0.1\n"
     return f'{address}    export MASTER_PORT="$port_{index}"\n'
