@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from as_nobody import as_nobody, open_folder
 
+from nemo_run.exceptions import StoreError
 from nemo_run.execution.observation import Observation, Reason, State
 from nemo_run.management import events, index, store
 from nemo_run.management.record import Record
@@ -265,6 +266,26 @@ def test_reindexing_reads_everything_again(home: Path) -> None:
     (record.path / "experiment.json").write_text("damaged")
     assert index.rows().warnings == []
     assert len(index.reindex().warnings) == 1
+
+
+def test_reindexing_a_home_that_cannot_be_written_is_a_sentence() -> None:
+    before = os.environ["NEMORUN_HOME"]
+    with open_folder() as folder:
+        os.environ["NEMORUN_HOME"] = str(folder)
+        make()
+        index.rows()
+
+        def reindex() -> str:
+            try:
+                return str(index.reindex())
+            except StoreError as error:
+                return str(error)
+
+        folder.chmod(0o555)
+        said = as_nobody(reindex)
+        folder.chmod(0o755)
+    os.environ["NEMORUN_HOME"] = before
+    assert said.startswith(f"Could not remove the index {folder / 'index.db'}: Permission denied.")
 
 
 def test_made_up_experiments_are_listed_like_real_ones(home: Path) -> None:

@@ -159,6 +159,7 @@ class Draft:
             raise explained("make the experiment", self.path, error) from error
         self._published = True
         atomic.sync_folder(self.path.parent)
+        atomic.sync_folder(self.path.parent.parent)
 
 
 def draft(

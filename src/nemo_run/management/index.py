@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nemo_run.execution.observation import State
 
 from . import layout, locations, store
+from .advice import explained
 from .index_changes import Changes, Kept, compare
 from .index_rows import Row, Stamp
 
@@ -35,8 +36,9 @@ _REPLACE = "REPLACE INTO experiments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 _SELECT = """
 SELECT id, title, path, created, state, jobs, succeeded, failed, started, ended, user, error
 FROM experiments
-WHERE (?1 IS NULL OR title = ?1) AND (?2 IS NULL OR instr(?2, ',' || state || ','))
-ORDER BY created DESC, id DESC LIMIT ?3
+WHERE (:title IS NULL OR title = :title)
+AND (:states IS NULL OR instr(:states, ',' || state || ','))
+ORDER BY created DESC, id DESC LIMIT :limit
 """
 
 _STATE = Row._fields.index("state")
@@ -84,8 +86,16 @@ def rows(
 
 
 def reindex() -> Listing:
-    """Forget what was kept, sweep up what killed processes left, and read everything again."""
-    (layout.home() / layout.INDEX).unlink(missing_ok=True)
+    """Forget what was kept, sweep up what killed processes left, and read everything again.
+
+    Raises:
+        StoreError: The index cannot be removed.
+    """
+    path = layout.home() / layout.INDEX
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise explained("remove the index", path, error) from error
     store.sweep()
     return rows()
 
@@ -213,7 +223,7 @@ def _select(
     if state is not None:
         states = [state] if isinstance(state, str) else state
         wanted = f",{','.join(map(str, states))},"
-    values = (title, wanted, -1 if limit is None else limit)
+    values = {"title": title, "states": wanted, "limit": -1 if limit is None else limit}
     return [_as_row(row) for row in connection.execute(_SELECT, values)]
 
 
