@@ -107,6 +107,9 @@ def test_numpy_arrays_compare():
     assert run.Config(target, np.arange(3)) == run.Config(target, np.arange(3))
     assert run.Config(target, np.arange(3)) != run.Config(target, np.arange(4))
     assert run.Config(target, np.arange(3)) != run.Config(target, [0, 1, 2, 3])
+    nan = [np.float64("nan"), np.array([1.0, np.nan])]
+    assert run.Config(target, nan) == run.Config(target, nan).clone()
+    assert run.Config(target, nan[1]) != run.Config(target, np.array([np.nan, 1.0]))
 
 
 def test_a_target_known_by_name_equals_the_target_itself():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 import subprocess
 import sys
@@ -252,3 +253,17 @@ def test_rendering_has_no_side_effects():
         ] == first
     assert cfg == copied
     assert cfg.__arguments__.keys() == copied.__arguments__.keys()
+
+
+def test_a_long_list_is_cut_where_it_is_shown_and_compared_whole():
+    cfg, other = run.Config(Model, list(range(1000))), run.Config(Model, list(range(1000)))
+    other.layers[700] = "x"
+    assert str(cfg).count("\n") == 1
+    assert tree(cfg, width=1000).endswith("28, 29, … 970 more]")
+    assert str(other.diff(cfg)) == "~ layers[700]: 700 → 'x'"
+    assert len(cfg._repr_svg_()) < 3000
+
+
+def test_targets_without_a_name_are_shown_without_addresses():
+    assert "0x" not in str(run.Config(functools.partial(Model, name=1)))
+    assert str(run.Config(functools.partial(Model))) == "Config[partial(Model)]"

@@ -100,18 +100,20 @@ def _equal(left: Any, right: Any) -> bool:
         left, right = right, left
     try:
         answer = left == right
-        if isinstance(answer, bool):
-            # nan is the one value that differs from itself.
-            if answer or (left != left and right != right):  # noqa: PLR0124
-                return True
-            return _by_identity(left) and type(left) is type(right) and _written_same(left, right)
         if hasattr(answer, "all"):  # arrays and tensors answer for each element
-            return getattr(left, "shape", None) == getattr(right, "shape", None) and bool(
-                answer.all()
-            )
-        return bool(answer)
+            if getattr(left, "shape", None) != getattr(right, "shape", None):
+                return False
+            return bool(answer.all()) or bool((answer | _both_nan(left, right)).all())
+        return bool(answer or _both_nan(left, right)) or (
+            type(left) is type(right) and _by_identity(left) and _written_same(left, right)
+        )
     except Exception:  # noqa: BLE001  (whatever a value's own == raises)
         return False
+
+
+def _both_nan(left: Any, right: Any) -> Any:
+    # nan is the one value that differs from itself.
+    return (left != left) & (right != right)  # noqa: PLR0124
 
 
 def _by_identity(value: Any) -> bool:

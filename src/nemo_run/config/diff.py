@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .compare import same, same_target, value_or_default
 from .defaults import DICTS, MISSING, converted
 from .node import is_node, target_of
-from .outline import Row, holds_nodes, node_text, outline, value_text
+from .outline import MANY, Row, holds_nodes, node_text, outline, value_text
 from .positions import ordered
 from .traverse import children, join, step
 
@@ -202,7 +202,8 @@ def _identity(path: str | None) -> str:
 
 def _any_inside(old: Any, new: Any) -> bool:
     # Small plain containers read better as one change than as one a item.
-    return holds_nodes(old) or holds_nodes(new) or type(new) in DICTS
+    # What is cut where it is shown would hide the difference.
+    return any(holds_nodes(v) or type(v) in DICTS or len(v) > MANY for v in (old, new))
 
 
 def _pairs(old: Any, new: Any) -> list[tuple[str, Any, Any]] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal
 
 from .compare import value_or_default
@@ -18,6 +19,7 @@ Mark = Literal["", "+", "-", "~"]
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _INLINE = 60
+MANY = 30
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
@@ -119,7 +121,7 @@ def _default_rows(node: Any, path: str) -> list[Row]:
 
 
 def holds_nodes(value: Any) -> bool:
-    """Whether a list, tuple or dict holds a node, at any depth, or is too long for one line."""
+    """Whether a list, tuple or dict holds a node, at any depth, or reads better on many lines."""
     if type(value) in ATOMS or is_node(value):
         return False
     inside = children(value)
@@ -127,7 +129,7 @@ def holds_nodes(value: Any) -> bool:
         return False
     if any(is_node(child) or holds_nodes(child) for _, child in inside):
         return True
-    return isinstance(value, (dict, list)) and len(value_text(value)) > _INLINE
+    return 1 < len(inside) <= MANY and len(value_text(value)) > _INLINE
 
 
 def node_text(node: Any) -> str:
@@ -157,14 +159,20 @@ def safe_repr(value: Any) -> str:
 def _container_text(value: Any) -> str:
     kind = type(value)
     if kind is dict:
-        return f"{{{', '.join(f'{k!r}: {value_text(v)}' for k, v in value.items())}}}"
-    items = [value_text(item) for item in value]
+        pairs = [f"{k!r}: {value_text(v)}" for k, v in islice(value.items(), MANY)]
+        return f"{{{', '.join(pairs + _rest(value))}}}"
+    # A set has no order of its own.
+    ordered_items = sorted(value, key=safe_repr) if kind in (set, frozenset) else value
+    items = [value_text(item) for item in islice(ordered_items, MANY)] + _rest(value)
     if kind is list:
         return f"[{', '.join(items)}]"
     if kind is tuple:
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
-    # A set has no order of its own.
-    return f"{{{', '.join(sorted(items))}}}" if items else f"{kind.__name__}()"
+    return f"{{{', '.join(items)}}}" if items else f"{kind.__name__}()"
+
+
+def _rest(value: Any) -> list[str]:
+    return [f"… {len(value) - MANY} more"] if len(value) > MANY else []
 
 
 def where_set(node: Any, key: str | int) -> str:

@@ -310,4 +310,6 @@ def display_name(target: Any) -> str:
         found = getattr(target, name, None)
         if isinstance(found, str):
             return found
-    return repr(target)
+    wrapped = getattr(target, "func", None)
+    name = type(target).__qualname__
+    return f"{name}({display_name(wrapped)})" if callable(wrapped) else name
