@@ -14,7 +14,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh NEMORUN_HOME for each test."""
     folder = tmp_path / "nemo_run_home"
     monkeypatch.setenv("NEMORUN_HOME", str(folder))
-    for name in [n for n in os.environ if n.startswith(("NEMORUN_", "SLURM_")) and n != "NEMORUN_HOME"]:
+    for name in [
+        n for n in os.environ if n.startswith(("NEMORUN_", "SLURM_")) and n != "NEMORUN_HOME"
+    ]:
         monkeypatch.delenv(name)
     return folder
 
