@@ -32,9 +32,6 @@ def get_backend(name: str) -> Backend:
 
 
 def _installed(name: str) -> str:
-    # Costs as much as all the rest of a small job, so only where a name is not ours.
-    from importlib import metadata
-
     # Imported here: it is slow, and our own backends do without.
     from importlib import metadata
 
