@@ -237,7 +237,7 @@ def test_asked_to_stop_it_leaves_the_jobs_running_and_another_one_goes_on(engine
     def stop_soon(work):
         engine.on_poll = lambda: setattr(work, "stopping", True)
 
-    conduct(record, lambda _: engine, until=stop_soon)
+    conduct(record, lambda _: engine, begun=stop_soon)
     assert record.status().jobs["a"].state is State.RUNNING
     assert record.status().conductor.why == "stopped"
     assert engine.cancelled == []

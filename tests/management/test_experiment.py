@@ -208,6 +208,14 @@ def test_a_group_needs_one_executor_or_one_for_each_and_known_roles():
         experiment.add([echo("a")], policy="any")
 
 
+def test_members_never_share_a_folder_with_what_else_a_job_keeps():
+    experiment = quiet()
+    experiment.add([run.Script(inline="exit", entrypoint="sh")] * 2)
+    # A job keeps a file "exit" where its members have their folders.
+    assert [member.name for member in experiment.jobs[0].members] == ["exit_1", "exit_2"]
+    experiment.run()
+
+
 def test_a_group_ends_with_its_main_member_when_told_so():
     experiment = quiet()
     experiment.add(
@@ -269,11 +277,37 @@ def test_the_plan_hash_tells_equal_experiments_from_different_ones():
     assert plan_hash("a") != plan_hash("b")
 
 
+def test_a_dry_run_covers_the_values_of_secret_variables(capsys):
+    secret = 'it\'s "s3cret" $HOME'
+    experiment = quiet()
+    executor = run.LocalExecutor(env_vars={"HF_TOKEN": secret, "PLAIN": "shown"})
+    experiment.add(echo("a"), executor, name="a")
+    experiment.dryrun()
+
+    printed = capsys.readouterr().out
+    assert "s3cret" not in printed
+    assert "HF_TOKEN=" in printed
+    assert "shown" in printed
+
+
 def test_a_dry_run_that_is_kept_can_be_resumed(home):
     experiment = quiet()
     experiment.add(echo("a"), name="a")
     experiment.dryrun(log=False, delete_exp_dir=False)
     assert run.Experiment.catalog("story") == [experiment.id]
+
+
+# Comparing
+
+
+def test_two_experiments_are_compared_by_their_tasks_and_executors():
+    def of(lr: int) -> run.Experiment:
+        experiment = quiet()
+        experiment.add(run.Partial(operator.add, 1, lr), name="train")
+        return experiment
+
+    assert "5" in str(of(5).diff(of(4)))
+    assert "<svg" in of(5)._repr_svg_()
 
 
 # Running

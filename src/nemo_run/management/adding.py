@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
     from nemo_run.execution.jobspec import Policy
 
+# What else lies in the folders in which members have theirs.
+_RESERVED = (
+    *("attempts", "logs", "artifacts", "configs", "scripts"),
+    *("claim", "exit", "cancelled", "stopped", "launch"),
+)
 _ROLES = ("main", "sidecar")
 _POLICIES = ("all", "main")
 
@@ -80,6 +85,8 @@ def _members(
     for task in tasks:
         check_kind(task)
     taken = Names()
+    for name in _RESERVED:
+        taken.take(name)
     return [
         Member(names.folder(taken.take(task_name(task))), clone(task), _executor(executor), role)
         for task, executor, role in zip(tasks, executors, _roles(roles, len(tasks)), strict=True)

@@ -23,6 +23,7 @@ from nemo_run.execution.observation import Observation, Reason, State
 from . import dag, events, results
 from .direct_handles import DIRECT, process_gone
 from .logs import spec_of
+from .reading import read_on
 from .status import ExperimentStatus, JobStatus, replay
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Conducting:
 
     def _hear(self) -> None:
         try:
-            fresh, self._offset = self._journal.read(self._offset)
+            fresh, self._offset = read_on(self._journal, self._offset)
         except StoreError as error:
             self._trouble("journal", error)
             return

@@ -28,29 +28,29 @@ def conduct(
     record: Record,
     backend_named: Callable[[str], Backend] = get_backend,
     *,
-    until: Callable[[Conducting], None] = lambda _: None,
+    begun: Callable[[Conducting], None] = lambda _: None,
 ) -> int:
     """Take charge of an experiment and drive it to its end, unless somebody else has charge.
 
     Args:
         record: The experiment.
         backend_named: Returns the backend of a name.
-        until: Called with what is being driven, to be able to stop it.
+        begun: Called with what is being driven, to be able to stop it.
 
     Returns:
         The exit code of the process: 0 also when there was nothing to do.
     """
     try:
         with charge(record):
-            _conduct(Conducting(record, backend_named), until)
+            _conduct(Conducting(record, backend_named), begun)
     except TimeoutError:
         # Its holder does what we would; two launchers are no error.
         return 0
     return 0
 
 
-def _conduct(work: Conducting, until: Callable[[Conducting], None]) -> None:
-    until(work)
+def _conduct(work: Conducting, begun: Callable[[Conducting], None]) -> None:
+    begun(work)
     work.note(events.conductor_started(os.getpid(), platform.node(), ""))
     why = work.run()
     work.note(events.conductor_ended(why))
@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
 
-    return conduct(Record(arguments[0]), until=stop_on_signal)
+    return conduct(Record(arguments[0]), begun=stop_on_signal)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from nemo_run.config import Config
     from nemo_run.execution.jobspec import Policy
 
     from .dag import Edge
@@ -165,6 +166,20 @@ class Experiment(ConfigurableMixin):
 
     def __repr__(self) -> str:
         return f"Experiment({self._title!r}, id={self._id!r}, jobs={[j.id for j in self._jobs]})"
+
+    def to_config(self) -> Config[Any]:
+        """Return title, tasks and executors as one configuration, to compare and to draw."""
+        from nemo_run.config import Config
+
+        jobs = {
+            job.id: {
+                "task": job.tasks if isinstance(job, JobGroup) else job.task,
+                "executor": job.executor.to_config(),
+                "dependencies": job.dependencies,
+            }
+            for job in self.jobs
+        }
+        return Config({"title": self._title, **jobs})
 
     def add(
         self,
@@ -355,14 +370,14 @@ class Experiment(ConfigurableMixin):
         display = choose(record, quiet=self._quiet)
         plugins = [plugin for job in self._jobs for plugin in job.plugins]
         try:
-            return Following(record, display, plugins=plugins, **what).until_end()
+            try:
+                return Following(record, display, plugins=plugins, **what).until_end()
+            finally:
+                display.close()
         except KeyboardInterrupt:
-            display.close()
             said = interrupts.leave(record, lambda: operations.cancel(record))
             # Not our decision to end the process, and not a result either.
             raise KeyboardInterrupt(said) from None
-        finally:
-            display.close()
 
     def _at_end(self, record: Record, status: ExperimentStatus) -> None:
         from .results import failure

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .charge import taken
 from .launch import Started, not_started, start
 from .logs import LogReader, Ranks
+from .reading import read_on
 from .status import ExperimentStatus, replay
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Following:
 
     def step(self) -> bool:
         """Show what is new; return whether anything was."""
-        fresh, self._offset = self._journal.read(self._offset)
+        fresh, self._offset = read_on(self._journal, self._offset)
         for event in fresh:
             self.status = replay([event], self.status)
             self._display.event(event, self.status)

@@ -16,10 +16,12 @@ from nemo_run.config.check import check_task
 from nemo_run.config.node import is_node
 from nemo_run.config.serializers import YamlSerializer
 from nemo_run.execution.planning import PlanRequest, TaskRequest, launching_path, plan_job
+from nemo_run.execution.quoting import quote
 from nemo_run.execution.registry import get_backend
 from nemo_run.packaging import launching_script
 
 from . import dag, layout
+from .masking import MASK, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from nemo_run.execution.jobspec import JobSpec
 
     from .jobs import Job, Member
+
+
+# A shorter one could not be covered without covering half of everything else.
+_SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,25 @@ class Plan:
         )
 
     def text(self) -> str:
-        """Return everything that would be sent, to be read: each file as it is, once."""
-        return "".join(self._pieces())
+        """Return everything that would be sent, to be read: each file as it is, once.
+
+        Only the values of variables whose names tell that they are secret are covered.
+        """
+        text = "".join(self._pieces())
+        for value in sorted(self._secrets(), key=len, reverse=True):
+            text = text.replace(value, MASK)
+        return text
+
+    def _secrets(self) -> set[str]:
+        members = [member for job in self.jobs for member in job.spec.members]
+        found = {
+            value
+            for member in members
+            for name, value in member.environment.items()
+            if is_secret(name) and len(value) >= _SHORTEST_SECRET
+        }
+        # As they are, as a shell script holds them, and as JSON does.
+        return {form for v in found for form in (v, quote(v), json.dumps(v)[1:-1])}
 
     def _pieces(self) -> Iterator[str]:
         yield f"Experiment {self.title!r}, id {self.experiment}\n"

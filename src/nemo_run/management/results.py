@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _FILE = "result.json"
 _TAIL = 20
+_MOST_TOLD = 10
+_MOST_NAMED = 20
 
 
 class Results(Mapping[str, Any]):
@@ -142,12 +144,19 @@ def failure(
         failed: The jobs to tell of; by default all that did not succeed.
     """
     bad = failed or [j for j in status.jobs.values() if j.state is not State.SUCCEEDED]
+    # Causes before consequences.
+    bad = sorted(bad, key=lambda job: job.state in {State.SKIPPED, State.CANCELLED})
     told = {job.id: described_end(record, job) for job in bad}
     first = _first_cause(bad)
     count = f"{len(bad)} of {len(status.jobs)} jobs" if len(status.jobs) > 1 else "The job"
+    shown = list(told.values())[:_MOST_TOLD]
+    if len(told) > len(shown):
+        rest = [job.id for job in bad[_MOST_TOLD:]]
+        names = ", ".join(rest[:_MOST_NAMED]) + (", …" if len(rest) > _MOST_NAMED else "")
+        shown.append(f"and {len(rest)} more: {names}")
     lines = [
         f"{count} of experiment {record.id} did not succeed.",
-        *(f"\n{text}" for text in told.values()),
+        *(f"\n{text}" for text in shown),
         "",
         f"  nemo-run experiment logs {record.id} {first}",
         f"  nemo-run experiment rerun {record.id}",
