@@ -94,6 +94,26 @@ def test_json_of_show_holds_what_the_text_says_and_more(nemo_run, made):
     assert "spec.json" in [file["path"] for file in job["files"]]
 
 
+def test_each_member_of_a_group_shows_its_own_task(nemo_run, made):
+    experiment = made(members=("server", "client"))
+    for name in ("server", "client"):
+        folder = experiment.record.job_dir("train") / name
+        folder.mkdir()
+        (folder / "task.json").write_text(codec.dumps(run.Script(inline=f"start {name}")))
+    lines = [line.strip() for line in nemo_run("show", experiment.id).out.splitlines()]
+    for name in ("server", "client"):
+        assert lines.index(name) < lines.index(f"start {name}")
+
+
+def test_of_many_files_the_first_are_listed_and_the_rest_counted(nemo_run, made):
+    experiment = made()
+    for number in range(60):
+        (experiment.record.job_dir("train") / f"checkpoint-{number}").touch()
+    text = nemo_run("show", experiment.id).out
+    assert text.count("checkpoint-") == 40
+    assert "and 21 more" in text
+
+
 def test_a_damaged_task_hides_nothing_else(nemo_run, made):
     experiment = made(**META)
     folder = experiment.record.job_dir("train")
@@ -120,7 +140,8 @@ def test_status_tells_state_cause_times_log_and_what_to_type(nemo_run, made):
         "train", "FAILED", "(exit", "code", "3)", "1", *lines[3].split()[6:8], "5s",
     ]  # fmt: skip
     assert lines[4].split()[:3] == ["report", "SKIPPED", "(dependency)"]
-    assert f"  {log}" in lines
+    assert f"  log: {log}" in lines
+    assert "  Killed" in lines
     assert "  rank 0 ended with 3" in lines
     assert "  train FAILED (exit code 3)" in lines
     name = experiment.id

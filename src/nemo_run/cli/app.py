@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -57,10 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wrong use; 130 when interrupted; 141 when the reader of its output went away.
     """
     settings = Settings()
-    for stream in (sys.stdout, sys.stderr):
-        # Titles and paths are shown even where the terminal's encoding lacks their characters.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     try:
         code = _run(sys.argv[1:] if arguments is None else list(arguments), settings)
         sys.stdout.flush()
@@ -72,6 +70,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _prepare_streams() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # The shell closed it (`>&-`): nobody wants to read what goes there.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper):
+            # Titles and paths are shown even where the encoding lacks their characters.
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(arguments: list[str], settings: Settings) -> int:

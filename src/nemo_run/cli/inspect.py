@@ -17,10 +17,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nemo_run.config.script import Script
-    from nemo_run.execution.jobspec import Member
+    from nemo_run.execution.jobspec import JobSpec, Member
     from nemo_run.management.record import Record
     from nemo_run.management.status import ExperimentStatus
 
+# What a file that is damaged, or of a later version, makes its reader raise.
+_DAMAGE = (
+    NemoRunError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+
+_MOST_FILES = 1000
 _ENVIRONMENTS = frozenset({"env", "env_vars", "environment"})
 
 
@@ -104,14 +116,23 @@ def view(
     spec = spec_of(record, job)
     specs = {member.name: member for member in spec.members} if spec else {}
     names = [str(m["name"]) for m in document.get("members", ())] or list(specs) or [job]
-    grouped = bool(document.get("group"))
     members = [
-        _member(folder / name if grouped else folder, name, specs.get(name), history, width)
+        _member(folder / _place(spec, name), name, specs.get(name), history, width)
         for name in names
     ]
     known = status.jobs.get(job)
     state = known.describe() if known else "CREATED"
     return JobView(job, state, document, tuple(members), tuple(_files(folder)))
+
+
+def _place(spec: JobSpec | None, name: str) -> Path:
+    """Return where a member's files lie in the folder of its job."""
+    from pathlib import Path
+
+    found = [m.directory for m in spec.members if m.name == name] if spec else []
+    if spec and found and Path(found[0]).is_relative_to(spec.directory):
+        return Path(found[0]).relative_to(spec.directory)
+    return Path()
 
 
 def _member(
@@ -163,13 +184,11 @@ def _configuration(folder: Path, history: bool, width: int | None) -> str:
 
     try:
         task = codec.loads((folder / "task.json").read_text("utf-8"))
+        return _script(task) if isinstance(task, Script) else tree(task, history, width)
     except FileNotFoundError:
         return ""
-    except (OSError, NemoRunError, ValueError, KeyError, TypeError) as error:
+    except _DAMAGE as error:
         return f"(cannot be read: {error})\n{_text(folder / 'task.yaml')}"
-    if isinstance(task, Script):
-        return _script(task)
-    return tree(task, history=history, width=width)
 
 
 def _script(task: Script) -> str:
@@ -203,13 +222,14 @@ def _result(document: Any, width: int | None) -> str:
 
     try:
         return tree(codec.decode(document.get("value")), width=width)
-    except (NemoRunError, ValueError, KeyError, TypeError) as error:
+    except _DAMAGE as error:
         return f"(cannot be read: {error})"
 
 
 def _files(folder: Path) -> list[FileView]:
-    return [
-        FileView(str(path.relative_to(folder)), path.lstat().st_size)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    ]
+    """Return the files of a job; a job may write many, and the first thousand tell enough."""
+    from itertools import islice
+
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    found = sorted(islice(paths, _MOST_FILES))
+    return [FileView(str(path.relative_to(folder)), path.lstat().st_size) for path in found]

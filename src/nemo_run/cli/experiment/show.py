@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nemo_run.management.record import Record
     from nemo_run.management.status import ExperimentStatus
 
+_MOST_FILES = 40
+
 
 @click.command("show")
 @click.argument("experiment", metavar="ID")
@@ -131,7 +133,9 @@ def _job(record: Record, one: JobView, look: Look) -> list[str]:
         )
         lines += _section("Configuration", member.configuration.splitlines(), indent)
         lines += _section("Result", member.result.splitlines(), indent)
-    files = [f"{file.path}  {size(file.size)}" for file in one.files]
+    files = [f"{file.path}  {size(file.size)}" for file in one.files[:_MOST_FILES]]
+    if len(one.files) > _MOST_FILES:
+        files.append(f"and {len(one.files) - _MOST_FILES} more")
     lines += _section(f"Files in {record.job_dir(one.id)}", files, "  ")
     return lines
 

@@ -93,8 +93,20 @@ def _details(record: Record, jobs: list[JobStatus]) -> list[str]:
             for name, seen in job.members
             if len(job.members) > 1
         ]
-        if job.state is not State.CREATED and job.state is not State.SKIPPED:
-            told += [file.path for file in log_files(record, job.id, max(job.attempt, 1))[:1]]
+        told += _end(record, job)
         if told:
             lines += ["", visible(job.id), *(f"  {visible(line)}" for line in told)]
     return lines
+
+
+def _end(record: Record, job: JobStatus) -> list[str]:
+    """Return where the log lies, and of a failed job what it said last."""
+    if job.state in {State.CREATED, State.SKIPPED}:
+        return []
+    if job.state in {State.FAILED, State.LOST}:
+        from nemo_run.management.results import described_end
+
+        return [line.removeprefix("  ") for line in described_end(record, job).splitlines()[1:]]
+    files = log_files(record, job.id, max(job.attempt, 1))
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return [f"log: {file.path}{more}" for file in files[:1]]
