@@ -188,6 +188,38 @@ def test_this_library_is_only_kept_where_the_function_needs_it() -> None:
     assert "from nemo_run import cli" in kept(text, "main")
 
 
+def test_what_nobody_needs_brings_nothing_else_along() -> None:
+    text = """\
+        import other
+        data = other.load()
+        app = other.App()
+        TABLE = {}
+        def register(fn):
+            TABLE[fn.__name__] = fn
+            return fn
+        @register
+        def one(): ...
+        @app.command()
+        def cli(): ...
+        def evaluate(data=data): ...
+        class Settings:
+            data = data
+        try:
+            import slow
+            slow.start()
+        except ImportError:
+            slow = None
+        def train(name): return TABLE[name]
+        def fit(): return slow
+        """
+    lines = kept(text)
+    assert "TABLE = {}" in lines
+    assert "def one(): ..." in lines
+    assert not any("app" in x or "data" in x or "slow.start" in x for x in lines)
+    assert "    slow.start()" in kept(text, "fit")
+    assert "TABLE = {}" not in kept(text, "fit")
+
+
 LAUNCHES = [
     "exp = run.Experiment('x'); exp.add(run.Partial(train)); exp.run()",
     "run.run(run.Partial(train))",

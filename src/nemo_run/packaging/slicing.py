@@ -4,8 +4,8 @@ The rule, for a script:
 
 * imports (and ``try``, ``if`` and ``with`` blocks around them), functions, classes and settings
   that they may count on (``sys.path``, ``os.environ``, ``warnings``, ``logging``, seeds,
-  attributes set on modules) are kept, unless they need something that cannot be repeated, or
-  this library, which is the launcher's;
+  attributes set on modules) are kept, unless they need any other statement, or this library,
+  which is the launcher's;
 * any other statement is kept only if it binds or changes a name that the wanted names need,
   directly or through the functions, decorators, defaults, bases and values they use;
 * the main block, statements that launch, and statements that ask the user are never kept. If
@@ -114,7 +114,8 @@ class _Slice:
     def add_the_harmless(self) -> None:
         """Keep imports, settings and definitions that need nothing unrepeatable.
 
-        Nor do they make the job need this library: it is the launcher's.
+        Nor do they bring in anything else: what only they need, such as the table that a
+        decorator fills, nobody in the job looks at. And the job need not have this library.
         """
         ours = {i for i, statement in enumerate(self.statements) if _is_ours(statement)}
         for index, statement in enumerate(self.statements):
@@ -125,8 +126,11 @@ class _Slice:
                 self._keep(index)
             except ConfigError:
                 self.kept, self.wanted = before
-            if ours & self.kept - before[0]:
+            if not all(self._is_free(new, ours) for new in self.kept - before[0]):
                 self.kept, self.wanted = before
+
+    def _is_free(self, index: int, ours: set[int]) -> bool:
+        return index not in ours and self._is_harmless(index, self.statements[index])
 
     def _is_harmless(self, index: int, statement: Statement) -> bool:
         if self._unrepeatable(index):

@@ -39,6 +39,7 @@ _SETTINGS = (
     "logging.captureWarnings",
     "logging.config.",
 )
+_MESSAGES = {"print", "warnings.warn", "logging.warning", "logging.info", "logging.error"}
 _SETTING_VERBS = ("set_", "enable_", "disable_", "register_")
 _SETTING_NAMES = {"addFilter", "manual_seed", "register", "seed", "setLevel", "use"}
 
@@ -57,6 +58,7 @@ class Statement:
         replaces: Whether what it binds no longer depends on earlier statements.
         calls: Dotted names of the calls that happen when it runs, import aliases resolved.
         is_setting: Whether it only sets up imported modules (``sys.path.insert``, seeds, ...).
+        acts: Whether it makes calls for their effect, other than settings and messages.
     """
 
     node: ast.stmt
@@ -68,6 +70,7 @@ class Statement:
     replaces: bool
     calls: frozenset[str]
     is_setting: bool
+    acts: bool
 
     @property
     def first_line(self) -> int:
@@ -83,8 +86,8 @@ class Statement:
     @property
     def is_import(self) -> bool:
         """An import, or a block around one (``try``, ``if TYPE_CHECKING``, ``with``)."""
-        if isinstance(self.node, _IMPORTS):
-            return True
+        if isinstance(self.node, _IMPORTS) or self.acts:
+            return not self.acts
         blocks = (ast.If, ast.Try, ast.With)
         return isinstance(self.node, blocks) and any(
             isinstance(inner, _IMPORTS) for inner in run_at_once(self.node)
@@ -204,6 +207,7 @@ def _describe(
         and changes <= imported
         and not names.binds
         and _is_setting(node, changes, aliases),
+        acts=any(_acts(inner, aliases) for inner in run_at_once(node)),
     )
 
 
@@ -223,11 +227,11 @@ class _Names:
     writes: set[str] = field(default_factory=set)
 
 
-def _scan(code: CodeType, names: _Names) -> None:
+def _scan(code: CodeType, names: _Names, *, is_class: bool = False) -> None:
     for step in dis.get_instructions(code):
         if step.opname in _STORES:
             names.binds.add(step.argval)
-        elif step.opname in _LOADS:
+        elif step.opname in _LOADS and not (is_class and step.argval in names.binds):
             names.reads.add(step.argval)
     for inner in code.co_consts:
         if not isinstance(inner, CodeType):
@@ -239,8 +243,8 @@ def _scan(code: CodeType, names: _Names) -> None:
         if inner.co_flags & CO_OPTIMIZED:  # a function, whose body runs later
             _scan(inner, replace(own, binds=names.writes, reads=names.later))
         else:  # a class body, whose own names stay in it
-            _scan(inner, own)
-            names.reads |= own.reads - own.binds
+            _scan(inner, own, is_class=True)
+            names.reads |= own.reads
 
 
 def _changes(node: ast.stmt) -> Iterator[str]:
@@ -293,6 +297,13 @@ def _is_setting(node: ast.stmt, changes: frozenset[str], aliases: dict[str, str]
     call = _dotted(node.value.func, aliases) if isinstance(node.value, ast.Call) else ""
     last = call.rpartition(".")[2]
     return call.startswith(_SETTINGS) or (last.startswith(_SETTING_VERBS) or last in _SETTING_NAMES)
+
+
+def _acts(node: ast.AST, aliases: dict[str, str]) -> bool:
+    if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
+        return False
+    call = _dotted(node.value.func, aliases)
+    return call not in _MESSAGES and not _is_setting(node, frozenset(), aliases)
 
 
 def _future_flags(tree: ast.Module) -> int:
