@@ -121,7 +121,9 @@ def _fault_tolerance(launcher: FaultTolerance) -> tuple[str, ...]:
 
 
 def launcher_variables(launcher: Launcher) -> dict[str, str]:
-    """Return the variables that a launcher reads its files' names from.
+    """Return the variables that a launcher and its processes read their files' names from.
+
+    nvidia-resiliency-ext, fault tolerance, usage guide.
 
     Args:
         launcher: The launcher.
@@ -131,7 +133,6 @@ def launcher_variables(launcher: Launcher) -> dict[str, str]:
     given = {
         "FAULT_TOL_CFG_PATH": launcher.cfg_path,
         "FAULT_TOL_FINISHED_FLAG_FILE": launcher.finished_flag_file,
-        "FAULT_TOL_JOB_RESULTS_FILE": launcher.job_results_file,
     }
     return {name: value for name, value in given.items() if value}
 

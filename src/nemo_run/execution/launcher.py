@@ -107,7 +107,7 @@ class FaultTolerance(Launcher):
     Attributes:
         cfg_path: The launcher's own configuration file.
         finished_flag_file: The file whose presence says that training is finished.
-        job_results_file: Where requeued jobs note how they ended.
+        job_results_file: Where jobs that a cluster starts again note how they ended.
         rdzv_backend: As for :class:`Torchrun`.
         rdzv_port: As for :class:`Torchrun`.
         rdzv_id: As for :class:`Torchrun`.
