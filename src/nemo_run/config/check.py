@@ -59,7 +59,7 @@ def check_task(task: Any) -> None:
     if not found:
         return
     kind = CheckError if any(problem.about_value for problem in found) else ArgumentError
-    name = target_name(task) if is_node(task) else type(task).__name__
+    name = _name(task) if is_node(task) else type(task).__name__
     if len(found) == 1:
         raise kind(f"{name}: {found[0].text}")
     lines = "".join(f"\n  {problem.text}" for problem in found)
@@ -97,7 +97,7 @@ def _unknown(path: str, node: Any) -> Iterator[Problem]:
         else:
             about = f"takes {count} positional arguments, and number {key + 1} was given"
         here = join(path, step(key))
-        yield Problem(here, f"{here}: {target_name(node)} {about}{_set_at(node, key)}.")
+        yield Problem(here, f"{here}: {_name(node)} {about}{_set_at(node, key)}.")
 
 
 def _signature_of(node: Any) -> SignatureInfo:
@@ -125,7 +125,7 @@ def _missing(path: str, node: Any) -> Iterator[Problem]:
         if is_given or parameter.default is not _P.empty:
             continue
         here = join(path, step(parameter.name))
-        yield Problem(here, f"{here}: {target_name(node)} needs {parameter.name!r}.")
+        yield Problem(here, f"{here}: {_name(node)} needs {parameter.name!r}.")
 
 
 def _unfit(path: str, node: Any) -> Iterator[Problem]:
@@ -181,9 +181,13 @@ def _set_at(node: Any, key: str | int) -> str:
     return f" (set at {where()})" if where else ""
 
 
+def _name(node: Any) -> str:
+    return target_name(node).removeprefix("__main__.")
+
+
 def _shown(value: Any) -> str:
     if is_node(value):
-        return f"{type(value).__name__}({target_name(value)})"
+        return f"{type(value).__name__}({_name(value)})"
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001 - a broken __repr__ must not hide the problem

@@ -8,7 +8,8 @@ The rule:
 * evaluated at once, because the result is a plain value: builtins (``len``, ``range``, ``dict``),
   functions of the standard library (``os.path.join``, ``math.sqrt``) and its classes of values
   (``Path``, ``timedelta``, ``Decimal``, ``OrderedDict``), enums, exceptions, methods of objects
-  that exist (``names.append``, ``"{}".format``), and functions defined inside the function;
+  that exist (``names.append``, ``"{}".format``), functions defined inside the function, and what
+  a ``with`` statement enters;
 * every other call of a class or function becomes a ``Config`` of it.
 
 Where the plain value of something that is made later would be needed (``if``, arithmetic, text,
@@ -89,6 +90,12 @@ class Converter:
                 "here.",
             )
         return self.call(site, function, *args, **kwargs)
+
+    def enter(self, site: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call what a ``with`` statement enters."""
+        for value in (*args, *kwargs.values()):
+            self.known(site, value)
+        return function(*args, **kwargs)
 
     def method(self, site: int, owner: Any, name: str) -> Any:
         """Look up what is called."""

@@ -246,6 +246,16 @@ class _Rewriter(ast.NodeTransformer):
         asked.keywords = [self.visit(keyword) for keyword in node.keywords]
         return asked
 
+    # What is entered has to exist.
+    def visit_withitem(self, node: ast.withitem) -> ast.AST:
+        entered = node.context_expr
+        if isinstance(entered, ast.Call) and not _is_frame_bound(entered):
+            node.context_expr = self._call(entered, "enter")
+        else:
+            node.context_expr = self.visit(entered)
+        node.optional_vars = self.visit(node.optional_vars) if node.optional_vars else None
+        return node
+
     # What Python would do with a configuration without a complaint, and wrongly.
 
     def visit_If(self, node: ast.If) -> ast.AST:
