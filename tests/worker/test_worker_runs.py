@@ -184,7 +184,7 @@ def test_a_module_next_to_the_script_is_found_and_the_jobs_own_folder_is_not(job
     assert job.result == "the user has a worker.py too"
 
 
-def test_the_script_finds_its_own_file_name_package_and_arguments(job: Job) -> None:
+def test_the_script_finds_its_own_file_name_and_package(job: Job) -> None:
     package = job.original.parent / "package"
     package.mkdir()
     (package / "__init__.py").touch()
@@ -200,7 +200,7 @@ def test_the_script_finds_its_own_file_name_package_and_arguments(job: Job) -> N
     )
     assert job.task("__main__:train").run() == 0, job.err
     file = str(job.original)
-    assert job.result == ["__main__", file, "package", 5, [file]]
+    assert job.result == ["__main__", file, "package", 5, [str(job.folder / "worker.py")]]
 
 
 @posix
@@ -556,10 +556,45 @@ def test_a_task_without_a_script_never_finds_the_workers_own_names(job: Job) -> 
     assert "module '__main__' has no attribute 'main'" in job.err
 
 
-def test_the_arguments_of_the_launch_are_there(job: Job) -> None:
-    job.script("import sys\ndef train(): return sys.argv", argv=["launch.py", "--fast"])
+def test_the_script_is_loaded_with_the_arguments_of_the_launch(job: Job) -> None:
+    job.script(
+        """
+        import sys
+        at_load = list(sys.argv)
+        def train(): return at_load, sys.argv[1:]
+        """,
+        argv=["launch.py", "--fast"],
+    )
     assert job.task("__main__:train").run() == 0
-    assert job.result == ["launch.py", "--fast"]
+    assert job.result == (["launch.py", "--fast"], ["--fast"])
+
+
+def test_a_library_that_starts_further_ranks_runs_the_task_again_and_not_the_launch(
+    job: Job,
+) -> None:
+    job.original.write_text("raise SystemExit('the original launching script ran again')")
+    job.script(
+        """
+        import os, subprocess, sys
+        def train():
+            if os.environ.get("LOCAL_RANK", "0") == "0":
+                # As PyTorch Lightning starts the other ranks of a machine.
+                environment = {**os.environ, "LOCAL_RANK": "1"}
+                subprocess.run([sys.executable, *sys.argv], env=environment, check=True)
+            else:
+                print("the second rank")
+            return os.environ.get("LOCAL_RANK", "0")
+        """,
+        argv=["launch.py", "--devices=2"],
+    )
+    assert job.task("__main__:train").run(RANK="0") == 0, job.err
+    assert job.out == "the second rank\n"
+    assert job.result == "0"
+
+
+def test_starting_the_worker_without_a_task_is_wrong_use(job: Job) -> None:
+    assert job.run() == 2
+    assert "There is no task.json in" in job.err
 
 
 @posix

@@ -911,7 +911,9 @@ def _main_module(script: LaunchingScript) -> ModuleType:
     return Main("__main__")
 
 
-# How a process that multiprocessing starts finds the launching script.
+# How a process that the task starts finds the task's folder,
+MEMBER_VARIABLE = "NEMORUN_MEMBER_DIR"
+# and one that multiprocessing starts the launching script.
 SCRIPT_VARIABLE = "NEMORUN_LAUNCHING_SCRIPT"
 
 
@@ -934,12 +936,13 @@ class Run:
     Args:
         member: The folder of the task.
         settings: What ``worker.json`` says.
+        again: The task itself started this process, as a further rank of its own.
     """
 
-    def __init__(self, member: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, member: str, settings: Mapping[str, Any], *, again: bool = False) -> None:
         self.member = member
         self.settings = settings
-        self.rank = rank()
+        self.rank = rank(again=again)
         self.folder = os.environ.get("NEMORUN_ATTEMPT_DIR") or member
         self.process = os.getpid()
         self.script: LaunchingScript | None = None
@@ -950,7 +953,8 @@ class Run:
             del sys.path[0]
         sys.path[:0] = self.settings.get("sys_path") or []
         main, file = self.settings.get("main"), self.settings.get("main_file")
-        sys.argv[:] = self.settings.get("argv") or [file or sys.argv[0]]
+        argv = self.settings.get("argv") or [file or sys.argv[0]]
+        sys.argv[:] = argv
         if main:
             copy = os.path.join(self.member, main)  # noqa: PTH118
             self.script = LaunchingScript(copy, file, self.settings.get("main_package"))
@@ -959,6 +963,10 @@ class Run:
             # This file is not what anybody means by __main__.
             sys.modules["__main__"] = type(sys)("__main__")
             os.environ.pop(SCRIPT_VARIABLE, None)
+        # A library that starts its own further ranks runs sys.argv once more. That must be this
+        # task again: the user's script there would be another launch.
+        sys.argv[0] = os.path.abspath(__file__)  # noqa: PTH100
+        os.environ[MEMBER_VARIABLE] = self.member
 
     def call(self) -> Any:
         """Build the task and call it."""
@@ -1066,9 +1074,11 @@ class Run:
                 stream.flush()
 
 
-def rank() -> int:
+def rank(*, again: bool = False) -> int:
     """Return the number of this process among those of the task."""
-    for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK"):
+    # A further rank has inherited the RANK of the one that started it.
+    names = ("LOCAL_RANK",) if again else ()
+    for name in (*names, "RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK"):
         text = os.environ.get(name, "")
         if text.isdigit():
             return int(text)
@@ -1183,6 +1193,9 @@ def _json_text(document: Any, newline: str, quoted: Callable[[str], str]) -> str
     return f"{start}{inner}{f',{inner}'.join(parts)}{newline}{end}" if parts else start + end
 
 
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate the ends of lines
+
+
 def replace_file(name: str, text: str) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part.
 
@@ -1190,7 +1203,7 @@ def replace_file(name: str, text: str) -> None:
         OSError: It could not be written; nothing was changed.
     """
     temporary = f"{name}.{os.getpid()}.tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, 0o600)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123
             file.write(text.encode("utf-8"))
@@ -1239,12 +1252,17 @@ def main(arguments: list[str]) -> int:
     import faulthandler
 
     faulthandler.enable()  # a crash in native code leaves the Python lines it came from
-    member = os.path.abspath(arguments[1])  # noqa: PTH100
+    folder = arguments[1] if len(arguments) > 1 else ""
+    again = not os.path.exists(os.path.join(folder, "task.json"))  # noqa: PTH110, PTH118
+    if again and MEMBER_VARIABLE not in os.environ:
+        _say(f"There is no task.json in {folder!r}. Start it as: worker.py MEMBER_FOLDER")
+        return 2
+    member = os.path.abspath(os.environ[MEMBER_VARIABLE] if again else folder)  # noqa: PTH100
     for stream in (sys.stdout, sys.stderr):
         # Written to files, they would be held back until the end.
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     settings = os.path.join(member, "worker.json")  # noqa: PTH118
-    run = Run(member, parse_json(_read(settings)) if os.path.exists(settings) else {})  # noqa: PTH110
+    run = Run(member, parse_json(_read(settings)) if os.path.exists(settings) else {}, again=again)  # noqa: PTH110
     try:
         run.prepare()
         result = run.call()
