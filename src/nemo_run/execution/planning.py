@@ -175,27 +175,13 @@ def _member(request: PlanRequest, task: TaskRequest) -> Member:
     directory = str(Path(request.directory, task.name)) if request.is_group else request.directory
     executor = task.executor
     launcher = resolve_launcher(executor.launcher)
-    check_positive(
-        [
-            (f"nodes of {task.name!r}", executor.nnodes()),
-            (f"processes per node of {task.name!r}", executor.nproc_per_node()),
-        ]
-    )
+    nodes, processes = executor.nnodes(), executor.nproc_per_node()
+    check_positive([(f"nodes of {task.name!r}", nodes)])
+    check_positive([(f"processes per node of {task.name!r}", processes)])
     environment = _task_environment(task, launcher)
-    place = Place(
-        name=task.name,
-        directory=directory,
-        working_directory=request.working_directory,
-        python=request.python,
-        path=environment.get("PATH", request.environment.get("PATH", os.defpath)),
-        python_path=_python_path({**request.environment, **environment}),
-    )
+    place = _place(request, task.name, directory, environment)
     runs = _program(task, place, request)
-    for word in runs.command:
-        variables.check_text(word, f"The argument {word!r} of {task.name!r}")
-    inner = profiled(launcher, runs.command, directory, executor.get_nsys_entrypoint())
-    if inner != runs.command:
-        check_program(inner[0], place.path, place.working_directory)
+    inner = _profiled(task, launcher, runs.command, place)
     by_launcher = starts_ranks(launcher)
     if by_launcher:
         _check_launcher(launcher, place)
@@ -205,12 +191,37 @@ def _member(request: PlanRequest, task: TaskRequest) -> Member:
         command=_launched(request, task, launcher, inner, environment) if by_launcher else inner,
         environment=environment,
         working_directory=request.working_directory,
-        nodes=executor.nnodes(),
-        processes_per_node=1 if by_launcher else executor.nproc_per_node(),
-        ranks_per_process=executor.nproc_per_node() if by_launcher else 1,
+        nodes=nodes,
+        processes_per_node=1 if by_launcher else processes,
+        ranks_per_process=processes if by_launcher else 1,
         role=task.role,
         files={**runs.files, **_documents(task), **_profile_folder(launcher)},
     )
+
+
+def _place(
+    request: PlanRequest, name: str, directory: str, environment: Mapping[str, str]
+) -> Place:
+    return Place(
+        name=name,
+        directory=directory,
+        working_directory=request.working_directory,
+        python=request.python,
+        path=environment.get("PATH", request.environment.get("PATH", os.defpath)),
+        python_path=_python_path({**request.environment, **environment}),
+    )
+
+
+def _profiled(
+    task: TaskRequest, launcher: Launcher, command: tuple[str, ...], place: Place
+) -> tuple[str, ...]:
+    for word in command:
+        variables.check_text(word, f"The argument {word!r} of {task.name!r}")
+    nsys = task.executor.get_nsys_entrypoint()
+    found = profiled(launcher, command, place.directory, nsys)
+    if found != command:
+        check_program(found[0], place.path, place.working_directory)
+    return found
 
 
 def _launched(

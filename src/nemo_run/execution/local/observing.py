@@ -41,7 +41,6 @@ def observe(folder: Path, child: Child | None, *, here: bool) -> Observation:
     Raises:
         OSError: A file is there and cannot be read.
     """
-    attempt = int(folder.name)
     claim = records.read_claim(folder)
     if claim is None or claim.leader is None:
         return _unclaimed(folder, claim, child, here=here)
@@ -49,19 +48,27 @@ def observe(folder: Path, child: Child | None, *, here: bool) -> Observation:
     here = here or processes.same_machine(claim.leader)
     alive = here and processes.is_alive(claim.leader)
     ended = how_it_ended(folder, _told_by(child, claim))
-    marked = (folder / layout.CANCELLED).exists()
+    asked = _time(folder / layout.CANCELLED)
     if ended:
-        found = records.outcome(ended, attempt, claim.time)
-        found = _cancelled(found) if marked else found
-    elif alive:
-        found = Observation(State.RUNNING, attempt=attempt, started=claim.time)
-    elif not here:
-        found = Observation(State.UNKNOWN, attempt=attempt, message="It runs on another machine.")
-    elif marked:
-        found = _cancelled(Observation(State.CANCELLED, attempt=attempt, started=claim.time))
+        found = records.outcome(ended, int(folder.name), claim.time)
+        # One that ended in the moment it was to be cancelled ended by itself.
+        found = _cancelled(found) if asked is not None and asked <= ended.time else found
     else:
-        found = _lost(attempt, claim, rebooted=claim.leader.boot != processes.boot_id())
+        found = _without_end(folder, claim, alive=alive, here=here, asked=asked is not None)
     return dataclasses.replace(found, members=_members(folder, found, claim.time))
+
+
+def _without_end(
+    folder: Path, claim: Claim, *, alive: bool, here: bool, asked: bool
+) -> Observation:
+    attempt = int(folder.name)
+    if alive:
+        return Observation(State.RUNNING, attempt=attempt, started=claim.time)
+    if not here:
+        return Observation(State.UNKNOWN, attempt=attempt, message="It runs on another machine.")
+    if asked:
+        return _cancelled(Observation(State.CANCELLED, attempt=attempt, started=claim.time))
+    return _lost(attempt, claim)
 
 
 def _unclaimed(
@@ -136,8 +143,8 @@ def _cancelled(found: Observation) -> Observation:
     )
 
 
-def _lost(attempt: int, claim: Claim, *, rebooted: bool) -> Observation:
-    if rebooted:
+def _lost(attempt: int, claim: Claim) -> Observation:
+    if claim.leader is not None and claim.leader.boot != processes.boot_id():
         reason, message = Reason.NODE_FAILURE, "the machine was started anew while it ran"
     else:
         left = len(processes.belonging([claim.token]).tasks)
