@@ -40,7 +40,7 @@ def shell(request: pytest.FixtureRequest) -> list[str]:
 
 
 QUIET = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -281,3 +282,29 @@ def test_a_missing_script_names_its_neighbour(tmp_path: Path, error_snapshot) ->
     error_snapshot("plan: no such script", said, replace=names)
     said = refusal(run.Script("folder"), cwd=str(tmp_path))
     error_snapshot("plan: script is a folder", said, replace=names)
+
+
+WITHOUT_TORCH = """
+import nemo_run as run
+from nemo_run.exceptions import PlanError
+from nemo_run.execution.planning import PlanRequest, TaskRequest, plan_job
+executor = run.LocalExecutor(launcher="torchrun", ntasks_per_node=2)
+task = TaskRequest("train", run.Script(inline="true"), executor)
+try:
+    plan_job(PlanRequest("e", "train", "/exp/train", (task,)))
+except PlanError as error:
+    print(error)
+"""
+
+
+def test_torchrun_without_torch_is_refused_before_anything_runs(error_snapshot) -> None:
+    """In an interpreter without its installed packages."""
+    root = str(Path(run.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", WITHOUT_TORCH],
+        env={"PYTHONPATH": root, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    error_snapshot("plan: no torch", done.stdout, replace={sys.executable: "<python>"})
