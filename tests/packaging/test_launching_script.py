@@ -320,6 +320,18 @@ def test_a_function_inside_a_function_is_refused(travel: Path) -> None:
     assert "main.<locals>.train is made inside a function" in python(path, cwd=travel).stderr
 
 
+def test_a_lambda_is_refused(travel: Path) -> None:
+    path = write(
+        travel,
+        """\
+        import nemo_run as run
+        from travel import travel
+        travel(run.Partial(map, lambda x: x))
+        """,
+    )
+    assert "<lambda> is a lambda of the launching script" in python(path, cwd=travel).stderr
+
+
 def test_what_the_running_statement_makes_is_refused_with_its_line(travel: Path) -> None:
     path = write(
         travel,

@@ -68,9 +68,10 @@ def capture(value: Any) -> LaunchingScript | None:
         return None
     local = next((name for name, _ in found if "<" in name), None)
     if local:
+        is_lambda = local.endswith("<lambda>")
         raise ConfigError(
-            f"{local} is made inside a function of the launching script, so a job cannot find it. "
-            "Define it at the top level."
+            f"{local} is {'a lambda' if is_lambda else 'made inside a function'} of the launching "
+            "script, so a job cannot find it. Define it with def or class at the top level."
         )
     namespace = _namespace([thing for _, thing in found])
     notebook = "get_ipython" in namespace and isinstance(namespace.get("In"), list)
