@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from as_nobody import as_nobody, open_folder
 
 import nemo_run as run
 from nemo_run.execution.observation import State
@@ -244,17 +245,39 @@ def test_two_launchers_with_one_title_at_once_make_two_experiments(tmp_path):
     assert all(find(one).status().state is State.SUCCEEDED for one in ids)
 
 
-def test_a_read_only_home_is_an_error_that_says_what_to_do_and_leaves_nothing(home):
-    home.mkdir()
-    home.chmod(0o500)
-    experiment = run.Experiment("nowhere")
-    experiment.add(run.Script(inline="true"), name="a")
-    if os.access(home, os.W_OK):
-        pytest.skip("this user may write everywhere")
+def test_a_read_only_home_is_an_error_that_says_what_to_do_and_leaves_nothing(monkeypatch):
+    def launch() -> str:
+        experiment = run.Experiment("nowhere", clean_mode=True)
+        experiment.add(run.Script(inline="true"), name="a")
+        with pytest.raises(run.exceptions.StoreError) as raised:
+            experiment.run()
+        return str(raised.value)
 
-    with pytest.raises(run.exceptions.StoreError, match="NEMORUN_HOME"):
-        experiment.run()
-    assert list(home.iterdir()) == []
+    with open_folder() as folder:
+        folder.chmod(0o555)
+        monkeypatch.setenv("NEMORUN_HOME", str(folder / "home"))
+        told = as_nobody(launch)
+        assert "set NEMORUN_HOME" in told
+        assert list(folder.iterdir()) == []
+
+
+def test_a_disk_that_is_full_when_an_experiment_is_made_leaves_nothing(home):
+    pytest.importorskip("resource")
+    program = (
+        "import resource, nemo_run as run\n"
+        "experiment = run.Experiment('full', clean_mode=True)\n"
+        "experiment.add(run.Script(inline='true' + '#' * 100_000), name='a')\n"
+        "hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))\n"
+        "experiment.run()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "StoreError" in done.stderr
+    assert "NEMORUN_HOME" in done.stderr
+    assert [path for path in home.rglob("*") if path.is_file()] == []
 
 
 def test_a_conductor_that_cannot_work_is_told_of_with_the_end_of_its_log(tmp_path):

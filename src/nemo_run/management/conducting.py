@@ -67,7 +67,7 @@ class Conducting:
         self._record = record
         self._journal = record.journal
         self._backend_named = backend_named
-        self._log = log or _to_stderr
+        self.log = log or _to_stderr
         self._nodes = [dag.node(job["id"], job.get("dependencies", ())) for job in record.jobs]
         self._specs: dict[str, JobSpec] = {}
         self._offset = 0
@@ -118,6 +118,9 @@ class Conducting:
         ):
             self._wait()
             self.step(submit=False)
+        self._skip()
+        if not self._open:
+            self._end()
 
     # What the journal says
 
@@ -394,14 +397,14 @@ class Conducting:
         self._failures[where] = count
         self._not_before[where] = time.monotonic() + min(_SHORTEST * 2**count, _SLOWEST_RETRY)
         if count == 1:
-            self._log(f"{where}: {type(error).__name__}: {error}")
+            self.log(f"{where}: {type(error).__name__}: {error}")
 
     def _is_waiting(self, where: str) -> bool:
         return where in self._failures and time.monotonic() < self._not_before[where]
 
     def _fine(self, where: str) -> None:
         if self._failures.pop(where, 0):
-            self._log(f"{where}: works again")
+            self.log(f"{where}: works again")
 
 
 def _is_news(seen: Observation, known: JobStatus) -> bool:

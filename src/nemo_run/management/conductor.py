@@ -54,6 +54,8 @@ def _conduct(work: Conducting, begun: Callable[[Conducting], None]) -> None:
     work.note(events.conductor_started(os.getpid(), platform.node(), ""))
     why = work.run()
     work.note(events.conductor_ended(why))
+    if why != "done":
+        work.log(f"left, {why}; what runs goes on")
 
 
 def main(arguments: list[str]) -> int:

@@ -108,7 +108,10 @@ def wait_until_in_charge(record: Record, started: Started) -> None:
         conductor = record.status().conductor
         if conductor is not None and conductor.pid == started.pid:
             return
-        if started.gone and not taken(record):
+        if started.gone:
+            if taken(record) or record.status().ended is not None:
+                # Another one was faster, which is as good.
+                return
             raise not_started(record)
         time.sleep(0.01)
     raise not_started(record)

@@ -63,10 +63,13 @@ def _looked_up(record: Record, jobs: list[JobStatus]) -> dict[str, Observation]:
             seen = get_backend(name).poll([Handle(job.handle) for job in theirs])
         except (NemoRunError, OSError, ImportError) as error:
             seen = {}
-            unknown = Observation(State.UNKNOWN, message=str(error))
-            found.update({job.id: unknown for job in theirs})
+            found.update({job.id: _not_told(job, error) for job in theirs})
         found.update({j.id: seen[Handle(j.handle)] for j in theirs if Handle(j.handle) in seen})
     return found
+
+
+def _not_told(job: JobStatus, error: Exception) -> Observation:
+    return Observation(State.UNKNOWN, message=f"last seen {job.state}; {error}")
 
 
 def _overlaid(job: JobStatus, seen: Observation | None) -> JobStatus:

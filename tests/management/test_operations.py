@@ -1,0 +1,230 @@
+"""Cancelling, resuming and repeating experiments on disk, whoever started them."""
+
+from __future__ import annotations
+
+import operator
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import nemo_run as run
+from nemo_run.exceptions import JobFailedError, NotFoundError, StoreError
+from nemo_run.execution.observation import State
+from nemo_run.management import operations
+from nemo_run.management.record import Record
+from nemo_run.management.store import find
+
+
+def script(text: str) -> run.Script:
+    return run.Script(inline=text, entrypoint="sh")
+
+
+def started(*jobs: tuple[str, run.Script, list[str]], **executor) -> Record:
+    experiment = run.Experiment("operated", clean_mode=True)
+    for name, task, after in jobs:
+        experiment.add(task, run.LocalExecutor(**executor), name=name, dependencies=after)
+    experiment.run(detach=True)
+    return find(experiment.id)
+
+
+def ended(record: Record) -> dict[str, State]:
+    run.Experiment.of_record(record).wait()
+    return record.status().states
+
+
+def kill_conductor(record: Record) -> None:
+    os.kill(record.status().conductor.pid, signal.SIGKILL)
+    until(lambda: not operations.taken(record))
+
+
+def until(condition, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(") ")[2][0] != "Z"
+
+
+# Cancelling
+
+
+def test_cancel_ends_the_whole_process_tree(tmp_path):
+    pids = tmp_path / "pids"
+    tree = f"setsid sleep 100 & echo $! >> {pids}; (sleep 100 & echo $! >> {pids}; wait) & wait"
+    record = started(("a", script(tree), []))
+    until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+
+    operations.cancel(record, "a")
+
+    assert ended(record) == {"a": State.CANCELLED}
+    until(lambda: not any(is_alive(int(pid)) for pid in pids.read_text().split()))
+
+
+def test_cancel_works_without_a_conductor_and_is_remembered(tmp_path):
+    record = started(("a", script("sleep 100"), []), ("b", script("true"), ["a"]))
+    until(lambda: record.status().jobs["a"].state is State.RUNNING)
+    kill_conductor(record)
+
+    operations.cancel(record)
+    operations.cancel(record)
+
+    assert record.status().states == {"a": State.CANCELLED, "b": State.CANCELLED}
+    assert record.status().ended is not None
+    assert [e["event"] for e in record.journal.read()[0]].count("job.cancel_requested") == 1
+
+
+def test_cancelling_one_job_without_a_conductor_starts_no_other(tmp_path):
+    log, gate = tmp_path / "ran", tmp_path / "gate"
+    record = started(
+        ("a", script("sleep 100"), []),
+        ("b", script("true"), ["a"]),
+        ("c", script(f"while [ ! -e {gate} ]; do sleep 0.02; done"), []),
+        ("d", script(f"echo d >> {log}"), ["c"]),
+    )
+    until(lambda: record.status().jobs["c"].state is State.RUNNING)
+    kill_conductor(record)
+    gate.touch()
+    until(lambda: operations.status(record).jobs["c"].state is State.SUCCEEDED)
+
+    operations.cancel(record, "a")
+
+    states = record.status().states
+    assert (states["a"], states["b"]) == (State.CANCELLED, State.SKIPPED)
+    assert states["d"] is State.CREATED
+    assert not log.exists()
+    operations.resume(record)
+    assert ended(record)["d"] is State.SUCCEEDED
+
+
+def test_what_has_ended_is_not_cancelled():
+    record = started(("a", script("true"), []))
+    ended(record)
+    operations.cancel(record)
+    assert record.status().states == {"a": State.SUCCEEDED}
+    with pytest.raises(NotFoundError):
+        operations.cancel(record, "b")
+
+
+# Resuming
+
+
+def test_resume_tries_again_what_did_not_succeed_and_only_that(tmp_path):
+    log, mended = tmp_path / "ran", tmp_path / "mended"
+    record = started(
+        ("good", script(f"echo good >> {log}"), []),
+        ("bad", script(f"echo bad >> {log}; test -e {mended}"), []),
+        ("after", script(f"echo after >> {log}"), ["bad"]),
+    )
+    assert ended(record) == {
+        "good": State.SUCCEEDED,
+        "bad": State.FAILED,
+        "after": State.SKIPPED,
+    }
+
+    mended.touch()
+    operations.resume(record)
+
+    assert set(ended(record).values()) == {State.SUCCEEDED}
+    assert sorted(log.read_text().split()) == ["after", "bad", "bad", "good"]
+
+
+def test_resume_has_nothing_to_do_where_all_succeeded_or_somebody_is_at_it(tmp_path):
+    gate = tmp_path / "gate"
+    record = started(("a", script(f"while [ ! -e {gate} ]; do sleep 0.02; done"), []))
+    with pytest.raises(StoreError, match="goes on already"):
+        operations.resume(record)
+    gate.touch()
+    ended(record)
+    until(lambda: not operations.taken(record))
+    with pytest.raises(StoreError, match="rerun"):
+        operations.resume(record)
+
+
+def test_a_cancelled_experiment_can_be_resumed(tmp_path):
+    log = tmp_path / "ran"
+    record = started(
+        ("a", script(f"echo $NEMORUN_ATTEMPT >> {log}; test -s {log}.go || sleep 100"), [])
+    )
+    until(log.exists)
+    operations.cancel(record)
+    assert ended(record) == {"a": State.CANCELLED}
+    until(lambda: not operations.taken(record))
+
+    Path(f"{log}.go").write_text("go")
+    operations.resume(record)
+
+    assert ended(record) == {"a": State.SUCCEEDED}
+    assert log.read_text().split() == ["1", "2"]
+
+
+# Repeating
+
+
+def test_a_rerun_runs_where_and_as_the_first_run_did(tmp_path):
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "helper.py").write_text("FACTOR = 3\n")
+    (project / "launch.py").write_text(
+        "import os, nemo_run as run\n"
+        "from helper import FACTOR\n"
+        "def work(a):\n"
+        "    return [os.getcwd(), a * FACTOR]\n"
+        "if __name__ == '__main__':\n"
+        "    experiment = run.Experiment('first', clean_mode=True)\n"
+        "    experiment.add(run.Partial(work, 5), name='work')\n"
+        "    experiment.run()\n"
+    )
+    subprocess.run([sys.executable, "launch.py"], cwd=project, check=True)
+    record = find("first")
+
+    again = operations.rerun(record)
+
+    assert again.id != record.id
+    assert again.wait() is State.SUCCEEDED
+    assert again.results()["work"] == [str(project), 15]
+
+
+def test_a_rerun_of_a_failure_tells_of_its_own(tmp_path):
+    record = started(("a", script("exit 4"), []))
+    ended(record)
+    again = operations.rerun(record)
+    assert again.wait() is State.FAILED
+    with pytest.raises(JobFailedError, match="exit code 4"):
+        again.results()["a"]
+
+
+# Deleting
+
+
+def test_what_runs_is_not_deleted_and_what_has_ended_is():
+    record = started(("a", script("sleep 100"), []))
+    with pytest.raises(StoreError, match="not over"):
+        operations.delete(record)
+    operations.cancel(record)
+    ended(record)
+    until(lambda: not operations.taken(record))
+    operations.delete(record)
+    assert not record.path.exists()
+    with pytest.raises(NotFoundError):
+        find(record.id)
+
+
+def test_jobs_run_on_while_nobody_looks():
+    experiment = run.Experiment("alone", clean_mode=True)
+    experiment.add(run.Partial(operator.add, 1, 1), name="a")
+    experiment.run(detach=True)
+    record = find(experiment.id)
+    until(lambda: record.status().ended is not None)
+    assert record.status().states == {"a": State.SUCCEEDED}
