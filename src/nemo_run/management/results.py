@@ -125,11 +125,7 @@ def write(record: Record, job: str, value: Any) -> None:
     """
     from nemo_run.worker import worker
 
-    found = worker.Writer().document(value)
-    document = {"format": worker.RESULT_FORMAT, "version": worker.VERSION, "value": found}
-    if isinstance(found, dict) and found.get(worker.TAG) == "unavailable":
-        del document["value"]
-        document.update(unavailable=found["repr"], why=found["why"])
+    document, _problems = worker.result_document(value)
     atomic.write_text(record.job_dir(job) / _FILE, worker.json_text(document))
 
 
