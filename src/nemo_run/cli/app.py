@@ -77,7 +77,7 @@ def _prepare_streams() -> None:
         stream = getattr(sys, name)
         if stream is None:
             # The shell closed it (`>&-`): nobody wants to read what goes there.
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the end
         elif isinstance(stream, io.TextIOWrapper):
             # Titles and paths are shown even where the encoding lacks their characters.
             stream.reconfigure(errors="backslashreplace")
