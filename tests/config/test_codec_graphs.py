@@ -210,13 +210,19 @@ def test_reading_and_writing_again_never_import_the_users_code(tmp_path: Path) -
         {"$": "generic", "items": [{"$": "object", "name": "this:c"}, []]},
         {"$": "method", "name": "x", "items": [{"$": "module", "name": "this"}]},
         {"$": "config", "target": "this:c", "arguments": {"x": {"$": "module", "name": "this"}}},
+        {"$": "method", "name": "x", "items": [{"$": "config", "target": "this:c"}]},
+        {"$": "generic", "items": [{"$": "config", "target": "this:c"}, [0]]},
+        {"$": "mappingproxy", "items": [{"$": "config", "target": "this:c"}]},
+        {"$": "chainmap", "items": [{"$": "config", "target": "this:c"}]},
         {"$": "set", "items": [{"$": "object", "name": "this:c"}]},
         {"$": "dict", "entries": [[{"$": "object", "name": "this:c"}, 1]]},
     ],
 )
 def test_no_document_makes_a_reader_import_a_module(document: Any) -> None:
     sys.modules.pop("this", None)
-    codec.decode(document)
+    read = codec.decode(document)
+    repr(read)
+    assert codec.encode(read)
     assert "this" not in sys.modules
 
 

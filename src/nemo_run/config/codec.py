@@ -359,6 +359,9 @@ _KNOWN = frozenset({"builtins", "types", "typing", "collections", "collections.a
 
 
 def _needs_import(parts: Mapping[str, Any]) -> bool:
+    if parts[TAG] in ("method", "generic", "mappingproxy"):
+        # Looking something up on a node loads its target.
+        return is_node(parts["items"][0])
     if parts[TAG] not in worker.IMPORTING:
         return False
     return parts[TAG] != "object" or parts["name"].partition(":")[0] not in _KNOWN

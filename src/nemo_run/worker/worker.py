@@ -376,7 +376,7 @@ MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "counter": lambda parts: locate("collections:Counter")(_dict(parts)),
     "defaultdict": _defaultdict,
     "chainmap": _call("collections:ChainMap"),
-    "mappingproxy": _call("types:MappingProxyType"),
+    "mappingproxy": lambda parts: locate("types:MappingProxyType")(dict(*parts["items"])),
     "namespace": lambda parts: locate("types:SimpleNamespace")(**parts["fields"]),
     "array": lambda parts: locate("array:array")(parts["typecode"], parts["items"]),
     "functools.partial": lambda parts: locate("functools:partial")(
