@@ -466,8 +466,8 @@ def test_output_of_two_jobs_is_shown_live_and_named(home):
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     lines = done.stdout.splitlines()
-    assert sorted(lines) == sorted(f"[{n} 0] {n}{i}" for n in "ab" for i in (1, 2, 3))
-    assert [line for line in lines if line.startswith("[a")] == [f"[a 0] a{i}" for i in (1, 2, 3)]
+    assert sorted(lines) == sorted(f"[{n}] {n}{i}" for n in "ab" for i in (1, 2, 3))
+    assert [line for line in lines if line.startswith("[a")] == [f"[a] a{i}" for i in (1, 2, 3)]
 
 
 def test_only_the_first_of_several_equal_processes_launches(home, monkeypatch):

@@ -325,7 +325,10 @@ class Experiment(ConfigurableMixin):
         started = start(record)
         if detach:
             wait_until_in_charge(record, started)
-            self._goodbye(record)
+            if self._say_goodbye:
+                from .interrupts import how_to_come_back
+
+                self._message(f"Experiment {record.id} goes on.\n{how_to_come_back(record)}")
             return Results(record)
         tail = [job.id for job in self._jobs if tail_logs or job.tail_logs]
         status = self._follow(record, tail=tail, started=started)
@@ -385,14 +388,12 @@ class Experiment(ConfigurableMixin):
         if any(job.state is not State.SUCCEEDED for job in status.jobs.values()):
             raise failure(record, status)
         if self._say_status:
-            self._message(f"{len(status.jobs)} of {len(status.jobs)} jobs succeeded.")
-        self._goodbye(record)
-
-    def _goodbye(self, record: Record) -> None:
-        from .interrupts import how_to_come_back
-
+            count = len(status.jobs)
+            self._message(f"All {count} jobs succeeded." if count > 1 else "The job succeeded.")
         if self._say_goodbye:
-            self._message(f"Experiment {record.id}\n{how_to_come_back(record)}")
+            from .interrupts import how_to_look_back
+
+            self._message(f"Experiment {record.id}\n{how_to_look_back(record)}")
 
     def _message(self, text: str) -> None:
         if not self._quiet:

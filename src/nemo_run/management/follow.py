@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from .charge import taken
 from .launch import Started, not_started, start
-from .logs import LogReader, Ranks
+from .logs import LogReader, Ranks, spec_of
 from .reading import read_on
 from .status import ExperimentStatus, replay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from nemo_run.execution.jobspec import Member
 
     from .display import Display
     from .logs import Piece
@@ -54,8 +56,8 @@ class Following:
         self._started = started
         self._offset = 0
         self._reader = LogReader(record, tail, Ranks("all")) if tail else None
-        self._several = self._is_several(tail)
-        self._groups = {job["id"] for job in record.jobs if job.get("group")}
+        self._several = len(tail) > 1
+        self._names: dict[str, tuple[bool, bool]] = {}
         self._pause = _SHORTEST
         self._replaced = 0
         self._looked = time.monotonic()
@@ -101,19 +103,24 @@ class Following:
         return moved
 
     def _prefix(self, piece: Piece) -> str:
-        if not self._several:
-            return ""
-        member = f"/{piece.member}" if piece.job in self._groups else ""
-        return f"[{piece.job}{member} {piece.rank}]"
+        """Return as much of a log's name as tells it from the others that are shown."""
+        member, rank = self._name(piece.job)
+        parts = [piece.job + (f"/{piece.member}" if member else "")]
+        if rank:
+            parts.append(str(piece.rank))
+        named = self._several or member or rank
+        return f"[{' '.join(parts)}]" if named else ""
 
-    def _is_several(self, tail: Sequence[str]) -> bool:
-        """Whether lines need the name of who wrote them."""
-        if len(tail) != 1:
-            return True
-        from .logs import spec_of
-
-        spec = spec_of(self._record, tail[0])
-        return spec is None or len(spec.members) > 1 or _processes(spec.members[0]) > 1
+    def _name(self, job: str) -> tuple[bool, bool]:
+        """Return whether a job's logs are told apart by member, and by rank."""
+        if job not in self._names:
+            spec = spec_of(self._record, job)
+            members = spec.members if spec else ()
+            grouped = (
+                any(member.directory != spec.directory for member in members) if spec else False
+            )
+            self._names[job] = grouped, any(_processes(member) > 1 for member in members)
+        return self._names[job]
 
     def _tell_plugins(self, event: dict[str, object]) -> None:
         for plugin in self._plugins:
@@ -149,8 +156,5 @@ class Following:
         self._started = start(self._record)
 
 
-def _processes(member: object) -> int:
-    nodes = getattr(member, "nodes", 1)
-    return int(
-        nodes * getattr(member, "processes_per_node", 1) * getattr(member, "ranks_per_process", 1)
-    )
+def _processes(member: Member) -> int:
+    return member.nodes * member.processes_per_node * member.ranks_per_process

@@ -51,6 +51,15 @@ def how_to_come_back(record: Record) -> str:
     )
 
 
+def how_to_look_back(record: Record) -> str:
+    """Return the commands that look at, and that repeat, an experiment that has ended."""
+    return (
+        f"  look:    nemo-run experiment status {record.id}\n"
+        f"  logs:    nemo-run experiment logs {record.id}\n"
+        f"  repeat:  nemo-run experiment rerun {record.id}"
+    )
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - for the person at the keyboard
 
