@@ -6,6 +6,7 @@ import json
 import re
 import time
 
+import pytest
 from on_disk import DONE, FAILED, RUNNING
 
 import nemo_run as run
@@ -271,3 +272,31 @@ def test_cancel_is_told_wrong_use(nemo_run, made, error_snapshot):
         outcome = nemo_run("cancel", "digits", *arguments)
         assert outcome.code == 2
         error_snapshot(f"cancel: {case}", outcome.err)
+
+
+@pytest.mark.parametrize("command", ["show", "logs", "cancel"])
+def test_a_damaged_experiment_is_a_sentence_that_names_the_file(nemo_run, made, command):
+    experiment = made()
+    (experiment.record.path / "experiment.json").write_text("[]")
+    outcome = nemo_run(command, experiment.id)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "experiment.json" in outcome.err
+    assert f"nemo-run experiment delete {experiment.id}" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_damaged_experiment_can_be_deleted(nemo_run, made):
+    experiment = made()
+    (experiment.record.path / "experiment.json").unlink()
+    assert nemo_run("delete", experiment.id, "--yes").code == 1
+    assert nemo_run("delete", experiment.id, "--yes", "--force").code == 0
+    assert not experiment.record.path.exists()
+
+
+def test_status_needs_the_journal_only(nemo_run, made):
+    experiment = made()
+    experiment.observed("train", DONE)
+    (experiment.record.path / "experiment.json").write_text("[]")
+    assert "SUCCEEDED" in nemo_run("status", experiment.id).out
+    document = nemo_run("status", experiment.id, "--json").json
+    assert (document["title"], document["state"]) == ("digits", "SUCCEEDED")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.exceptions import CorruptRecordError
 from nemo_run.management.logs import log_files
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def status_document(record: Record, status: ExperimentStatus) -> dict[str, Any]:
     conductor = status.conductor
     return {
         "id": record.id,
-        "title": record.title,
+        "title": _title(record),
         "state": str(status.state),
         "path": str(record.path),
         "created": status.created,
@@ -36,6 +37,14 @@ def status_document(record: Record, status: ExperimentStatus) -> dict[str, Any]:
         },
         "jobs": [job_document(record, job) for job in status.jobs.values()],
     }
+
+
+def _title(record: Record) -> str:
+    try:
+        return record.title
+    except CorruptRecordError:
+        # The journal tells the rest, and the folder is named after the title.
+        return record.path.parent.name
 
 
 def job_document(record: Record, job: JobStatus) -> dict[str, Any]:
