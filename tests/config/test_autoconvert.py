@@ -6,10 +6,12 @@ import dataclasses
 import datetime as dt
 import enum
 import functools
+import importlib
 import inspect
 import logging
 import math
 import os.path
+import sys
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -272,6 +274,22 @@ def test_live_objects_of_the_standard_library_are_made_in_the_job() -> None:
     assert made.extra == run.Config(logging.StreamHandler)
     assert made.layers == run.Config(Model.tiny, 3)
     assert build(made).layers == Model(3)
+
+
+def test_a_file_of_the_user_named_like_a_standard_module_is_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "this.py").write_text("def make(x): return x\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+    this = importlib.import_module("this")
+
+    @run.autoconvert
+    def model() -> Model:
+        return Model(layers=this.make(3))
+
+    assert model().layers == run.Config(this.make, 3)
+    monkeypatch.delitem(sys.modules, "this")
 
 
 def test_attributes_can_be_set_and_read() -> None:

@@ -13,6 +13,7 @@ import functools
 import os
 import pathlib
 import re
+import sys
 import typing as t
 from collections import abc
 from dataclasses import InitVar, dataclass
@@ -486,3 +487,25 @@ def test_fields_are_read_where_they_were_written() -> None:
         check_task(Config(Derived, Other(), init="x", own=[Other()], alias=3))
     for path in ("inherited:", "init:", "own[0]:", "alias:"):
         assert path in str(error.value)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the syntax came with Python 3.12")
+def test_type_parameters_and_aliases_of_python_3_12_are_read() -> None:
+    space: dict[str, t.Any] = {"__name__": __name__}
+    exec(
+        "type Numbers = list[int]\n"
+        "type Tree = int | list[Tree]\n"
+        "def generic[T: int](a: T, b: Numbers, c: 'T' = 0, d: Tree = 0): ...\n"
+        "class Box[T: str]:\n"
+        "    def __init__(self, item: T, other: 'Numbers | None' = None): ...\n",
+        space,
+    )
+    generic, box = space["generic"], space["Box"]
+    check_task(Partial(generic, 1, [1], 2, [1, [2, [3]]]))
+    check_task(Config(box, "x", [1]))
+    with pytest.raises(CheckError) as error:
+        check_task(Partial(generic, "a", ["b"], "c", [1, ["d"]]))
+    for path in ("a: 'a'", "b[0]: 'b'", "c: 'c'", "d"):
+        assert path in str(error.value)
+    with pytest.raises(CheckError, match="item: 3 is given"):
+        check_task(Config(box, 3))

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import os
 import sys
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -176,11 +177,23 @@ def runs_now(function: Any) -> bool:
     if isinstance(function, type):
         if issubclass(function, (enum.Enum, BaseException)):
             return True
-        return function.__module__.partition(".")[0] in _VALUES
+        root = function.__module__.partition(".")[0]
+        return root in _VALUES and _is_standard(root)
     if isinstance(function, MethodType):  # of a class
         return runs_now(owner)
     root = _module(function).partition(".")[0]
-    return root in sys.stdlib_module_names or root in {"builtins", "nemo_run", "fiddle"}
+    return root in {"builtins", "nemo_run", "fiddle"} or _is_standard(root)
+
+
+@functools.cache
+def _is_standard(root: str) -> bool:
+    """Whether a module is the standard library's, and not a file of the user's by that name."""
+    if root not in sys.stdlib_module_names:
+        return False
+    file = getattr(sys.modules.get(root), "__file__", None)
+    # The folder of the standard library is where os comes from; built-in modules have no file.
+    folder = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
+    return file is None or (file.startswith(folder) and "site-packages" not in file)
 
 
 def unknown(site: Site, value: Any) -> Exception:

@@ -20,6 +20,7 @@ import typing
 import weakref
 from collections.abc import Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def _of_constructor(kind: type) -> dict[str, Any]:
     for name in ("__init__", "__new__"):
         method = getattr(kind, name)
         if isinstance(method, types.FunctionType):
-            found = _of_function(inspect.unwrap(method), method)
+            owner = next(base for base in kind.__mro__ if name in vars(base))
+            found = _of_function(inspect.unwrap(method), method, _type_params(owner))
             if _is_generated(method):
                 found = {**found, **fields}
             found.pop("return", None)
@@ -94,10 +96,14 @@ def _is_generated(method: types.FunctionType) -> bool:
     return method.__code__.co_filename.startswith("<")
 
 
-def _of_function(written: Any, function: Any) -> dict[str, Any]:
+def _of_function(
+    written: Any, function: Any, of_class: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     annotations = dict(getattr(function, "__annotations__", {}))
     module = sys.modules.get(getattr(written, "__module__", None) or "")
-    scope = _Scope(getattr(written, "__globals__", {}), module, _type_params(written))
+    scope = _Scope(
+        getattr(written, "__globals__", {}), module, {**of_class, **_type_params(written)}
+    )
     closure = getattr(written, "__closure__", None) or ()
     for name, cell in zip(
         getattr(written, "__code__", _NO_CODE).co_freevars, closure, strict=False
