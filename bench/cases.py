@@ -91,7 +91,7 @@ def many_jobs() -> Iterator[Row]:
     """100 and 1,000 jobs that do nothing: our CPU a job, memory, and the wall clock."""
     for count in (100, 1000):
         figures = json.loads(_output([PYTHON, str(HERE / "many_jobs.py"), str(count)]))
-        shell = "i=0; while [ $i -lt %d ]; do /bin/sh -c true; i=$((i+1)); done" % count
+        shell = f"i=0; while [ $i -lt {count} ]; do /bin/sh -c true; i=$((i+1)); done"
         plain = measure.median(["/bin/sh", "-c", shell], runs=3)
         yield Row(
             f"{count:,} jobs: CPU of launcher and conductor, a job",

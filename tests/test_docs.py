@@ -3,7 +3,8 @@
 A page is one folder: its blocks share files and experiments, as they do for a reader who types
 them in.
 
-- ```` ```python ```` is run as a script; ```` ```python file=train.py ```` is saved under that name;
+- ```` ```python ```` is run as a script;
+- ```` ```python file=train.py ```` is saved under that name;
 - ```` ```sh ```` is run by `sh -e`;
 - ```` ```python raises ```` must fail, and ```` ```sh fails ```` too;
 - any block with ``file=`` is saved, whatever its language;

@@ -1,5 +1,6 @@
-"""Draw what a command prints at a terminal, as an SVG for the README.
+"""Draw what a command leaves on a terminal, as an SVG for the README.
 
+    pip install pyte
     .venv/bin/python tools/terminal_picture.py docs/images/demo.svg 'make demo' 'make demo'
 
 The arguments are the picture, the line that the reader sees, and the command that is run.
@@ -10,85 +11,76 @@ from __future__ import annotations
 import io
 import os
 import pty
-import select
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-WIDTH, HEIGHT = 92, 40
+if TYPE_CHECKING:
+    from pyte.screens import Char
+    from rich.text import Text
+
+WIDTH, HEIGHT = 92, 48
 
 
 def main() -> int:
     """Run the command, draw its last screen and return its exit code."""
     picture, line, command = sys.argv[1:]
     output, code = run_at_a_terminal(["sh", "-c", command])
-    Path(picture).write_text(draw(f"$ {line}\n{final_text(output)}"), encoding="utf-8")
+    Path(picture).write_text(draw(screen_text(f"$ {line}\r\n".encode() + output)), encoding="utf-8")
     return code
 
 
-def run_at_a_terminal(command: list[str]) -> tuple[str, int]:
+def run_at_a_terminal(command: list[str]) -> tuple[bytes, int]:
     """Return what a command wrote to a terminal of its own, and its exit code."""
     child, terminal = pty.fork()
     if child == 0:
         os.environ.update(COLUMNS=str(WIDTH), LINES=str(HEIGHT), TERM="xterm-256color")
         os.execvp(command[0], command)
-    chunks = []
-    while True:
-        select.select([terminal], [], [])
-        try:
-            chunk = os.read(terminal, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not chunk:
-            break
+    chunks: list[bytes] = []
+    while chunk := read(terminal):
         chunks.append(chunk)
     _, status = os.waitpid(child, 0)
-    return b"".join(chunks).decode(errors="replace"), os.waitstatus_to_exitcode(status)
+    return b"".join(chunks), os.waitstatus_to_exitcode(status)
 
 
-def final_text(output: str) -> str:
-    """Return what is left on the screen: a small terminal that knows lines and erasing."""
-    lines: list[str] = [""]
-    row = position = 0
-    while position < len(output):
-        if output.startswith("\x1b[", position):
-            end = position + 2
-            while end < len(output) and not output[end].isalpha():
-                end += 1
-            argument, kind = output[position + 2 : end], output[end : end + 1]
-            count = int(argument) if argument.isdigit() else 1
-            if kind == "m":
-                lines[row] += output[position : end + 1]
-            elif kind == "A":
-                row = max(0, row - count)
-            elif kind == "B":
-                row = min(len(lines) - 1, row + count)
-            elif kind == "K":
-                lines[row] = ""
-            elif kind == "J":
-                lines[row:] = [""]
-            position = end + 1
-            continue
-        character = output[position]
-        position += 1
-        if character == "\n":
-            row += 1
-            if row == len(lines):
-                lines.append("")
-        elif character == "\r":
-            if output[position : position + 1] != "\n":
-                lines[row] = ""
-        elif character >= " ":
-            lines[row] += character
-    return "\n".join(lines).rstrip()
+def read(terminal: int) -> bytes:
+    """Return what comes next; nothing when the other end is closed (EIO on Linux)."""
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""
 
 
-def draw(text: str) -> str:
-    """Return a picture of a terminal that shows ``text``."""
-    from rich.console import Console
+def screen_text(output: bytes) -> Text:
+    """Return what stands on the screen after ``output``, with its colours."""
+    import pyte
     from rich.text import Text
 
+    screen = pyte.Screen(WIDTH, HEIGHT)
+    pyte.ByteStream(screen).feed(output)
+    text = Text()
+    for row in range(HEIGHT):
+        for column in range(WIDTH):
+            cell = screen.buffer[row][column]
+            text.append(cell.data, style(cell))
+        text.append("\n")
+    text.rstrip()
+    return text
+
+
+def style(cell: Char) -> str:
+    """Return rich's words for how a cell looks."""
+    colours = {"default": "", "brown": "yellow"}
+    colour = colours.get(cell.fg, cell.fg if cell.fg.isalpha() else f"#{cell.fg}")
+    return " ".join(filter(None, ["bold" if cell.bold else "", colour]))
+
+
+def draw(text: Text) -> str:
+    """Return a picture of a terminal that shows ``text``."""
+    from rich.console import Console
+
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
-    console.print(Text.from_ansi(text))
+    console.print(text)
     return console.export_svg(title="NeMo Run")
 
 
