@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -192,3 +193,32 @@ def test_an_escape_sequence_in_a_title_is_written_out(made, terminal):
     assert screen.end() == 0
     assert "\x1b]" not in screen.seen
     assert "\\x1b]0;owned" in screen.seen
+
+
+WAITING = """
+import nemo_run as run
+
+with run.Experiment("digits") as exp:
+    exp.add(run.Script(inline="for n in 1 2 3; do echo step $n; sleep 0.2; done"), name="good",
+            tail_logs=True)
+    exp.add(run.Script(inline="exit 3"), name="bad")
+    exp.run()
+"""
+
+
+def test_who_waits_sees_jobs_in_place_their_output_above_and_gets_the_terminal_back(tmp_path):
+    program = tmp_path / "launch.py"
+    program.write_text(WAITING)
+    screen = Terminal([sys.executable, str(program)], {"COLUMNS": "100"})
+    try:
+        assert screen.end() == 1
+    finally:
+        screen.close()
+    lines = re.sub(r"\r|\x1b\[[0-9;]*[A-Za-z]", "", screen.seen).splitlines()
+    for step in (1, 2, 3):
+        assert lines.count(f"step {step}") == 1
+    last = "\n".join(lines[-40:])
+    assert re.search(r"^✓ good  SUCCEEDED  \d", last, re.MULTILINE)
+    assert re.search(r"^✗ bad   FAILED \(exit code 3\)", last, re.MULTILINE)
+    assert "2/2 done, 1 failed" in last
+    assert set(re.findall(r"\x1b\[[?>]", screen.seen)) == set()
