@@ -151,6 +151,21 @@ def test_classes_enums_nested_nodes_and_callables_of_main_are_found(travel: Path
     assert script["names"] == ["Base", "Color", "Model", "act", "loss", "train"]
 
 
+def test_objects_that_answer_everything_are_not_asked(travel: Path) -> None:
+    path = write(
+        travel,
+        """\
+        from unittest import mock
+        import nemo_run as run
+        from travel import travel
+        class Base: ...
+        def train(*args): ...
+        travel(run.Partial(train, mock.MagicMock(), list[Base], dict[str, type[Base]]))
+        """,
+    )
+    assert launched(python(path, cwd=travel))["names"] == ["Base", "train"]
+
+
 def test_decorated_functions_keep_their_decorators(travel: Path) -> None:
     path = write(
         travel,

@@ -10,10 +10,12 @@ standard input have no text to send, which is an error that says so.
 
 from __future__ import annotations
 
+import functools
 import sys
+import typing
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.node import is_node, target_of
@@ -128,10 +130,15 @@ def _parts(item: Any) -> list[Any]:
         return [*item.keys(), *item.values()]
     if isinstance(item, (list, tuple, set, frozenset)):
         return list(item)
-    # functools.partial, a bound method, list[int], a dataclass instance
-    names = ("func", "args", "keywords", "__self__", "__origin__", "__args__")
-    fields = () if isinstance(item, type) else getattr(item, "__dataclass_fields__", ())
-    return [getattr(item, name) for name in (*names, *fields) if hasattr(item, name)]
+    if isinstance(item, functools.partial):
+        return [item.func, item.args, item.keywords]
+    if isinstance(item, MethodType):
+        return [item.__self__]
+    # list[Model], and instances of dataclasses. Other objects are not asked: they may answer
+    # anything, for ever.
+    fields = () if isinstance(item, type) else getattr(type(item), "__dataclass_fields__", ())
+    values = [getattr(item, name) for name in fields if hasattr(item, name)]
+    return [typing.get_origin(item), *typing.get_args(item), *values]
 
 
 def _namespace(things: list[Any]) -> dict[str, Any]:
