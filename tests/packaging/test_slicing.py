@@ -298,7 +298,20 @@ def test_needing_what_cannot_be_repeated_is_an_error_with_the_line(
         sliced(text)
     shown = text.split("\n")[line - 1].strip()
     assert f"the statement that makes it {reason}: train.py:{line}: {shown}" in str(error.value)
-    assert "Give " in str(error.value)
+    assert str(error.value).endswith("in a statement of its own at the top level.")
+
+
+def test_the_way_out_names_the_value_that_the_function_reads() -> None:
+    text = """\
+        import nemo_run as run
+        first = run.Experiment("x")
+        best = first.results()
+        def helper(): return best
+        def train(): return helper()
+        """
+    with pytest.raises(ConfigError, match="Give 'best' to the function as an argument") as error:
+        sliced(text)
+    assert "(train → helper → best → first)" in str(error.value)
 
 
 def test_what_only_the_main_block_sets_anew_keeps_its_first_value() -> None:

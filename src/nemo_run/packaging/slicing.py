@@ -209,10 +209,18 @@ class _Slice:
         shown = self.program.text.split("\n")[line - 1].strip()
         return ConfigError(
             f"The job needs {name!r} ({' → '.join(path)}), but the statement that makes it "
-            f"{reason}: {self.program.file}:{line}: {shown}\n"
-            f"Give {name!r} to the function as an argument, or make it in a statement of its own "
-            "at the top level."
+            f"{reason}: {self.program.file}:{line}: {shown}\n{self._way_out(path)}"
         )
+
+    def _way_out(self, path: tuple[str, ...]) -> str:
+        # The first value on the way, for functions and classes cannot be handed over.
+        for name in path[1:]:
+            if not any(self.statements[i].is_definition for i in self.of_name.get(name, [])):
+                return (
+                    f"Give {name!r} to the function as an argument, or make it in a statement of "
+                    "its own at the top level."
+                )
+        return f"Make {path[-1]!r} in a statement of its own at the top level."
 
     def _running(self) -> int:
         """Return the index of the running statement, or one beyond the last."""
