@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nemo_run.config import ConfigurableMixin
-from nemo_run.exceptions import PlanError, nearest
+from nemo_run.exceptions import PlanError
 from nemo_run.execution.executor import Executor
-from nemo_run.execution.observation import State
 
 from . import ids, layout, names
 from .adding import described_job
 from .jobs import Job, JobGroup, Names
+from .manner import Manner
+from .opened import Opened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +31,11 @@ if TYPE_CHECKING:
     from .plugin import Plugin
     from .record import Record
     from .results import Results
-    from .status import ExperimentStatus, JobStatus
 
 _current: ContextVar[Experiment | None] = ContextVar("nemo_run_current_experiment", default=None)
 
 
-class Experiment(ConfigurableMixin):
+class Experiment(Opened, ConfigurableMixin):
     """Jobs that belong together, under a title.
 
     Describing one touches nothing. :meth:`run` plans all of it, writes it down and starts a
@@ -91,9 +91,11 @@ class Experiment(ConfigurableMixin):
         self._executor = executor
         self._base_dir = base_dir
         self._reconstruct = _reconstruct
-        self._quiet = clean_mode or _is_quiet(log_level)
-        self._say_goodbye = enable_goodbye_message
-        self._say_status = not skip_status_at_exit
+        self._manner = Manner(
+            quiet=clean_mode or _is_quiet(log_level),
+            goodbye=enable_goodbye_message,
+            summary=not skip_status_at_exit,
+        )
         self.threadpool_workers = threadpool_workers
         self.serialize_metadata_for_scripts = serialize_metadata_for_scripts
         self._own_id = id is not None
@@ -266,7 +268,7 @@ class Experiment(ConfigurableMixin):
         if log:
             sys.stdout.write(plan.text())
         if not delete_exp_dir:
-            self._record = self._write_down(plan)
+            self._write_down(plan)
         return plan
 
     def run(
@@ -293,12 +295,12 @@ class Experiment(ConfigurableMixin):
             JobFailedError: Jobs did not succeed; the message holds the causes.
             KeyboardInterrupt: The person left with Ctrl-C; the experiment goes on.
         """
-        from . import starting
         from .direct import refuse_groups, run_directly
+        from .starting import rank_of_launcher, run_record
 
-        rank = starting.rank_of_launcher()
+        rank = rank_of_launcher()
         if rank:
-            self._message(f"This is process {rank} of several; the first one runs {self._title!r}.")
+            self._manner.say(f"Process {rank} of several: the first one runs {self._title!r}.")
             return {}
         if self.started:
             raise PlanError(
@@ -311,29 +313,13 @@ class Experiment(ConfigurableMixin):
             refuse_groups(self.jobs)
         plan = self._plan()
         for warning in plan.warnings:
-            self._message(f"warning: {warning}")
-        record = self._write_down(plan)
-        self._record = record
+            self._manner.say(f"warning: {warning}")
+        self._record = self._write_down(plan)
         if direct:
-            return run_directly(record, self._jobs)
-        return self._run(record, detach=detach, tail_logs=tail_logs)
-
-    def _run(self, record: Record, *, detach: bool, tail_logs: bool) -> Results:
-        from .launch import start, wait_until_in_charge
-        from .results import Results
-
-        started = start(record)
-        if detach:
-            wait_until_in_charge(record, started)
-            if self._say_goodbye:
-                from .interrupts import how_to_come_back
-
-                self._message(f"Experiment {record.id} goes on.\n{how_to_come_back(record)}")
-            return Results(record)
+            return run_directly(self._record, self._jobs)
         tail = [job.id for job in self._jobs if tail_logs or job.tail_logs]
-        status = self._follow(record, tail=tail, started=started)
-        self._at_end(record, status)
-        return Results(record, status)
+        plugins = [plugin for job in self._jobs for plugin in job.plugins]
+        return run_record(self._record, self._manner, detach=detach, tail=tail, plugins=plugins)
 
     def _chain(self) -> None:
         from . import dag
@@ -364,120 +350,6 @@ class Experiment(ConfigurableMixin):
         for job in self._jobs:
             job.assign(experiment_id, self._exp_dir)
         return self._plan()
-
-    def _follow(self, record: Record, **what: Any) -> ExperimentStatus:
-        from . import interrupts, operations
-        from .display import choose
-        from .follow import Following
-
-        display = choose(record, quiet=self._quiet)
-        plugins = [plugin for job in self._jobs for plugin in job.plugins]
-        try:
-            try:
-                return Following(record, display, plugins=plugins, **what).until_end()
-            finally:
-                display.close()
-        except KeyboardInterrupt:
-            said = interrupts.leave(record, lambda: operations.cancel(record))
-            # Not our decision to end the process, and not a result either.
-            raise KeyboardInterrupt(said) from None
-
-    def _at_end(self, record: Record, status: ExperimentStatus) -> None:
-        from .results import failure
-
-        if any(job.state is not State.SUCCEEDED for job in status.jobs.values()):
-            raise failure(record, status)
-        if self._say_status:
-            count = len(status.jobs)
-            self._message(f"All {count} jobs succeeded." if count > 1 else "The job succeeded.")
-        if self._say_goodbye:
-            from .interrupts import how_to_look_back
-
-            self._message(f"Experiment {record.id}\n{how_to_look_back(record)}")
-
-    def _message(self, text: str) -> None:
-        if not self._quiet:
-            print(text, file=sys.stderr)  # noqa: T201
-
-    # Looking
-
-    def status(self, return_dict: bool = False) -> dict[str, dict[str, Any]] | None:
-        """Say how the jobs stand; with ``return_dict`` return it instead of printing it.
-
-        Returns:
-            For each job: ``name``, ``status``, ``executor``, ``job_id``, ``handle`` and
-            ``local_dir``.
-        """
-        from . import operations
-
-        record = self._opened()
-        known = operations.status(record)
-        if return_dict:
-            return operations.as_dicts(record, known)
-        print(operations.status_text(record, known))  # noqa: T201
-        return None
-
-    def job_status(self, job_id: str) -> JobStatus:
-        """Return all that is known of one job.
-
-        Raises:
-            NotFoundError: There is no such job.
-        """
-        from . import operations
-        from .status import JobStatus
-
-        if self._record is None:
-            return JobStatus(self._known(job_id))
-        self._record.job(job_id)
-        return operations.status(self._record).jobs[job_id]
-
-    def results(self) -> Results:
-        """Return what the jobs gave; each value is read when it is asked for."""
-        from .results import Results
-
-        return Results(self._opened())
-
-    def wait(self, job_id: str | None = None) -> State:
-        """Wait until one job, or all of them, has ended; return its state.
-
-        Raises:
-            StoreError: Nobody drives the experiment any more.
-        """
-        from .display import SilentDisplay
-        from .follow import Following
-
-        record = self._opened()
-        jobs = [record.job(job_id)["id"]] if job_id else []
-        status = Following(record, SilentDisplay()).until_end(jobs)
-        return status.jobs[job_id].state if job_id else status.state
-
-    def _wait_for_jobs(self, jobs: Sequence[Job] | None = None) -> None:
-        for job in jobs if jobs is not None else self._jobs:
-            self.wait(job.id)
-
-    def logs(self, job_id: str, regex: str | None = None) -> None:
-        """Print the output of a job so far.
-
-        Args:
-            job_id: The job.
-            regex: Only the lines in which this is found.
-
-        Raises:
-            NotFoundError: There is no such job.
-        """
-        from . import operations
-
-        operations.print_logs(self._opened(), job_id, regex)
-
-    def cancel(self, job_id: str | None = None) -> None:
-        """End a job with all its processes, or all jobs; harmless where it has ended.
-
-        Raises:
-            NotFoundError: There is no such job.
-        """
-        from . import operations
-
-        operations.cancel(self._opened(), job_id)
 
     # Again
 
@@ -541,25 +413,6 @@ class Experiment(ConfigurableMixin):
 
         for job in stored_jobs(self._record):
             self._adopt(job)
-
-    def _opened(self) -> Record:
-        if self._record is None:
-            raise PlanError(
-                f"Experiment {self._title!r} was not started, so there is nothing to look at. "
-                "Call run() first, or open an earlier one with Experiment.from_title()."
-            )
-        return self._record
-
-    def _known(self, job_id: str) -> str:
-        known = [job.id for job in self._jobs]
-        if job_id not in known:
-            from nemo_run.exceptions import NotFoundError
-
-            raise NotFoundError(
-                f"Experiment {self._title!r} has no job {job_id!r}.{nearest(job_id, known)} Its "
-                f"jobs are: {', '.join(known) or 'none'}."
-            )
-        return job_id
 
     # With
 

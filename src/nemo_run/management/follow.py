@@ -52,7 +52,8 @@ class Following:
         self._record = record
         self._journal = record.journal
         self._display = display
-        self._plugins = list(plugins)
+        # One plugin may be part of several jobs; it hears of each event once.
+        self._plugins = list({id(plugin): plugin for plugin in plugins}.values())
         self._started = started
         self._offset = 0
         self._reader = LogReader(record, tail, Ranks("all")) if tail else None

@@ -1,21 +1,26 @@
-"""The moment between a plan and an experiment: who may start it, and writing it down whole."""
+"""From a plan to an experiment that runs: who may start it, writing it down, waiting for it."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import AlreadyExistsError
+from nemo_run.execution.observation import State
 
 from . import environment, store
 from .plan import spec_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from .manner import Manner
     from .plan import Plan
+    from .plugin import Plugin
     from .record import Record
+    from .results import Results
+    from .status import ExperimentStatus
 
 _RANKS = ("SLURM_PROCID", "RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
 
@@ -56,6 +61,61 @@ def write_down(
         _write_files(plan, draft)
         meta = {**environment.describe(), "plan": plan.hash}
         return draft.publish({**meta, "jobs": [job.document for job in plan.jobs]})
+
+
+def run_record(
+    record: Record,
+    manner: Manner,
+    *,
+    detach: bool,
+    tail: Sequence[str],
+    plugins: Sequence[Plugin],
+) -> Results:
+    """Start the conductor of an experiment that was written down, and wait for the end.
+
+    Args:
+        record: The experiment.
+        manner: How much is said.
+        detach: Do not wait.
+        tail: The jobs whose output is shown.
+        plugins: Are told of every event.
+
+    Raises:
+        JobFailedError: Jobs did not succeed.
+        KeyboardInterrupt: The person left.
+        StoreError: The conductor could not be started, or was stopped.
+    """
+    from .launch import start, wait_until_in_charge
+    from .results import Results, failure
+
+    started = start(record)
+    if detach:
+        wait_until_in_charge(record, started)
+        manner.goodbye_of(record, ended=False)
+        return Results(record)
+    status = _followed(record, manner, tail=tail, plugins=plugins, started=started)
+    if any(job.state is not State.SUCCEEDED for job in status.jobs.values()):
+        raise failure(record, status)
+    manner.summary_of(status)
+    manner.goodbye_of(record, ended=True)
+    return Results(record, status)
+
+
+def _followed(record: Record, manner: Manner, **what: Any) -> ExperimentStatus:
+    from . import interrupts, operations
+    from .display import choose
+    from .follow import Following
+
+    display = choose(record, quiet=manner.quiet)
+    try:
+        try:
+            return Following(record, display, **what).until_end()
+        finally:
+            display.close()
+    except KeyboardInterrupt:
+        said = interrupts.leave(record, lambda: operations.cancel(record))
+        # Not our decision to end the process, and not a result either.
+        raise KeyboardInterrupt(said) from None
 
 
 def _write_files(plan: Plan, draft: store.Draft) -> None:

@@ -1,0 +1,48 @@
+"""How much an experiment says of itself while somebody waits for it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .record import Record
+    from .status import ExperimentStatus
+
+
+@dataclass(frozen=True)
+class Manner:
+    """What is said on standard error.
+
+    Attributes:
+        quiet: Nothing at all.
+        goodbye: At the end, what to type next.
+        summary: At the end, how many jobs succeeded.
+    """
+
+    quiet: bool = False
+    goodbye: bool = True
+    summary: bool = True
+
+    def say(self, text: str) -> None:
+        """Say a sentence."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    def summary_of(self, status: ExperimentStatus) -> None:
+        """Say how an experiment ended whose jobs all succeeded."""
+        if self.summary:
+            count = len(status.jobs)
+            self.say(f"All {count} jobs succeeded." if count > 1 else "The job succeeded.")
+
+    def goodbye_of(self, record: Record, *, ended: bool) -> None:
+        """Say what to type to look at an experiment later."""
+        from .interrupts import how_to_come_back, how_to_look_back
+
+        if not self.goodbye:
+            return
+        if ended:
+            self.say(f"Experiment {record.id}\n{how_to_look_back(record)}")
+        else:
+            self.say(f"Experiment {record.id} goes on.\n{how_to_come_back(record)}")
