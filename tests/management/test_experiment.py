@@ -112,6 +112,16 @@ def test_jobs_of_one_name_get_ids_and_folders_of_their_own():
     assert len({job.spec.directory.casefold() for job in plan.jobs}) == 5
 
 
+def test_an_experiment_can_begin_with_copies_of_anothers_jobs():
+    first = quiet()
+    first.add(run.Partial(operator.add, 1, 2), name="sum")
+    second = quiet("second", jobs=first.jobs)
+    second.jobs[0].task[1] = 5
+    assert second.run()["sum"] == 6
+    assert first.jobs[0].task[1] == 2
+    assert not first.jobs[0].launched
+
+
 def test_a_job_without_a_name_is_called_after_its_task():
     experiment = quiet()
     assert experiment.add(run.Partial(math.prod, [1])) == "math.prod"

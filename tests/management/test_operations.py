@@ -221,6 +221,17 @@ def test_what_runs_is_not_deleted_and_what_has_ended_is():
         find(record.id)
 
 
+def test_the_conductor_of_an_experiment_that_was_deleted_by_force_leaves(tmp_path):
+    gate = tmp_path / "gate"
+    record = started(("a", script(f"while [ ! -e {gate} ]; do sleep 0.02; done"), []))
+    until(lambda: record.status().jobs["a"].state is State.RUNNING)
+    conductor = record.status().conductor.pid
+    operations.delete(record, force=True)
+    gate.touch()
+    until(lambda: not is_alive(conductor))
+    assert not record.path.exists()
+
+
 def test_jobs_run_on_while_nobody_looks():
     experiment = run.Experiment("alone", clean_mode=True)
     experiment.add(run.Partial(operator.add, 1, 1), name="a")

@@ -170,6 +170,8 @@ class Conducting:
             self._journal.append(happened)
         except StoreError as error:
             self._trouble("journal", error)
+            # Deleted by force: there is nothing to drive any more.
+            self.stopping = self.stopping or not self._record.path.exists()
             return False
         self._fine("journal")
         self._hear()

@@ -104,7 +104,7 @@ class Experiment(Opened, ConfigurableMixin):
         self._record: Record | None = None
         self._token: Token[Experiment | None] | None = None
         for job in jobs or ():
-            self._adopt(job)
+            self._adopt(job.copy())
 
     # Describing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -137,6 +137,20 @@ class Job:
 
     def _copies(self) -> list[tuple[Any, Any]]:
         return [(clone(task), clone(executor)) for task, executor in self._parts()]
+
+    def copy(self) -> Job:
+        """Return an equal job that belongs to no experiment and shares no task or executor."""
+        members = [
+            replace(member, task=clone(member.task), executor=clone(member.executor))
+            for member in self.members
+        ]
+        return replace(
+            self,
+            members=members,
+            edges=list(self.edges),
+            plugins=list(self.plugins),
+            experiment=None,
+        )
 
     def check(self) -> None:
         """Refuse what can be known to fail, before anything is written.

@@ -31,7 +31,7 @@ _OF_A_JOB = frozenset(
 # With -m, Python would put the current folder first on the module path, and a user's json.py
 # there would take the place of the standard library's. So the path is put right first.
 _PROGRAM = (
-    "import sys; sys.path[:1] = []; sys.path.append(sys.argv[1]); "
+    "import sys; sys.path[:] = [*filter(None, sys.path), sys.argv[1]]; "
     "from nemo_run.management.conductor import main; sys.exit(main(sys.argv[2:]))"
 )
 
