@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from nemo_run.config.node import is_node, target_name
+from nemo_run.config.graph.node import is_node, target_name
 from nemo_run.exceptions import PlanError
 
 from . import layout
@@ -117,7 +117,7 @@ class Job:
         self._assign(experiment, directory)
 
     def _set_up(self, experiment: str, directory: str) -> None:
-        from nemo_run.config.history import setting
+        from nemo_run.config.graph.history import setting
 
         self._assign(experiment, directory)
         for member in self.members:
@@ -158,8 +158,8 @@ class Job:
         Raises:
             ConfigError: A task is wrong or cannot travel; every such place is named.
         """
-        from nemo_run.config import codec
-        from nemo_run.config.check import check_task
+        from nemo_run.config.checks.check import check_task
+        from nemo_run.config.files import codec
 
         for member in self.members:
             check_task(member.task)
@@ -267,7 +267,9 @@ def check_kind(task: Any) -> None:
 def _kind(value: Any) -> str:
     if isinstance(value, type):
         return "class"
-    return "function" if hasattr(value, "__code__") else "callable"
+    from inspect import isroutine
+
+    return "function" if isroutine(value) else "callable"
 
 
 def _seen(value: Any) -> str:

@@ -98,8 +98,8 @@ def _value(record: Record, known: JobStatus, job: str, member: str) -> Any:
             f"Job {job} succeeded, but what it returned could not be kept: {document['why']}. It "
             f"was {document['unavailable']}. Return plain values, or write files."
         )
-    from nemo_run.config import codec
-    from nemo_run.config.reference import resolved
+    from nemo_run.config.files import codec
+    from nemo_run.config.graph.reference import resolved
 
     return resolved(codec.decode(document["value"]))
 
@@ -154,8 +154,9 @@ def failure(
         f"{count} of experiment {record.id} did not succeed.",
         *(f"\n{text}" for text in shown),
         "",
-        f"  nemo-run experiment logs {record.id} {first}",
-        f"  nemo-run experiment rerun {record.id}",
+        f"  see what it wrote:         nemo-run experiment logs {record.id} {first}",
+        f"  try again what failed:     nemo-run experiment resume {record.id}",
+        f"  run all of it once more:   nemo-run experiment rerun {record.id}",
     ]
     return JobFailedError("\n".join(lines), experiment_id=record.id, failures=told)
 
