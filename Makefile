@@ -14,6 +14,7 @@ JOBS ?= auto
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/python examples/digits.py
+	@echo "nemo-run is in $(BIN); put it on the PATH with:  . $(BIN)/activate"
 
 test: check engines
 	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
@@ -32,16 +33,21 @@ bench: $(VENV)/dev.stamp
 engines: $(VENV)/dev.stamp
 	@if [ "$(CI)" = true ] || [ "$(ENGINES)" = install ]; then CI="$(CI)" $(BIN)/python tests/install_engines.py; fi
 
-$(VENV)/bin/python: tools/make_venv.py
-	$(PYTHON) tools/make_venv.py $(VENV)
+# Stamps, not $(BIN)/python itself: that is a link, and touching it touches the system's Python.
+$(VENV)/venv.stamp: tools/make_venv.py
+	@command -v "$(PYTHON)" >/dev/null || { \
+		echo "NeMo Run needs Python 3.10 or newer, and there is no $(PYTHON) here." >&2; \
+		echo "Name another one: make PYTHON=python3.12 …" >&2; exit 2; }
+	@echo "Making a virtual environment in $(VENV)"
+	@"$(PYTHON)" tools/make_venv.py "$(VENV)"
 	@touch $@
 
-$(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml
+$(VENV)/demo.stamp: $(VENV)/venv.stamp pyproject.toml
 	@echo "Setting up $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml
+$(VENV)/dev.stamp: $(VENV)/venv.stamp pyproject.toml
 	@echo "Setting up $(VENV) for development (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/demo.stamp

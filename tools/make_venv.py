@@ -2,10 +2,11 @@
 
 Debian and Ubuntu put ensurepip into a package of its own (python3-venv), which a fresh machine
 may lack. Then pip's own wheel is fetched from the package index and installs itself.
+
+This file has to be read by older Pythons too, to tell that they are too old.
 """
 
-from __future__ import annotations
-
+import hashlib
 import html
 import os
 import re
@@ -36,7 +37,15 @@ def main() -> int:
         [python, "-m", "ensurepip", "--default-pip"], capture_output=True, check=False
     )
     if ensure.returncode != 0:
-        install_pip_from_index(python)
+        try:
+            install_pip_from_index(python)
+        except OSError as error:
+            print(f"pip could not be fetched: {error}", file=sys.stderr)
+            print(
+                "Install python3-venv, or set PIP_INDEX_URL to an index that can be reached.",
+                file=sys.stderr,
+            )
+            return 1
     return 0
 
 
@@ -47,29 +56,36 @@ def has_pip(python: Path) -> bool:
 
 
 def install_pip_from_index(python: Path) -> None:
-    """Fetch pip's newest wheel and let it install itself (PEP 503 for the index page)."""
+    """Fetch pip's newest wheel for this Python and let it install itself (PEP 503)."""
     index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/") + "/pip/"
     with urllib.request.urlopen(index, timeout=60) as page:
-        links = re.findall(r'href="([^"]+\.whl[^"]*)"', page.read().decode())
-    stable = [link for link in links if re.search(r"/pip-[\d.]+-py3-none-any\.whl", link)]
-    newest = max(stable, key=lambda link: [int(n) for n in version_of(link).split(".")])
-    url = urllib.parse.urljoin(index, html.unescape(newest).split("#")[0])
+        version, link = newest_wheel(page.read().decode())
+    url, _, digest = urllib.parse.urljoin(index, link).partition("#")
+    with urllib.request.urlopen(url, timeout=300) as body:
+        content = body.read()
+    if digest.startswith("sha256=") and digest != f"sha256={hashlib.sha256(content).hexdigest()}":
+        message = f"{url} is not the file that {index} names"
+        raise OSError(message)
     with tempfile.TemporaryDirectory() as folder:
-        wheel = Path(folder) / f"pip-{version_of(newest)}-py3-none-any.whl"
-        with urllib.request.urlopen(url, timeout=300) as body:
-            wheel.write_bytes(body.read())
+        wheel = Path(folder) / f"pip-{version}-py3-none-any.whl"
+        wheel.write_bytes(content)
         subprocess.run(
             [python, f"{wheel}/pip", "install", "--quiet", "--no-index", wheel], check=True
         )
 
 
-def version_of(link: str) -> str:
-    """Return the version in a wheel's name."""
-    found = re.search(r"/pip-([\d.]+)-py3", link)
-    if found is None:
-        message = f"no version in {link!r}"
-        raise ValueError(message)
-    return found.group(1)
+def newest_wheel(page: str) -> "tuple[str, str]":
+    """Return version and link of the newest pip on that page which runs on this Python."""
+    found = []
+    for anchor in re.findall(r"<a\s[^>]*>", page):
+        link = re.search(r'href="([^"]*\bpip-([\d.]+)-py3-none-any\.whl(?:#[^"]*)?)"', anchor)
+        oldest = re.search(r'data-requires-python="[^"]*(?:>|&gt;)=3\.(\d+)', anchor)
+        if link and (oldest is None or int(oldest[1]) <= sys.version_info.minor):
+            found.append((tuple(map(int, link[2].split("."))), link[2], html.unescape(link[1])))
+    if not found:
+        message = "the index has no pip for this Python"
+        raise OSError(message)
+    return max(found)[1:]
 
 
 if __name__ == "__main__":
