@@ -262,6 +262,16 @@ def test_a_dry_run_prints_every_file_verbatim_and_leaves_nothing(home, capsys):
     assert not home.exists()
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_yaml_of_scripts_can_be_left_out(wanted):
+    experiment = quiet(serialize_metadata_for_scripts=wanted)
+    experiment.add(echo("a"), name="script")
+    experiment.add(run.Partial(operator.add, 1, 2), name="partial")
+    script, partial = (job.spec.members[0].files for job in experiment.dryrun(log=False).jobs)
+    assert ("task.yaml" in script) is wanted
+    assert "task.yaml" in partial
+
+
 def test_three_dry_runs_give_the_same_bytes_and_change_nothing():
     experiment = quiet()
     executor = run.LocalExecutor(env_vars={"A": "1"}, ntasks_per_node=2)

@@ -28,7 +28,7 @@ def charge(record: Record) -> Iterator[None]:
         TimeoutError: Another process has it.
         OSError: The lock file could not be opened.
     """
-    descriptor = os.open(_path(record), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(_path(record), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         with locked(descriptor, timeout=_PATIENCE):
             yield
@@ -39,7 +39,7 @@ def charge(record: Record) -> Iterator[None]:
 def taken(record: Record) -> bool:
     """Whether some process, on any machine that shares the folder, has charge of it now."""
     try:
-        descriptor = os.open(_path(record), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(_path(record), os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:

@@ -337,7 +337,13 @@ class Experiment(Opened, ConfigurableMixin):
 
         if not self.jobs:
             raise PlanError(f"Experiment {self._title!r} has no jobs. Add one: exp.add(task).")
-        return plan.make(self._id, self._title, Path(self._exp_dir), self._jobs)
+        return plan.make(
+            self._id,
+            self._title,
+            Path(self._exp_dir),
+            self._jobs,
+            yaml_of_scripts=self.serialize_metadata_for_scripts,
+        )
 
     def _write_down(self, plan: Plan) -> Record:
         from .starting import write_down

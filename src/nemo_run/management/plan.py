@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.config import codec
-from nemo_run.config.check import check_task
-from nemo_run.config.node import is_node
-from nemo_run.config.serializers import YamlSerializer
+from nemo_run.config.checks.check import check_task
+from nemo_run.config.files import codec
+from nemo_run.config.files.serializers import YamlSerializer
+from nemo_run.config.graph.node import is_node
 from nemo_run.execution.planning import PlanRequest, TaskRequest, launching_path, plan_job
 from nemo_run.execution.quoting import quote
 from nemo_run.execution.registry import get_backend
@@ -165,7 +165,14 @@ def files_of(job: PlannedJob) -> Iterator[File]:
         yield File(artifact.path, artifact.content, artifact.mode)
 
 
-def make(experiment: str, title: str, directory: Path, jobs: Sequence[Job]) -> Plan:
+def make(
+    experiment: str,
+    title: str,
+    directory: Path,
+    jobs: Sequence[Job],
+    *,
+    yaml_of_scripts: bool = True,
+) -> Plan:
     """Plan all jobs; touches nothing.
 
     Args:
@@ -173,13 +180,14 @@ def make(experiment: str, title: str, directory: Path, jobs: Sequence[Job]) -> P
         title: Its title.
         directory: Where its folder will be.
         jobs: Its jobs.
+        yaml_of_scripts: Whether scripts get a ``task.yaml`` too.
 
     Raises:
         ConfigError: A task is wrong or cannot travel.
         PlanError: A job cannot run.
     """
     dag.validate([dag.Node(job.id, tuple(job.edges)) for job in jobs])
-    shared = _Shared()
+    shared = _Shared(yaml_of_scripts)
     planned = [_planned(experiment, directory, job, shared) for job in jobs]
     return Plan(experiment, title, str(directory), tuple(planned), tuple(shared.warnings))
 
@@ -188,6 +196,7 @@ def make(experiment: str, title: str, directory: Path, jobs: Sequence[Job]) -> P
 class _Shared:
     """What the plans of one experiment's jobs have in common, found out once."""
 
+    yaml_of_scripts: bool
     working_directory: str = field(default_factory=os.getcwd)
     python: str = sys.executable
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -233,12 +242,13 @@ def _request(member: Member, shared: _Shared) -> TaskRequest:
         script = launching_script.capture(member.task) if is_node(member.task) else None
     if script and script.warning:
         shared.warnings[script.warning] = None
+    with_yaml = shared.yaml_of_scripts or is_node(member.task)
     return TaskRequest(
         name=member.name,
         task=member.task,
         executor=member.executor,
         task_json=codec.dumps(member.task),
-        task_yaml=YamlSerializer().serialize(member.task) or "",
+        task_yaml=(YamlSerializer().serialize(member.task) or "") if with_yaml else "",
         executor_json=codec.dumps(member.executor),
         launching_script=script,
         role=member.role,
