@@ -151,6 +151,24 @@ def test_an_engine_that_fails_while_it_starts_jobs_is_asked_again_and_starts_non
     assert engine.tokens() == [f"{record.id}/a/1", f"{record.id}/b/1"]
 
 
+def test_while_an_engine_refuses_no_further_jobs_are_promised(engine):
+    record = experiment({f"job{i}": [] for i in range(2 * BATCH)})
+    promised = []
+    failures = iter([RuntimeError("busy")] * 3)
+
+    def fail(_tokens):
+        promised.append(names_of(record).count("job.intent"))
+        error = next(failures, None)
+        if error:
+            raise error
+
+    engine.on_submit = fail
+    conduct(record, lambda _: engine)
+
+    assert promised[:3] == [BATCH] * 3
+    assert set(record.status().states.values()) == {State.SUCCEEDED}
+
+
 def test_a_job_that_the_engine_took_before_the_answer_was_lost_is_found_by_its_token(engine):
     record = experiment({"a": []})
     token = f"{record.id}/a/1"

@@ -292,6 +292,19 @@ def test_a_conductor_that_cannot_work_is_told_of_with_the_end_of_its_log(tmp_pat
     assert "nemo-run experiment resume" in str(raised.value)
 
 
+def test_a_journal_with_damaged_lines_is_gone_on_with(tmp_path):
+    log = tmp_path / "ran"
+    record = written_down(log)
+    journal = record.path / "events.jsonl"
+    journal.write_bytes(b"\x00\xff garbage\n" + b'{"half": \n')
+
+    operations.resume(record)
+    wait_for_end(record)
+
+    assert set(record.status().states.values()) == {State.SUCCEEDED}
+    assert ran(log) == [f"{record.id}/{job}/1" for job in "abc"]
+
+
 def test_one_damaged_plan_fails_its_job_and_no_other(tmp_path):
     log = tmp_path / "ran"
     record = written_down(log)

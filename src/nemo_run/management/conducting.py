@@ -101,7 +101,7 @@ class Conducting:
     def step(self, *, submit: bool = True) -> None:
         """Do what can be done now, without waiting."""
         self._hear()
-        self._confirm()
+        self._confirm(submit=submit)
         self._cancel()
         self._skip()
         if submit:
@@ -114,7 +114,7 @@ class Conducting:
         deadline = time.monotonic() + timeout
         self.step(submit=False)
         while time.monotonic() < deadline and any(
-            self.status.jobs[job].cancel_requested for job in self._open
+            self._known(job).cancel_requested for job in self._open
         ):
             self._wait()
             self.step(submit=False)
@@ -145,7 +145,7 @@ class Conducting:
         self._ready = [
             job
             for job in dag.ready([n for n in self._nodes if n.id in self._open], states)
-            if not jobs[job].token and not jobs[job].cancel_requested
+            if not self._known(job).token and not self._known(job).cancel_requested
         ]
 
     def _sort(self, job: JobStatus) -> None:
@@ -182,13 +182,15 @@ class Conducting:
     def _submit(self) -> None:
         """Start jobs whose turn it is, as many as their backends take."""
         for name, jobs in self._by_backend(self._ready).items():
+            if self._is_waiting(f"{name}: submit"):
+                continue
             limit = self._backend_named(name).capabilities.max_running
             going = self._by_backend([*self._running, *self._unconfirmed]).get(name, [])
             room = len(jobs) if limit is None else max(0, limit - len(going))
             for batch in _batches(jobs[:room], BATCH):
-                still = [job for job in batch if not self.status.jobs[job].cancel_requested]
+                still = [job for job in batch if not self._known(job).cancel_requested]
                 if self.stopping or not self._start(still):
-                    return
+                    break
 
     def _start(self, jobs: Sequence[str]) -> bool:
         if not jobs:
@@ -220,12 +222,12 @@ class Conducting:
         seen = Observation(State.FAILED, Reason.START, attempt=spec.attempt, message=str(answer))
         return self._observed(spec.job, seen)
 
-    def _confirm(self) -> None:
+    def _confirm(self, *, submit: bool) -> None:
         """Find out about jobs that were about to be started when nobody was there to see it."""
         for name, jobs in self._by_backend(self._unconfirmed).items():
             backend = self._backend_named(name)
             specs = [self._next_spec(job) for job in jobs]
-            if self._is_waiting(f"{name}: find"):
+            if self._is_waiting(f"{name}: find") or self._is_waiting(f"{name}: submit"):
                 continue
             try:
                 found = backend.find(specs)
@@ -236,15 +238,16 @@ class Conducting:
             known = [s for s in specs if s.token in found]
             self._write([events.job_submitted(s.job, s.attempt, found[s.token]) for s in known])
             unknown = [s for s in specs if s.token not in found]
-            called_off = [s.job for s in unknown if self.status.jobs[s.job].cancel_requested]
+            called_off = [s.job for s in unknown if self._known(s.job).cancel_requested]
             self._call_off(called_off)
-            for batch in _batches([s for s in unknown if s.job not in called_off], BATCH):
+            wanted = [s for s in unknown if submit and s.job not in called_off]
+            for batch in _batches(wanted, BATCH):
                 self._ask_to_start(batch)
 
     # Ending
 
     def _cancel(self) -> None:
-        wanted = [job for job in self._open if self.status.jobs[job].cancel_requested]
+        wanted = [job for job in self._open if self._known(job).cancel_requested]
         self._call_off([j for j in wanted if j not in self._running and j not in self._unconfirmed])
         now = time.monotonic()
         due = [
@@ -271,7 +274,7 @@ class Conducting:
         if not self._moved:
             return
         self._moved = False
-        because = dag.skips(self._nodes, self.status.jobs)
+        because = dag.skips(self._nodes, {node.id: self._known(node.id) for node in self._nodes})
         self._write([events.job_skipped(job, why) for job, why in because.items()])
 
     def _end(self) -> bool:
@@ -312,7 +315,7 @@ class Conducting:
         return self._changes(job, seen, retries=self._spec(job).retries)
 
     def _changes(self, job: str, seen: Observation, *, retries: int) -> list[Event]:
-        known = self.status.jobs[job]
+        known = self._known(job)
         seen = dataclasses.replace(seen, attempt=known.attempt)
         if known.cancel_requested and seen.state in {State.FAILED, State.LOST}:
             seen = dataclasses.replace(seen, state=State.CANCELLED, reason=Reason.CANCELLED)
@@ -351,11 +354,15 @@ class Conducting:
     def _give_up(self) -> None:
         """Fail jobs that cannot be started at all; of those that were, nothing can be told."""
         for job, error in self._unusable.items():
-            if self.status.jobs[job].token:
+            if self._known(job).token:
                 seen = Observation(State.UNKNOWN, message=str(error))
             else:
                 seen = Observation(State.FAILED, Reason.START, message=str(error))
             self._write(self._changes(job, seen, retries=0))
+
+    def _known(self, job: str) -> JobStatus:
+        # A journal whose first line was damaged does not name all jobs.
+        return self.status.jobs.get(job) or JobStatus(job)
 
     def _spec(self, job: str) -> JobSpec:
         if job not in self._specs:
@@ -368,13 +375,13 @@ class Conducting:
         return self._specs[job]
 
     def _next_spec(self, job: str) -> JobSpec:
-        attempt = max(self.status.jobs[job].attempt, 1)
+        attempt = max(self._known(job).attempt, 1)
         return dataclasses.replace(self._spec(job), attempt=attempt)
 
     def _handle(self, job: str) -> Handle:
         from nemo_run.execution.jobspec import Handle
 
-        return Handle(self.status.jobs[job].handle)
+        return Handle(self._known(job).handle)
 
     def _handles(self, jobs: Iterable[str]) -> list[Handle]:
         return [self._handle(job) for job in jobs]
