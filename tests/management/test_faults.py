@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -144,7 +145,8 @@ def test_a_launcher_killed_at_any_time_leaves_a_whole_experiment_or_none(tmp_pat
     launcher.stdout.close()
 
     for record in records():
-        if not operations.taken(record) and record.status().ended is None:
+        # The conductor may be at work, about to begin, or never have been started.
+        with contextlib.suppress(run.exceptions.StoreError):
             operations.resume(record)
         wait_for_end(record)
         assert set(record.status().states.values()) == {State.SUCCEEDED}
