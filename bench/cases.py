@@ -113,7 +113,8 @@ def many_jobs() -> Iterator[Row]:
 def codec_and_copy() -> Iterator[Row]:
     """A graph of 1,000 nodes: written, read, copied, built, beside json and deepcopy of a dict."""
     import nemo_run as run
-    from nemo_run.config import build, codec
+    from nemo_run.config import build
+    from nemo_run.config.files import codec
 
     tree = run.Config(dict, children=[run.Config(_leaf, a=i, b=str(i), c=[i]) for i in range(999)])
     plain = {"children": [{"a": i, "b": str(i), "c": [i]} for i in range(999)]}

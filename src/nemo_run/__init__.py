@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from nemo_run import compat as _compat
 
 if TYPE_CHECKING:
-    from nemo_run.config import Config, ConfigurableMixin, Partial, Script, autoconvert
     from nemo_run.execution import (
         Executor,
         ExecutorMacros,
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
     )
     from nemo_run.management import Experiment, Plugin, dryrun_fn, run
     from nemo_run.packaging import Packager
+
+    from .config import Config, ConfigurableMixin, Partial, Script
+    from .config.convert import autoconvert
 
 __version__ = "1.0.0.dev0"
 __package_name__ = "nemo_run"

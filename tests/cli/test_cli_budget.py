@@ -63,13 +63,13 @@ def test_looking_at_an_experiment_imports_no_configuration_code(made, command):
     experiment = made(started=False)
     modules = imported_by("experiment", command, experiment.id)
     assert not modules & {"rich", "yaml", "jinja2", "fiddle", "torch", "asyncio", "sqlite3"}
-    assert "nemo_run.config.codec" not in modules
-    assert "nemo_run.config.node" not in modules
+    assert "nemo_run.config.files.codec" not in modules
+    assert "nemo_run.config.graph.node" not in modules
 
 
 def test_listing_imports_no_configuration_code_and_no_backend(made):
     made()
     modules = imported_by("experiment", "list")
     assert not modules & (HEAVY - {"sqlite3"})
-    assert "nemo_run.config.node" not in modules
+    assert "nemo_run.config.graph.node" not in modules
     assert not any(name.startswith("nemo_run.execution.local") for name in modules)

@@ -10,7 +10,7 @@ import pytest
 from on_disk import DONE, FAILED, RUNNING
 
 import nemo_run as run
-from nemo_run.config import codec
+from nemo_run.config.files import codec
 from nemo_run.execution.observation import Observation, Reason, State
 from nemo_run.management import events
 

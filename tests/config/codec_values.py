@@ -378,8 +378,8 @@ def main(what: str, file: str) -> None:
     # Run as a program, the classes would be those of __main__.
     import codec_values as here
 
-    from nemo_run.config import codec
-    from nemo_run.config.node import Config, Partial
+    from nemo_run.config.files import codec
+    from nemo_run.config.graph.node import Config, Partial
 
     path = pathlib.Path(file)
     task = Partial(here.train, 0.5, Config(here.Model, size=2), data=here.values(), bind_args=False)

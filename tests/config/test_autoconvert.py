@@ -20,7 +20,7 @@ import pytest
 
 import nemo_run as run
 from nemo_run.config import build
-from nemo_run.config.autoconvert import AutoConfigProtocol, default_autoconfig_buildable
+from nemo_run.config.convert.autoconvert import AutoConfigProtocol, default_autoconfig_buildable
 
 
 @dataclass

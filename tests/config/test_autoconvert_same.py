@@ -15,7 +15,7 @@ import pytest
 
 import nemo_run as run
 from nemo_run.config import build
-from nemo_run.config.serializers import ZlibJSONSerializer
+from nemo_run.config.files.serializers import ZlibJSONSerializer
 
 
 @dataclass

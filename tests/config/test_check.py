@@ -10,8 +10,8 @@ import pytest
 from typing_extensions import TypedDict, Unpack
 
 import nemo_run as run
-from nemo_run.config.check import check_task
-from nemo_run.config.node import Node
+from nemo_run.config.checks.check import check_task
+from nemo_run.config.graph.node import Node
 from nemo_run.exceptions import ArgumentError, CheckError
 
 

@@ -25,7 +25,7 @@ import pytest
 import typing_extensions as te
 
 import nemo_run as run
-from nemo_run.config.check import check_task
+from nemo_run.config.checks.check import check_task
 from nemo_run.exceptions import CheckError
 
 if TYPE_CHECKING:

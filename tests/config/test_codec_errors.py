@@ -18,9 +18,9 @@ import codec_values
 import pytest
 from codec_values import Box, Model, Plain, train
 
-from nemo_run.config import codec
-from nemo_run.config.node import Config, Partial
-from nemo_run.config.serializers import YamlSerializer, ZlibJSONSerializer
+from nemo_run.config.files import codec
+from nemo_run.config.files.serializers import YamlSerializer, ZlibJSONSerializer
+from nemo_run.config.graph.node import Config, Partial
 from nemo_run.exceptions import ConfigError, SerializationError
 
 

@@ -10,10 +10,10 @@ from codec_values import Access, Color, Frozen, Model, Plain, Point, same, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nemo_run.config import codec
-from nemo_run.config.node import Config, Partial, is_node
-from nemo_run.config.reference import resolved
-from nemo_run.config.serializers import YamlSerializer
+from nemo_run.config.files import codec
+from nemo_run.config.files.serializers import YamlSerializer
+from nemo_run.config.graph.node import Config, Partial, is_node
+from nemo_run.config.graph.reference import resolved
 from nemo_run.worker import worker
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=8) | st.sampled_from(

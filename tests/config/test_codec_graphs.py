@@ -14,12 +14,12 @@ import pytest
 from codec_values import Access, Color, Model, Plain, Point, train
 
 import nemo_run
-from nemo_run.config import codec
-from nemo_run.config.history import setting
-from nemo_run.config.node import Config, Partial
-from nemo_run.config.reference import Reference
+from nemo_run.config.files import codec
+from nemo_run.config.files.serializers import YamlSerializer, ZlibJSONSerializer
+from nemo_run.config.graph.history import setting
+from nemo_run.config.graph.node import Config, Partial
+from nemo_run.config.graph.reference import Reference
 from nemo_run.config.script import Script
-from nemo_run.config.serializers import YamlSerializer, ZlibJSONSerializer
 from nemo_run.exceptions import ConfigError
 from nemo_run.worker import worker
 
@@ -173,8 +173,8 @@ def test_a_graph_without_history_or_with_a_foreign_one_is_read() -> None:
 READ_ONLY = """
 import sys
 from pathlib import Path
-from nemo_run.config import codec
-from nemo_run.config.serializers import YamlSerializer
+from nemo_run.config.files import codec
+from nemo_run.config.files.serializers import YamlSerializer
 text, yaml = Path(sys.argv[1]).read_text("utf-8"), Path(sys.argv[2]).read_text("utf-8")
 for read in (codec.loads(text), YamlSerializer().deserialize(yaml)):
     repr(read)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from codec_values import same, train, values
 
-from nemo_run.config import codec
-from nemo_run.config.node import Partial
-from nemo_run.config.serializers import YamlSerializer, ZlibJSONSerializer
+from nemo_run.config.files import codec
+from nemo_run.config.files.serializers import YamlSerializer, ZlibJSONSerializer
+from nemo_run.config.graph.node import Partial
 from nemo_run.worker import worker
 
 VALUES = values()

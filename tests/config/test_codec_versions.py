@@ -13,8 +13,8 @@ import codec_values
 import pytest
 
 import nemo_run
-from nemo_run.config import codec
-from nemo_run.config.node import Config, Partial
+from nemo_run.config.files import codec
+from nemo_run.config.graph.node import Config, Partial
 from nemo_run.exceptions import ConfigError
 
 HERE = Path(__file__).parent

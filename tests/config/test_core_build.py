@@ -163,9 +163,3 @@ def test_a_deep_chain_builds_copies_and_compares():
     while built is not None:
         built, depth = built.name, depth + 1
     assert depth == 150
-
-
-def test_the_function_is_the_name_even_after_its_module_was_imported():
-    import nemo_run.config.build as by_path
-
-    assert by_path is run.config.build is build

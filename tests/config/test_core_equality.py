@@ -13,8 +13,8 @@ import pytest
 
 import nemo_run as run
 from nemo_run.config import build
-from nemo_run.config.node import Node
-from nemo_run.config.reference import Reference
+from nemo_run.config.graph.node import Node
+from nemo_run.config.graph.reference import Reference
 
 
 class Colour(enum.Enum):

@@ -10,7 +10,7 @@ import pytest
 
 import nemo_run as run
 from nemo_run.config import build, from_dict, set_value
-from nemo_run.config.reference import Reference
+from nemo_run.config.graph.reference import Reference
 from nemo_run.exceptions import ConfigError
 
 

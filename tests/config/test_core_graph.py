@@ -9,7 +9,7 @@ import pytest
 
 import nemo_run as run
 from nemo_run.config import set_value
-from nemo_run.config.traverse import children, map_graph, nodes, walk_values
+from nemo_run.config.graph.traverse import children, map_graph, nodes, walk_values
 from nemo_run.exceptions import SetValueError
 
 

@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass, field
 
 import nemo_run as run
-from nemo_run.config.history import setting
-from nemo_run.config.printing import tree
+from nemo_run.config.graph.history import setting
+from nemo_run.config.show.printing import tree
 
 
 @dataclass

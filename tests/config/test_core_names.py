@@ -18,8 +18,8 @@ import pytest
 
 import nemo_run as run
 import nemo_run.config as config
-from nemo_run.config.node import is_node, target_name
-from nemo_run.config.reference import Deferred, Reference, resolved
+from nemo_run.config.graph.node import is_node, target_name
+from nemo_run.config.graph.reference import Deferred, Reference, resolved
 from nemo_run.exceptions import CheckError, ConfigError
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import nemo_run as run
-from nemo_run.config.diff import Change
-from nemo_run.config.printing import tree
-from nemo_run.config.reference import Reference
+from nemo_run.config.graph.reference import Reference
+from nemo_run.config.show.diff import Change
+from nemo_run.config.show.printing import tree
 from nemo_run.exceptions import ConfigError
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import nemo_run as run
 from nemo_run.config import build, set_value
-from nemo_run.config.compare import same
-from nemo_run.config.printing import tree
-from nemo_run.config.traverse import nodes, walk_values
+from nemo_run.config.graph.compare import same
+from nemo_run.config.graph.traverse import nodes, walk_values
+from nemo_run.config.show.printing import tree
 
 
 def make(a=1, b=(), *rest, c=None, **more):

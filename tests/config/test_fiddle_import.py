@@ -95,7 +95,7 @@ def test_fiddle_in_many_threads():
 
 
 def test_both_imported_at_once():
-    names = ["fiddle", "nemo_run.config.node", "fiddle.selectors", "nemo_run.config.script"]
+    names = ["fiddle", "nemo_run.config.graph.node", "fiddle.selectors", "nemo_run.config.script"]
     check(f"names = {names}", THREADS)
 
 

@@ -9,7 +9,7 @@ import pytest
 from local_jobs import Place, until
 
 import nemo_run as run
-from nemo_run.config import codec
+from nemo_run.config.files import codec
 from nemo_run.execution import LocalExecutor
 from nemo_run.execution.jobspec import JobSpec
 from nemo_run.execution.local import processes

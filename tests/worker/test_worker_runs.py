@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from nemo_run import worker
-from nemo_run.config import codec
-from nemo_run.config.node import Config, Partial
-from nemo_run.config.reference import Reference
+from nemo_run.config.files import codec
+from nemo_run.config.graph.node import Config, Partial
+from nemo_run.config.graph.reference import Reference
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX processes")
 

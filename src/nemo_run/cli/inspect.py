@@ -178,9 +178,9 @@ def _masked_environment(value: Any) -> Any:
 
 
 def _configuration(folder: Path, history: bool, width: int | None) -> str:
-    from nemo_run.config import codec
-    from nemo_run.config.printing import tree
+    from nemo_run.config.files import codec
     from nemo_run.config.script import Script
+    from nemo_run.config.show.printing import tree
 
     try:
         task = codec.loads((folder / "task.json").read_text("utf-8"))
@@ -217,8 +217,8 @@ def _result(document: Any, width: int | None) -> str:
         return ""
     if "unavailable" in document:
         return f"{document['unavailable']} (could not be kept: {document.get('why', '')})"
-    from nemo_run.config import codec
-    from nemo_run.config.printing import tree
+    from nemo_run.config.files import codec
+    from nemo_run.config.show.printing import tree
 
     try:
         return tree(codec.decode(document.get("value")), width=width)

@@ -12,9 +12,9 @@ from __future__ import annotations
 # up. A path without names holds longer paths only.
 PATHS: dict[str, dict[str, str]] = {
     "nemo_run.api": {
-        "AutoConfigProtocol": "nemo_run.config.autoconvert",
-        "autoconvert": "nemo_run.config.autoconvert",
-        "default_autoconfig_buildable": "nemo_run.config.autoconvert",
+        "AutoConfigProtocol": "nemo_run.config.convert.autoconvert",
+        "autoconvert": "nemo_run.config.convert.autoconvert",
+        "default_autoconfig_buildable": "nemo_run.config.convert.autoconvert",
         "dryrun_fn": "nemo_run.management.run_task",
     },
     "nemo_run.core": {},
@@ -54,8 +54,10 @@ PATHS: dict[str, dict[str, str]] = {
         "*": "nemo_run.packaging.packager",
     },
     "nemo_run.core.serialization": {},
-    "nemo_run.core.serialization.yaml": {"YamlSerializer": "nemo_run.config.serializers"},
-    "nemo_run.core.serialization.zlib_json": {"ZlibJSONSerializer": "nemo_run.config.serializers"},
+    "nemo_run.core.serialization.yaml": {"YamlSerializer": "nemo_run.config.files.serializers"},
+    "nemo_run.core.serialization.zlib_json": {
+        "ZlibJSONSerializer": "nemo_run.config.files.serializers"
+    },
     "nemo_run.package_info": {
         "__package_name__": "nemo_run",
         "__version__": "nemo_run",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.config.serializers import ZlibJSONSerializer
+from nemo_run.config.files.serializers import ZlibJSONSerializer
 from nemo_run.exceptions import PlanError
 from nemo_run.execution.local.executor import LocalExecutor
 

@@ -5,14 +5,16 @@ Each name is loaded on first use (PEP 562).
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .autoconvert import autoconvert
-    from .build import build
+    from .convert.autoconvert import autoconvert
+    from .files.serializers import YamlSerializer, ZlibJSONSerializer
+    from .graph.build import build
+    from .graph.node import Config, Partial
+    from .graph.optional import OptionalDefaultConfig, OptionalDefaultPartial
+    from .graph.setting_paths import set_value
     from .home import (
         RUNDIR_NAME,
         RUNDIR_SPECIAL_NAME,
@@ -22,11 +24,7 @@ if TYPE_CHECKING:
         set_nemorun_home,
     )
     from .mixin import ConfigurableMixin
-    from .node import Config, Partial
-    from .optional import OptionalDefaultConfig, OptionalDefaultPartial
     from .script import Script
-    from .serializers import YamlSerializer, ZlibJSONSerializer
-    from .setting_paths import set_value
     from .types_helpers import (
         RECURSIVE_TYPES,
         from_dict,
@@ -35,8 +33,8 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "autoconvert": "autoconvert",
-    "build": "build",
+    "autoconvert": "convert.autoconvert",
+    "build": "graph.build",
     "RUNDIR_NAME": "home",
     "RUNDIR_SPECIAL_NAME": "home",
     "SCRIPTS_DIR": "home",
@@ -44,14 +42,14 @@ _HOMES = {
     "get_nemorun_home": "home",
     "set_nemorun_home": "home",
     "ConfigurableMixin": "mixin",
-    "Config": "node",
-    "Partial": "node",
-    "OptionalDefaultConfig": "optional",
-    "OptionalDefaultPartial": "optional",
+    "Config": "graph.node",
+    "Partial": "graph.node",
+    "OptionalDefaultConfig": "graph.optional",
+    "OptionalDefaultPartial": "graph.optional",
     "Script": "script",
-    "YamlSerializer": "serializers",
-    "ZlibJSONSerializer": "serializers",
-    "set_value": "setting_paths",
+    "YamlSerializer": "files.serializers",
+    "ZlibJSONSerializer": "files.serializers",
+    "set_value": "graph.setting_paths",
     "RECURSIVE_TYPES": "types_helpers",
     "from_dict": "types_helpers",
     "get_type_namespace": "types_helpers",
@@ -97,15 +95,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, "NEMORUN_HOME"})
-
-
-class _Package(ModuleType):
-    """This package, in which ``build`` is the function, whoever imported its module before."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, ModuleType) and name in __all__:
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -16,14 +16,14 @@ from _thread import RLock, get_ident
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from .history import DELETED, HistoryEntry, Shown, summary
+from .graph.history import DELETED, HistoryEntry, Shown, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-    from .node import Node
+    from .graph.node import Node
 
 
 class _Fiddle(NamedTuple):
@@ -172,7 +172,7 @@ def _register() -> None:
     try:
         # Every import comes before the lock: a thread that holds the lock waits for no import.
         parts = [import_module(f"fiddle._src.{name}") for name in _PARTS]
-        _introduce(_Fiddle(set(), *parts), import_module(f"{__package__}.node"))
+        _introduce(_Fiddle(set(), *parts), import_module("nemo_run.config.graph.node"))
     except (AttributeError, ImportError, TypeError, ValueError) as error:
         _warn(error)
 
@@ -199,7 +199,7 @@ def _introduce_classes(loaded: _Fiddle, ours: Any) -> None:
             loaded.casting.register_supported_cast(source, goal)
     # The lines of ours that set arguments of fiddle's nodes on behalf of the program.
     for file in ("broadcast.py", "node.py", "setting_paths.py"):
-        loaded.history.add_exclude_location(os.path.join("nemo_run", "config", file))  # noqa: PTH118
+        loaded.history.add_exclude_location(os.path.join("nemo_run", "config", "graph", file))  # noqa: PTH118
     # Only programs with fiddle pay for this one.
     HistoryEntry.kind = property(_kind)  # type: ignore[assignment]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .diff import Diff
-    from .node import Config
-    from .picture import Picture
+    from .graph.node import Config
+    from .show.diff import Diff
+    from .show.picture import Picture
 
 
 class ConfigurableMixin:
@@ -19,7 +19,7 @@ class ConfigurableMixin:
         Raises:
             NotImplementedError: The class does not say by its fields what its constructor takes.
         """
-        from .defaults import config_of_dataclass, is_convertible
+        from .graph.defaults import config_of_dataclass, is_convertible
 
         kind = type(self)
         if not hasattr(kind, "__dataclass_fields__") or not is_convertible(kind):
@@ -31,24 +31,24 @@ class ConfigurableMixin:
 
     def diff(self, old: Any, trim: bool = True, **_options: Any) -> Diff:
         """Return what differs between ``old`` and this object."""
-        from .diff import diff
+        from .show.diff import diff
 
         return diff(self, old, trim=trim)
 
     def visualize(self, **_options: Any) -> Picture:
         """Return a picture of this object; needs no other program."""
-        from .picture import picture_of
+        from .show.picture import picture_of
 
         return picture_of(self)
 
     def save_config_img(self, path_str: str, **_options: Any) -> None:
         """Write a picture: a ``.svg`` or ``.png`` file, or a folder for ``config.png``."""
-        from .picture import picture_of
+        from .show.picture import picture_of
 
         picture_of(self).save(path_str)
 
     def _repr_svg_(self) -> str:
         """Return the picture that notebooks show."""
-        from .picture import picture_of
+        from .show.picture import picture_of
 
         return picture_of(self).svg

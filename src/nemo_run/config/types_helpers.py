@@ -11,8 +11,8 @@ from typing import Any, Optional, Union
 
 from nemo_run.exceptions import CheckError, nearest
 
-from .node import is_node, target_of
-from .reference import Reference
+from .graph.node import is_node, target_of
+from .graph.reference import Reference
 
 RECURSIVE_TYPES = (Union, Optional)
 

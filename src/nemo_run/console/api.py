@@ -61,7 +61,7 @@ class CustomConfigRepr:
         self.config = config
 
     def __repr__(self) -> str:
-        from nemo_run.config.printing import tree
+        from nemo_run.config.show.printing import tree
 
         return tree(self.config)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from nemo_run.config.node import is_node
+from nemo_run.config.graph.node import is_node
 from nemo_run.exceptions import PlanError, nearest
 from nemo_run.execution.executor import Executor
 
@@ -110,7 +110,7 @@ def _roles(roles: Sequence[str] | None, count: int) -> list[Literal["main", "sid
 
 def _executor(executor: Any) -> Executor:
     if is_node(executor):
-        from nemo_run.config.build import build
+        from nemo_run.config.graph.build import build
 
         executor = build(executor)
     if isinstance(executor, type) and issubclass(executor, Executor):

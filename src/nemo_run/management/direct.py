@@ -50,8 +50,8 @@ def call(task: Any, executor: Executor | None = None) -> Any:
     given = dict(executor.env_vars) if executor is not None else {}
     if isinstance(task, Script):
         return _run_script(task, given)
-    from nemo_run.config.build import build
-    from nemo_run.config.check import check_task
+    from nemo_run.config.checks.check import check_task
+    from nemo_run.config.graph.build import build
 
     check_task(task)
     with _environment(given):
@@ -98,8 +98,8 @@ def _environment(given: Mapping[str, str]) -> Iterator[None]:
 
 def dryrun_text(task: Any, executor: Executor | None = None) -> str:
     """Return what a task would do, to be read."""
-    from nemo_run.config.printing import tree
     from nemo_run.config.script import Script
+    from nemo_run.config.show.printing import tree
 
     lines = [shlex.join(command_of(task)) if isinstance(task, Script) else tree(task)]
     if executor is not None:

@@ -66,8 +66,8 @@ def _member(record: Record, folder: Path, document: dict[str, Any]) -> Member:
 
 
 def _read(path: Path) -> Any:
-    from nemo_run.config import codec
-    from nemo_run.config.reference import resolved
+    from nemo_run.config.files import codec
+    from nemo_run.config.graph.reference import resolved
 
     try:
         return resolved(codec.loads(path.read_text("utf-8")))

@@ -115,14 +115,14 @@ def dryrun_fn(configured_fn: Any, executor: Executor | None = None, build: bool 
         TypeError: What was given is no task.
         ConfigError: The task is wrong.
     """
-    from nemo_run.config.check import check_task
+    from nemo_run.config.checks.check import check_task
 
     check_kind(configured_fn)
     check_task(configured_fn)
     print(dryrun_text(configured_fn, executor))  # noqa: T201
     if build:
         from nemo_run.config import Partial
-        from nemo_run.config.build import build as build_task
+        from nemo_run.config.graph.build import build as build_task
 
         return build_task(configured_fn) if isinstance(configured_fn, Partial) else None
     return None

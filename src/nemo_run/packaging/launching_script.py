@@ -18,8 +18,8 @@ from pathlib import Path
 from types import MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.config.node import is_node, target_of
-from nemo_run.config.reference import Deferred, Reference
+from nemo_run.config.graph.node import is_node, target_of
+from nemo_run.config.graph.reference import Deferred, Reference
 from nemo_run.exceptions import ConfigError
 
 if TYPE_CHECKING:

@@ -125,9 +125,8 @@ def _by_identity(value: Any) -> bool:
 
 
 def _written_same(left: Any, right: Any) -> bool:
+    from nemo_run.config.files.codec import encode
     from nemo_run.exceptions import SerializationError
-
-    from .codec import encode
 
     try:
         return bool(encode(left) == encode(right))

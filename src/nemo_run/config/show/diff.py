@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from .compare import same, same_target, value_or_default
-from .defaults import DICTS, MISSING, converted
-from .node import is_node, target_of
+from nemo_run.config.graph.compare import same, same_target, value_or_default
+from nemo_run.config.graph.defaults import DICTS, MISSING, converted
+from nemo_run.config.graph.node import is_node, target_of
+from nemo_run.config.graph.positions import ordered
+from nemo_run.config.graph.traverse import children, join, step
+
 from .outline import MANY, Row, holds_nodes, node_text, outline, value_text
-from .positions import ordered
-from .traverse import children, join, step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

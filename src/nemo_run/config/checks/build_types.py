@@ -9,8 +9,8 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
-from .node import Node, Partial, target_of
-from .reference import Reference
+from nemo_run.config.graph.node import Node, Partial, target_of
+from nemo_run.config.graph.reference import Reference
 
 _UNIONS = (typing.Union, types.UnionType)
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
 
-from .compare import value_or_default
-from .defaults import ATOMS, MISSING
-from .node import is_node, target_of
-from .positions import ordered
-from .reference import Reference
-from .signature import display_name
-from .traverse import children, join, step
+from nemo_run.config.graph.compare import value_or_default
+from nemo_run.config.graph.defaults import ATOMS, MISSING
+from nemo_run.config.graph.node import is_node, target_of
+from nemo_run.config.graph.positions import ordered
+from nemo_run.config.graph.reference import Reference
+from nemo_run.config.graph.signature import display_name
+from nemo_run.config.graph.traverse import children, join, step
 
 Mark = Literal["", "+", "-", "~"]
 

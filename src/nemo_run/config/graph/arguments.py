@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config import fiddle
 from nemo_run.exceptions import ArgumentAttributeError
 
-from . import fiddle
 from .defaults import ATOMS, MISSING, converted, default_of
 from .reference import resolved
 from .signature import display_name

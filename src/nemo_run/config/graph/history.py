@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["python", "default", "factory", "file", "command line", "plugin", "deleted"]
 
-_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120  (hot import)
+# src/nemo_run/config/graph/history.py → src/nemo_run/
+_PACKAGE = __file__.rsplit(os.sep, 3)[0] + os.sep
 # Frames that only pass a value on: ours, and fiddle's when a program mixes it in.
 _FIDDLE = os.path.join("fiddle", "_src") + os.sep  # noqa: PTH118
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes, type(...)})

@@ -5,10 +5,11 @@ from __future__ import annotations
 import reprlib
 from typing import TYPE_CHECKING, Any
 
-from .node import target_of
+from nemo_run.config.graph.node import target_of
+from nemo_run.config.graph.positions import ordered
+from nemo_run.config.graph.signature import display_name
+
 from .outline import Row, outline, safe_repr
-from .positions import ordered
-from .signature import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

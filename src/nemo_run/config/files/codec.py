@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.graph.history import HistoryEntry, Shown, next_sequence, summary
+from nemo_run.config.graph.node import Config, Partial, is_node, target_of
+from nemo_run.config.graph.reference import Deferred, Reference, resolved
 from nemo_run.exceptions import ConfigError, SerializationError
 from nemo_run.worker import worker
 
 from . import written
-from .history import HistoryEntry, Shown, next_sequence, summary
-from .node import Config, Partial, is_node, target_of
-from .reference import Deferred, Reference, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .node import Node
+    from nemo_run.config.graph.node import Node
 
 TAG = worker.TAG
 
@@ -314,7 +314,7 @@ class GraphReader(worker.Reader):
         if _needs_import(parts) or _is_unready(parts):
             return Deferred(_hollow(parts), list(_children(parts)), _load)
         if parts[TAG] == "script":
-            from .script import Script
+            from nemo_run.config.script import Script
 
             script = Script.__new__(Script)
             vars(script).update(parts["fields"])

@@ -1,7 +1,7 @@
 """A task is checked before anything runs: its arguments, and their values.
 
 Unknown and missing arguments, and values that cannot be what their annotations say
-(:mod:`nemo_run.config.annotations`), anywhere in the graph, are reported in one error.
+(:mod:`nemo_run.config.checks.annotations`), anywhere in the graph, are reported in one error.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.graph.node import Config, Partial, is_node, target_name
+from nemo_run.config.graph.signature import signature_info
+from nemo_run.config.graph.traverse import join, nodes, step
 from nemo_run.exceptions import ArgumentError, CheckError, nearest
 
 from .annotations import display, mismatches
 from .hints import hints_of
-from .node import Config, Partial, is_node, target_name
-from .signature import signature_info
-from .traverse import join, nodes, step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .signature import SignatureInfo
+    from nemo_run.config.graph.signature import SignatureInfo
 
 _P = inspect.Parameter
 _SHORT = 80

@@ -1,7 +1,7 @@
 """Whether an object can be used where a class is expected.
 
 Strict where a program would certainly fail, and otherwise as lenient as the programs that are
-written: see :mod:`nemo_run.config.annotations` for what is accepted.
+written: see :mod:`nemo_run.config.checks.annotations` for what is accepted.
 """
 
 from __future__ import annotations

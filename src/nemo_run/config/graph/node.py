@@ -9,9 +9,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
+from nemo_run.config import fiddle
 from nemo_run.exceptions import ArgumentAttributeError, ArgumentError
 
-from . import fiddle, positions
+from . import positions
 from .arguments import assign, read, remove, stored
 from .defaults import ATOMS, converted, fill_optional_nodes
 from .history import History, caller, origin
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from .diff import Diff
-    from .picture import Picture
+    from nemo_run.config.show.diff import Diff
+    from nemo_run.config.show.picture import Picture
 
 T = TypeVar("T")
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -298,12 +299,12 @@ class Node(Generic[T]):
         return same(self, other)
 
     def __repr__(self) -> str:
-        from .printing import short
+        from nemo_run.config.show.printing import short
 
         return short(self)
 
     def __str__(self) -> str:
-        from .printing import tree
+        from nemo_run.config.show.printing import tree
 
         return tree(self)
 
@@ -355,14 +356,14 @@ class Node(Generic[T]):
             old: The configuration to compare with.
             trim: Show only what differs; otherwise the whole graph with the differences marked.
         """
-        from .diff import diff
+        from nemo_run.config.show.diff import diff
 
         return diff(self, old, trim=trim)
 
     @_operation
     def visualize(self, **_options: Any) -> Picture:
         """Return a picture of this configuration; needs no other program."""
-        from .picture import picture_of
+        from nemo_run.config.show.picture import picture_of
 
         return picture_of(self)
 
@@ -373,14 +374,14 @@ class Node(Generic[T]):
         Args:
             path_str: A ``.svg`` or ``.png`` file, or a folder for ``config.png``.
         """
-        from .picture import picture_of
+        from nemo_run.config.show.picture import picture_of
 
         picture_of(self).save(path_str)
 
     @_operation
     def _repr_svg_(self) -> str:
         """Return the picture that notebooks show."""
-        from .picture import picture_of
+        from nemo_run.config.show.picture import picture_of
 
         return picture_of(self).svg
 

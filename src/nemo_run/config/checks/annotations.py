@@ -17,10 +17,11 @@ from collections import abc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.graph.node import is_node
+from nemo_run.config.graph.reference import Deferred, Reference
+
 from .build_types import Built, built_alternatives
 from .fitting import fits_class, is_a, is_dict, safely
-from .node import is_node
-from .reference import Deferred, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +50,7 @@ def mismatches(value: Any, hint: Any) -> list[Mismatch]:
 
     Args:
         value: A value of a configuration, nodes included: a ``Config`` counts as what it makes.
-        hint: A resolved annotation (see :mod:`nemo_run.config.hints`).
+        hint: A resolved annotation (see :mod:`nemo_run.config.checks.hints`).
     """
     if type(value) is hint or _is_unknowable(value):
         return []

@@ -25,8 +25,8 @@ import sys
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .node import Config, Node, Partial, is_node
-from .signature import display_name
+from nemo_run.config.graph.node import Config, Node, Partial, is_node
+from nemo_run.config.graph.signature import display_name
 
 if TYPE_CHECKING:
     from .rewriting import Rewritten, Site
@@ -64,7 +64,7 @@ _WAY_OUT = (
 
 
 class Converter:
-    """Answers the questions of one rewritten function (see :mod:`nemo_run.config.rewriting`)."""
+    """Answers the questions of one rewritten function (see :mod:`.rewriting`)."""
 
     def __init__(self, rewritten: Rewritten) -> None:
         self._sites = rewritten.sites
@@ -246,6 +246,6 @@ def _holds_node(value: Any) -> bool:
 
 
 def _shown(node: Any) -> str:
-    from .node import target_name
+    from nemo_run.config.graph.node import target_name
 
     return f"{type(node).__name__}({target_name(node).rpartition('.')[2]})"

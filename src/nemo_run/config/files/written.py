@@ -12,9 +12,8 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.graph.reference import Reference
 from nemo_run.worker import worker
-
-from .reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

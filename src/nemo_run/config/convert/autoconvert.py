@@ -1,6 +1,6 @@
 """Functions that return objects, turned into functions that return configurations.
 
-What becomes of the calls in such a function is said in :mod:`nemo_run.config.conversion`.
+What becomes of the calls in such a function is said in :mod:`nemo_run.config.convert.conversion`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from contextvars import ContextVar
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
 
+from nemo_run.config.graph.defaults import converted
+from nemo_run.config.graph.history import setting
+from nemo_run.config.graph.node import Config, Partial, is_node
 from nemo_run.exceptions import AutoconvertError
-
-from .defaults import converted
-from .history import setting
-from .node import Config, Partial, is_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable

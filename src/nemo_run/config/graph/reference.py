@@ -165,9 +165,8 @@ class Deferred:
         return self._made
 
     def __eq__(self, other: object) -> bool:
+        from nemo_run.config.files.codec import encode
         from nemo_run.exceptions import SerializationError
-
-        from .codec import encode
 
         try:
             return bool(encode(self) == encode(other))

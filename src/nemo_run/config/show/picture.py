@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.graph.defaults import converted
 from nemo_run.exceptions import ConfigError
 
-from .defaults import converted
 from .layout import CELL_HEIGHT, CELL_WIDTH, Box, Drawing, Line, Text, draw
 from .outline import outline
 

@@ -1,0 +1,1 @@
+"""Hold a task against signatures and annotations before it costs anything."""

@@ -1,0 +1,1 @@
+"""autoconvert: a function that builds objects becomes one that builds their configuration."""

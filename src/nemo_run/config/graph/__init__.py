@@ -1,0 +1,1 @@
+"""The graph: nodes, their arguments and history, copying, comparing, building."""

@@ -1,0 +1,1 @@
+"""Show a graph: trees, diffs and pictures. Pure."""
