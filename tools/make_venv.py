@@ -33,6 +33,7 @@ def main() -> int:
     if python.exists() and has_pip(python):
         return 0
     venv.create(folder, with_pip=False, clear=folder.exists(), symlinks=True)
+    (folder / ".gitignore").write_text("*\n", encoding="utf-8")  # git and ruff pass it by
     ensure = subprocess.run(
         [python, "-m", "ensurepip", "--default-pip"], capture_output=True, check=False
     )
