@@ -13,8 +13,8 @@ from itertools import count
 from pathlib import Path
 
 from nemo_run.execution.observation import Observation, Reason, State
-from nemo_run.management import events, layout
-from nemo_run.management.journal import FORMAT
+from nemo_run.management.store import events, layout
+from nemo_run.management.store.journal import FORMAT
 
 _START = 1_700_000_000_000_000_000
 _ENDS = (

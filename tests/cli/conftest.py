@@ -14,7 +14,8 @@ import pytest
 from on_disk import Made
 
 from nemo_run.execution.jobspec import JobSpec, Member
-from nemo_run.management import events, store
+from nemo_run.management import store
+from nemo_run.management.store import events
 
 _INSTALLED = Path(sys.executable).with_name("nemo-run")
 PROGRAM = [str(_INSTALLED)] if _INSTALLED.exists() else [sys.executable, "-m", "nemo_run"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from nemo_run.execution.observation import Observation, Reason, State
-from nemo_run.management import events
-from nemo_run.management.record import Record
+from nemo_run.management.store import events
+from nemo_run.management.store.record import Record
 
 DONE = Observation(State.SUCCEEDED, exit_code=0, started=100.0, ended=112.0)
 FAILED = Observation(

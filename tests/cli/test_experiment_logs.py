@@ -15,7 +15,7 @@ import pytest
 from on_disk import DONE, FAILED, RUNNING
 
 from nemo_run.execution.observation import Observation, State
-from nemo_run.management import events
+from nemo_run.management.store import events
 
 
 def test_one_log_comes_out_byte_for_byte(program, made):
@@ -177,7 +177,7 @@ def following(program) -> Iterator:
 @contextmanager
 def conducted(experiment) -> Iterator[None]:
     """Hold the lock that says that somebody drives the experiment."""
-    from nemo_run.management.charge import charge
+    from nemo_run.management.conductor.charge import charge
 
     with charge(experiment.record):
         yield

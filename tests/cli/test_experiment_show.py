@@ -12,7 +12,7 @@ from on_disk import DONE, FAILED, RUNNING
 import nemo_run as run
 from nemo_run.config.files import codec
 from nemo_run.execution.observation import Observation, Reason, State
-from nemo_run.management import events
+from nemo_run.management.store import events
 
 META = {
     "user": "ada",
@@ -165,7 +165,7 @@ def test_status_says_when_nobody_drives_the_experiment(nemo_run, made):
 
 
 def test_status_of_a_running_job_counts_its_time(nemo_run, made):
-    from nemo_run.management.charge import charge
+    from nemo_run.management.conductor.charge import charge
 
     experiment = made()
     experiment.observed("train", Observation(State.RUNNING, started=time.time() - 65))

@@ -16,9 +16,9 @@ import pytest
 from nemo_run.console.live import LiveDisplay, block
 from nemo_run.console.terminal import Look
 from nemo_run.execution.observation import Observation, Reason, State
-from nemo_run.management import events
-from nemo_run.management.logs import Piece
-from nemo_run.management.status import ExperimentStatus, replay
+from nemo_run.management.store import events
+from nemo_run.management.store.status import ExperimentStatus, replay
+from nemo_run.management.watch.logs import Piece
 
 
 def status_of(*observations: tuple[str, Observation], jobs: list[str]) -> ExperimentStatus:
@@ -88,9 +88,9 @@ PROGRAM = textwrap.dedent(
     from types import SimpleNamespace
     from nemo_run.console.live import make_display
     from nemo_run.execution.observation import Observation, State
-    from nemo_run.management import events
-    from nemo_run.management.logs import Piece
-    from nemo_run.management.status import replay
+    from nemo_run.management.store import events
+    from nemo_run.management.watch.logs import Piece
+    from nemo_run.management.store.status import replay
 
     journal = [events.experiment_created("t", ["a", "b"]),
                events.job_observed("a", Observation(State.RUNNING, started=time.time()))]

@@ -10,7 +10,7 @@ from nemo_run.execution.backend import Artifact, Capabilities, LogFile, Rendered
 from nemo_run.execution.jobspec import Handle, JobSpec, Member, Token
 from nemo_run.execution.observation import Observation, State
 from nemo_run.management import store
-from nemo_run.management.record import Record
+from nemo_run.management.store.record import Record
 
 
 class Engine:

@@ -10,10 +10,10 @@ import pytest
 from engine import Engine, experiment
 
 from nemo_run.execution.observation import State
-from nemo_run.management import events
-from nemo_run.management.charge import charge, taken
-from nemo_run.management.conducting import BATCH
-from nemo_run.management.conductor import conduct
+from nemo_run.management.conductor.charge import charge, taken
+from nemo_run.management.conductor.conducting import BATCH
+from nemo_run.management.conductor.process import conduct
+from nemo_run.management.store import events
 
 
 @pytest.fixture

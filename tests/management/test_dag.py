@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from nemo_run.exceptions import PlanError
 from nemo_run.execution.observation import Reason, State
-from nemo_run.management import dag
-from nemo_run.management.dag import Edge, Node
-from nemo_run.management.status import JobStatus
+from nemo_run.management.describe import dag
+from nemo_run.management.describe.dag import Edge, Node
+from nemo_run.management.store.status import JobStatus
 
 
 def graph(*described: str) -> list[Node]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nemo_run.management import environment
+from nemo_run.management.capture import environment
 
 
 @pytest.fixture
@@ -126,7 +126,8 @@ def test_a_folder_removed_under_our_feet_is_no_error(tmp_path: Path) -> None:
     gone.mkdir()
     program = (
         "import os, sys; os.rmdir(os.getcwd())\n"
-        "from nemo_run.management.environment import describe; print(repr(describe()['cwd']))"
+        "from nemo_run.management.capture.environment import describe\n"
+        "print(repr(describe()['cwd']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=gone, capture_output=True, text=True, check=True

@@ -17,18 +17,18 @@ from as_nobody import as_nobody, open_folder
 import nemo_run as run
 from nemo_run.execution.observation import State
 from nemo_run.management import operations
-from nemo_run.management.launch import not_started, start
-from nemo_run.management.record import Record
+from nemo_run.management.conductor.launch import not_started, start
 from nemo_run.management.store import find, records
+from nemo_run.management.store.record import Record
 
 # Conducts the experiment in a folder, and kills itself with SIGKILL just before or just after
 # the event of a given number reaches the disk.
 CONDUCT_AND_DIE = textwrap.dedent(
     """
     import os, sys
-    from nemo_run.management.conductor import conduct
-    from nemo_run.management.journal import Journal
-    from nemo_run.management.record import Record
+    from nemo_run.management.conductor.process import conduct
+    from nemo_run.management.store.journal import Journal
+    from nemo_run.management.store.record import Record
 
     folder, number, moment = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 
@@ -219,7 +219,7 @@ def test_a_disk_that_takes_nothing_more_stops_submissions_and_loses_nothing(tmp_
 _CONDUCT_WITH_LIMIT = textwrap.dedent(
     """
     import resource, sys
-    from nemo_run.management.conductor import main
+    from nemo_run.management.conductor.process import main
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), hard))
     sys.exit(main(sys.argv[1:2]))

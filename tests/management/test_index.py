@@ -16,8 +16,9 @@ from as_nobody import as_nobody, open_folder
 
 from nemo_run.exceptions import StoreError
 from nemo_run.execution.observation import Observation, Reason, State
-from nemo_run.management import events, index, store
-from nemo_run.management.record import Record
+from nemo_run.management import index, store
+from nemo_run.management.store import events
+from nemo_run.management.store.record import Record
 
 
 def end(record: Record, state: State, attempt: int = 1) -> None:

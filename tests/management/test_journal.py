@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_run.exceptions import StoreError
-from nemo_run.management.journal import CORRUPT, Journal
-from nemo_run.management.locks import locked
+from nemo_run.management.store.journal import CORRUPT, Journal
+from nemo_run.management.store.locks import locked
 
 
 def noted(*names: str) -> list[dict]:
@@ -188,7 +188,7 @@ def test_whatever_is_written_is_read(batches: list[list[dict]]) -> None:
 
 WRITER = """
 import sys
-from nemo_run.management.journal import Journal
+from nemo_run.management.store.journal import Journal
 journal = Journal(sys.argv[1])
 for n in range(int(sys.argv[3])):
     journal.append([{"event": "e", "by": sys.argv[2], "n": n, "part": part} for part in range(3)])
@@ -239,7 +239,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_journal_that_goes_on(journal: Jo
 FULL_DISK = """
 import resource, sys
 from nemo_run.exceptions import StoreError
-from nemo_run.management.journal import Journal
+from nemo_run.management.store.journal import Journal
 journal = Journal(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nemo_run.management import tail
+from nemo_run.management.watch import tail
 
 
 def drain(cursor: tail.Cursor) -> tuple[bytes, tail.Cursor]:

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from nemo_run.exceptions import NotFoundError, PlanError, StoreError
 from nemo_run.execution.jobspec import JobSpec, Member
 from nemo_run.execution.observation import Observation, State
-from nemo_run.management import events, store
-from nemo_run.management.logs import LogReader, Piece, Ranks, follow, label, log_files, watch
-from nemo_run.management.record import Record
+from nemo_run.management import store
+from nemo_run.management.store import events
+from nemo_run.management.store.record import Record
+from nemo_run.management.watch.logs import LogReader, Piece, Ranks, follow, label, log_files, watch
 
 
 @pytest.fixture

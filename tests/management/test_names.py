@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_run.exceptions import PlanError
-from nemo_run.management import ids, names
+from nemo_run.management.store import ids, names
 
 AWKWARD = [
     "../x", "a/b", "a\\b", "..", ".", ".hidden", "-rf", "--help", "trailing.", "trailing ",

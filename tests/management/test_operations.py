@@ -16,8 +16,8 @@ import nemo_run as run
 from nemo_run.exceptions import JobFailedError, NotFoundError, StoreError
 from nemo_run.execution.observation import State
 from nemo_run.management import operations
-from nemo_run.management.record import Record
 from nemo_run.management.store import find
+from nemo_run.management.store.record import Record
 
 
 def script(text: str) -> run.Script:

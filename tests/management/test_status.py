@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_run.execution.observation import Observation, Reason, State
-from nemo_run.management import events
-from nemo_run.management.journal import CORRUPT
-from nemo_run.management.status import ExperimentStatus, combined, replay
+from nemo_run.management.store import events
+from nemo_run.management.store.journal import CORRUPT
+from nemo_run.management.store.status import ExperimentStatus, combined, replay
 
 FAILED_3 = Observation(State.FAILED, Reason.EXIT_CODE, 3, ended=9.0)
 RUNNING = Observation(State.RUNNING, started=5.0)

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from nemo_run.exceptions import NemoRunError
-from nemo_run.management import dag, events, names, store
-from nemo_run.management.dag import Edge, Node
-from nemo_run.management.record import Record
+from nemo_run.management import store
+from nemo_run.management.describe import dag
+from nemo_run.management.describe.dag import Edge, Node
+from nemo_run.management.store import events, names
+from nemo_run.management.store.record import Record
 
 Snapshot = Callable[..., None]
 

@@ -23,8 +23,9 @@ from nemo_run.exceptions import (
     StoreError,
 )
 from nemo_run.execution.observation import Observation, State
-from nemo_run.management import events, store
-from nemo_run.management.record import Record
+from nemo_run.management import store
+from nemo_run.management.store import events
+from nemo_run.management.store.record import Record
 
 JOBS = {"jobs": [{"id": "train"}, {"id": "test", "dependencies": ["train"]}]}
 
@@ -45,6 +46,18 @@ def program(text: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 # Making
+
+
+def test_jobs_share_one_copy_of_a_large_file_and_have_small_ones_of_their_own(home: Path) -> None:
+    with store.draft("t") as draft:
+        for job in ("a", "b"):
+            draft.write(f"jobs/{job}/worker.py", "w" * 50_000)
+            draft.write(f"jobs/{job}/task.json", "{}")
+        record = draft.publish({"jobs": [{"id": "a"}, {"id": "b"}]})
+    first, second = (record.path / "jobs" / job for job in ("a", "b"))
+    assert (first / "worker.py").samefile(second / "worker.py")
+    assert not (first / "task.json").samefile(second / "task.json")
+    assert (second / "worker.py").read_text() == "w" * 50_000
 
 
 def test_an_experiment_lies_where_the_documentation_says(home: Path) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from nemo_run.execution.observation import State
 
 if TYPE_CHECKING:
-    from nemo_run.management.record import Record
-    from nemo_run.management.status import ExperimentStatus
+    from nemo_run.management.store.record import Record
+    from nemo_run.management.store.status import ExperimentStatus
 
 _COMMAND = "nemo-run experiment"
 _START = 30.0
@@ -19,7 +19,7 @@ _START = 30.0
 
 def is_abandoned(record: Record, status: ExperimentStatus) -> bool:
     """Tell whether the experiment has not ended and no process has charge of it."""
-    from nemo_run.management.charge import taken
+    from nemo_run.management.conductor.charge import taken
 
     if status.ended is not None or taken(record):
         return False

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import CorruptRecordError
-from nemo_run.management.logs import log_files
+from nemo_run.management.watch.logs import log_files
 
 if TYPE_CHECKING:
     from nemo_run.execution.observation import Observation
-    from nemo_run.management.record import Record
-    from nemo_run.management.status import ExperimentStatus, JobStatus
+    from nemo_run.management.store.record import Record
+    from nemo_run.management.store.status import ExperimentStatus, JobStatus
 
 
 def status_document(record: Record, status: ExperimentStatus) -> dict[str, Any]:
     """Return an experiment's state and that of its jobs."""
-    from nemo_run.management.charge import taken
+    from nemo_run.management.conductor.charge import taken
 
     conductor = status.conductor
     return {

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import NemoRunError
-from nemo_run.management.logs import spec_of
-from nemo_run.management.masking import mask, mask_all, mask_arguments
+from nemo_run.management.capture.masking import mask, mask_all, mask_arguments
+from nemo_run.management.watch.logs import spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from nemo_run.config.script import Script
     from nemo_run.execution.jobspec import JobSpec, Member
-    from nemo_run.management.record import Record
-    from nemo_run.management.status import ExperimentStatus
+    from nemo_run.management.store.record import Record
+    from nemo_run.management.store.status import ExperimentStatus
 
 # What a file that is damaged, or of a later version, makes its reader raise.
 _DAMAGE = (

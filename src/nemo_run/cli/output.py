@@ -6,13 +6,13 @@ import codecs
 from typing import TYPE_CHECKING, TextIO
 
 from nemo_run.console.terminal import is_terminal
-from nemo_run.management.logs import label
+from nemo_run.management.watch.logs import label
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterator
 
-    from nemo_run.management.logs import Piece
+    from nemo_run.management.watch.logs import Piece
 
 
 class LogWriter:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nemo_run.exceptions import NotFoundError
 
 if TYPE_CHECKING:
-    from nemo_run.management.record import Record
+    from nemo_run.management.store.record import Record
 
 
 def record_of(text: str) -> Record:

@@ -70,12 +70,12 @@ PATHS: dict[str, dict[str, str]] = {
     },
     "nemo_run.run.job": {
         "AppState": "nemo_run.execution.observation:State",
-        "Job": "nemo_run.management.jobs",
-        "JobGroup": "nemo_run.management.jobs",
+        "Job": "nemo_run.management.describe.jobs",
+        "JobGroup": "nemo_run.management.describe.jobs",
         # Only handed from an experiment to its jobs, which here know their experiment.
         "Runner": "nemo_run.management.experiment:Experiment",
     },
-    "nemo_run.run.plugin": {"ExperimentPlugin": "nemo_run.management.plugin:Plugin"},
+    "nemo_run.run.plugin": {"ExperimentPlugin": "nemo_run.management.describe.plugin:Plugin"},
     "nemo_run.run.task": {
         "direct_run_fn": "nemo_run.management.run_task",
         "dryrun_fn": "nemo_run.management.run_task",

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nemo_run.execution.observation import State
-from nemo_run.management.display import PlainDisplay, described, write_log
+from nemo_run.management.watch.display import PlainDisplay, described, write_log
 
 from .terminal import Look, cells, clip, is_terminal, look_of, visible
 from .times import duration
@@ -21,10 +21,10 @@ from .times import duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from nemo_run.management.display import Display
-    from nemo_run.management.logs import Piece
-    from nemo_run.management.record import Record
-    from nemo_run.management.status import ExperimentStatus, JobStatus
+    from nemo_run.management.store.record import Record
+    from nemo_run.management.store.status import ExperimentStatus, JobStatus
+    from nemo_run.management.watch.display import Display
+    from nemo_run.management.watch.logs import Piece
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _MARKS = {

@@ -6,18 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .describe.jobs import Job, JobGroup
+    from .describe.plugin import Plugin
     from .experiment import Experiment
-    from .jobs import Job, JobGroup
-    from .plugin import Plugin
     from .run_task import direct_run_fn, dryrun_fn, run
 
 _HOMES = {
     "direct_run_fn": "run_task",
     "dryrun_fn": "run_task",
     "Experiment": "experiment",
-    "Job": "jobs",
-    "JobGroup": "jobs",
-    "Plugin": "plugin",
+    "Job": "describe.jobs",
+    "JobGroup": "describe.jobs",
+    "Plugin": "describe.plugin",
     # Not in a module called "run": importing that would put the module where the function is.
     "run": "run_task",
 }

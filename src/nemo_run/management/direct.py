@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.exceptions import JobFailedError, PlanError
 from nemo_run.execution.observation import Observation, Reason, State
 
-from . import dag, events, results
-from .charge import charge
+from . import results
+from .conductor.charge import charge
+from .describe import dag
 from .direct_handles import own_handle
-from .status import replay
+from .store import events
+from .store.status import replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
     from nemo_run.config import Script
     from nemo_run.execution import Executor
 
-    from .events import Event
-    from .jobs import Job
-    from .record import Record
-    from .status import ExperimentStatus
+    from .describe.jobs import Job
+    from .store.events import Event
+    from .store.record import Record
+    from .store.status import ExperimentStatus
 
 _PYTHONS = ("python", "python3")
 

@@ -11,11 +11,11 @@ from nemo_run.config import ConfigurableMixin
 from nemo_run.exceptions import PlanError
 from nemo_run.execution.executor import Executor
 
-from . import ids, layout, names
-from .adding import described_job
-from .jobs import Job, JobGroup, Names
-from .manner import Manner
+from .describe.adding import described_job
+from .describe.jobs import Job, JobGroup, Names
 from .opened import Opened
+from .store import ids, layout, names
+from .watch.manner import Manner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from nemo_run.config import Config
     from nemo_run.execution.jobspec import Policy
 
-    from .dag import Edge
-    from .plan import Plan
-    from .plugin import Plugin
-    from .record import Record
+    from .describe.dag import Edge
+    from .describe.plan import Plan
+    from .describe.plugin import Plugin
     from .results import Results
+    from .store.record import Record
 
 _current: ContextVar[Experiment | None] = ContextVar("nemo_run_current_experiment", default=None)
 
@@ -322,7 +322,7 @@ class Experiment(Opened, ConfigurableMixin):
         return run_record(self._record, self._manner, detach=detach, tail=tail, plugins=plugins)
 
     def _chain(self) -> None:
-        from . import dag
+        from .describe import dag
 
         if any(job.edges for job in self._jobs):
             raise PlanError(
@@ -333,7 +333,7 @@ class Experiment(Opened, ConfigurableMixin):
             job.edges = list(node.edges)
 
     def _plan(self) -> Plan:
-        from . import plan
+        from .describe import plan
 
         if not self.jobs:
             raise PlanError(f"Experiment {self._title!r} has no jobs. Add one: exp.add(task).")
@@ -381,7 +381,7 @@ class Experiment(Opened, ConfigurableMixin):
         Raises:
             NotFoundError: There is none.
         """
-        from .catalog import find_id
+        from .store.finding import find_id
 
         return cls.of_record(find_id(id, base_dir))
 
@@ -392,14 +392,14 @@ class Experiment(Opened, ConfigurableMixin):
         Raises:
             NotFoundError: There is none.
         """
-        from .catalog import find_title
+        from .store.finding import find_title
 
         return cls.of_record(find_title(title, base_dir))
 
     @classmethod
     def catalog(cls, title: str = "", base_dir: str | Path | None = None) -> list[str]:
         """Return the ids of a title's experiments, oldest first; without a title, all titles."""
-        from .catalog import catalog
+        from .store.finding import catalog
 
         return catalog(title, base_dir)
 

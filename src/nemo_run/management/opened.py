@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
     from nemo_run.execution.observation import State
 
-    from .jobs import Job
-    from .record import Record
+    from .describe.jobs import Job
     from .results import Results
-    from .status import JobStatus
+    from .store.record import Record
+    from .store.status import JobStatus
 
 
 class Opened:
@@ -47,7 +47,7 @@ class Opened:
             NotFoundError: There is no such job.
         """
         from . import operations
-        from .status import JobStatus
+        from .store.status import JobStatus
 
         if self._record is None:
             return JobStatus(self._known(job_id))
@@ -66,8 +66,8 @@ class Opened:
         Raises:
             StoreError: Nobody drives the experiment any more.
         """
-        from .display import SilentDisplay
-        from .follow import Following
+        from .watch.display import SilentDisplay
+        from .watch.follow import Following
 
         record = self._opened()
         jobs = [record.job(job_id)["id"]] if job_id else []

@@ -14,20 +14,21 @@ from nemo_run.execution.jobspec import Handle
 from nemo_run.execution.observation import Observation, State
 from nemo_run.execution.registry import get_backend
 
-from . import events, store
-from .charge import charge, taken
-from .conducting import Conducting
+from . import store
+from .conductor.charge import charge, taken
+from .conductor.conducting import Conducting
+from .conductor.launch import start, wait_until_in_charge
 from .direct_handles import DIRECT, process_gone
-from .display import described
-from .launch import start, wait_until_in_charge
-from .logs import LogReader, Ranks, spec_of
+from .store import events
+from .watch.display import described
+from .watch.logs import LogReader, Ranks, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .experiment import Experiment
-    from .record import Record
-    from .status import ExperimentStatus, JobStatus
+    from .store.record import Record
+    from .store.status import ExperimentStatus, JobStatus
 
 _CANCEL_SECONDS = 30.0
 
@@ -145,7 +146,7 @@ def print_logs(record: Record, job: str, regex: str | None = None) -> None:
     import re
     from itertools import chain
 
-    from .display import write_log
+    from .watch.display import write_log
 
     record.job(job)
     wanted = re.compile(regex.encode()) if regex else None

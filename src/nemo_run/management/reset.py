@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.exceptions import CorruptRecordError
 from nemo_run.execution.executor import Executor
 
-from . import dag
-from .jobs import Job, JobGroup, Member, Origin
+from .describe import dag
+from .describe.jobs import Job, JobGroup, Member, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nemo_run.packaging.launching_script import LaunchingScript
 
-    from .record import Record
+    from .store.record import Record
 
 
 def stored_jobs(record: Record) -> list[Job]:

@@ -11,13 +11,13 @@ from nemo_run import atomic
 from nemo_run.exceptions import JobFailedError, NemoRunError, NotFoundError, nearest
 from nemo_run.execution.observation import State
 
-from . import layout
+from .store import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .record import Record
-    from .status import ExperimentStatus, JobStatus
+    from .store.record import Record
+    from .store.status import ExperimentStatus, JobStatus
 
 _FILE = "result.json"
 _TAIL = 20
@@ -168,7 +168,7 @@ def _first_cause(bad: list[JobStatus]) -> str:
 
 def described_end(record: Record, job: JobStatus) -> str:
     """Return the end of a job in words: state, cause, traceback or last lines, and the log."""
-    from .display import described
+    from .watch.display import described
 
     lines = [f"{job.id}: {described(job)}"]
     if job.state in {State.SKIPPED, State.CANCELLED} or not job.attempt:
@@ -199,7 +199,7 @@ def _error(record: Record, job: JobStatus) -> dict[str, Any] | None:
 
 def _log(record: Record, job: JobStatus) -> Path | None:
     """Return the log of the first process of the member that failed."""
-    from .logs import log_files
+    from .watch.logs import log_files
 
     failed = {name for name, seen in job.members if seen.state is State.FAILED}
     files = [f for f in log_files(record, job.id, job.attempt) if Path(f.path).exists()]
@@ -208,7 +208,7 @@ def _log(record: Record, job: JobStatus) -> Path | None:
 
 
 def _last_lines(path: Path) -> str:
-    from .tail import read, start_of_last_lines
+    from .watch.tail import read, start_of_last_lines
 
     data, _ = read(start_of_last_lines(str(path), _TAIL))
     return data.decode("utf-8", "replace")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .describe.jobs import check_kind, task_name
 from .direct import call, dryrun_text
-from .jobs import check_kind, task_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nemo_run.execution import Executor
 
-    from .plugin import Plugin
+    from .describe.plugin import Plugin
 
 
 def run(
@@ -65,8 +65,8 @@ def run(
 
 
 def _here(task: Any, executor: Executor | None, plugins: list[Plugin], *, dryrun: bool) -> Any:
-    from .adding import described_job
-    from .jobs import Names
+    from .describe.adding import described_job
+    from .describe.jobs import Names
 
     if plugins or executor is not None:
         from nemo_run.execution import LocalExecutor
@@ -90,7 +90,7 @@ def _here(task: Any, executor: Executor | None, plugins: list[Plugin], *, dryrun
 
 
 def _listed(plugins: Plugin | Sequence[Plugin] | None) -> list[Plugin]:
-    from .plugin import Plugin
+    from .describe.plugin import Plugin
 
     if isinstance(plugins, Plugin):
         return [plugins]

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.exceptions import AlreadyExistsError
 from nemo_run.execution.observation import State
 
-from . import environment, store
-from .plan import spec_document
+from . import store
+from .capture import environment
+from .describe.plan import spec_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from .manner import Manner
-    from .plan import Plan
-    from .plugin import Plugin
-    from .record import Record
+    from .describe.plan import Plan
+    from .describe.plugin import Plugin
     from .results import Results
-    from .status import ExperimentStatus
+    from .store.record import Record
+    from .store.status import ExperimentStatus
+    from .watch.manner import Manner
 
 _RANKS = ("SLURM_PROCID", "RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
 
@@ -85,7 +86,7 @@ def run_record(
         KeyboardInterrupt: The person left.
         StoreError: The conductor could not be started, or was stopped.
     """
-    from .launch import start, wait_until_in_charge
+    from .conductor.launch import start, wait_until_in_charge
     from .results import Results, failure
 
     started = start(record)
@@ -102,9 +103,10 @@ def run_record(
 
 
 def _followed(record: Record, manner: Manner, **what: Any) -> ExperimentStatus:
-    from . import interrupts, operations
-    from .display import choose
-    from .follow import Following
+    from . import operations
+    from .watch import interrupts
+    from .watch.display import choose
+    from .watch.follow import Following
 
     display = choose(record, quiet=manner.quiet)
     try:

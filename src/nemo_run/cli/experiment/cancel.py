@@ -12,8 +12,8 @@ from nemo_run.cli.select import job_of, record_of
 from nemo_run.cli.settings import common_options, json_option, print_json
 
 if TYPE_CHECKING:
-    from nemo_run.management.record import Record
-    from nemo_run.management.status import ExperimentStatus
+    from nemo_run.management.store.record import Record
+    from nemo_run.management.store.status import ExperimentStatus
 
 _WHO = "nemo-run experiment cancel"
 

@@ -14,7 +14,7 @@ from nemo_run.exceptions import nearest
 from nemo_run.execution.observation import State
 
 if TYPE_CHECKING:
-    from nemo_run.management.index_rows import Row
+    from nemo_run.management.index.rows import Row
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

@@ -16,7 +16,9 @@ from nemo_run.cli.settings import common_options, json_option, note
 from nemo_run.console.terminal import is_terminal
 from nemo_run.exceptions import PlanError
 from nemo_run.execution.observation import State
-from nemo_run.management.logs import (
+from nemo_run.management.operations import status as status_of
+from nemo_run.management.store.status import ExperimentStatus
+from nemo_run.management.watch.logs import (
     DEFAULT_RANKS,
     LogReader,
     Ranks,
@@ -25,11 +27,9 @@ from nemo_run.management.logs import (
     log_files,
     watch,
 )
-from nemo_run.management.operations import status as status_of
-from nemo_run.management.status import ExperimentStatus
 
 if TYPE_CHECKING:
-    from nemo_run.management.record import Record
+    from nemo_run.management.store.record import Record
 
 _PERIOD = 1.0
 """How often to look whether somebody drives the experiment, in seconds."""

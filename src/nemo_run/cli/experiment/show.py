@@ -13,11 +13,11 @@ from nemo_run.cli.select import job_of, record_of
 from nemo_run.cli.settings import common_options, json_option, print_json, settings_of
 from nemo_run.console.terminal import Look, visible
 from nemo_run.console.times import ago, duration, moment, size
-from nemo_run.management.masking import mask_all, mask_arguments
+from nemo_run.management.capture.masking import mask_all, mask_arguments
 
 if TYPE_CHECKING:
-    from nemo_run.management.record import Record
-    from nemo_run.management.status import ExperimentStatus
+    from nemo_run.management.store.record import Record
+    from nemo_run.management.store.status import ExperimentStatus
 
 _MOST_FILES = 40
 

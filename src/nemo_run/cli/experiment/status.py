@@ -15,12 +15,12 @@ from nemo_run.console.tables import Column, table
 from nemo_run.console.terminal import Look, visible
 from nemo_run.console.times import duration, moment
 from nemo_run.execution.observation import State
-from nemo_run.management.logs import log_files
-from nemo_run.management.status import describe
+from nemo_run.management.store.status import describe
+from nemo_run.management.watch.logs import log_files
 
 if TYPE_CHECKING:
-    from nemo_run.management.record import Record
-    from nemo_run.management.status import ExperimentStatus, JobStatus
+    from nemo_run.management.store.record import Record
+    from nemo_run.management.store.status import ExperimentStatus, JobStatus
 
 
 @click.command("status")

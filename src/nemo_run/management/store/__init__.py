@@ -15,8 +15,8 @@ from nemo_run.exceptions import StoreError
 
 from . import layout
 from .advice import explained
-from .catalog import catalog, find, find_id, find_title, hidden_folders, records
-from .draft import FORMAT, Draft, create, draft
+from .drafting import FORMAT, Draft, create, draft
+from .finding import catalog, find, find_id, find_title, hidden_folders, records
 from .ids import new_id
 from .record import Record
 

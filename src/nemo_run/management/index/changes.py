@@ -6,14 +6,16 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import index_rows, layout
-from .advice import explained
+from nemo_run.management.store import layout
+from nemo_run.management.store.advice import explained
+
+from . import rows as index_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
-    from .index_rows import Row, Stamp
+    from .rows import Row, Stamp
 
 # A folder changed this shortly before it was read may change again within the same tick of its
 # file system's clock (2 seconds on FAT, 1 on older NFS).

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from nemo_run.config.graph.node import is_node
 from nemo_run.exceptions import PlanError, nearest
 from nemo_run.execution.executor import Executor
+from nemo_run.management.store import names
 
-from . import dag, names
+from . import dag
 from .jobs import Job, JobGroup, Member, Names, check_kind, clone, executors_of, task_name
 
 if TYPE_CHECKING:

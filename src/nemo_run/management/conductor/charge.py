@@ -6,13 +6,13 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .locks import locked
+from nemo_run.management.store.locks import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from .store import Record
+    from nemo_run.management.store import Record
 
 _NAME = "conductor.lock"
 

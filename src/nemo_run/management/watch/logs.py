@@ -22,8 +22,8 @@ from . import tail
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from .record import Record
-    from .status import ExperimentStatus, JobStatus
+    from nemo_run.management.store.record import Record
+    from nemo_run.management.store.status import ExperimentStatus, JobStatus
 
 DEFAULT_RANKS = "0,last"
 
@@ -364,7 +364,7 @@ def follow(
 
 def watch(record: Record) -> Callable[[], ExperimentStatus]:
     """Return a function that tells how the experiment stands, reading only what is new."""
-    from .status import ExperimentStatus, replay
+    from nemo_run.management.store.status import ExperimentStatus, replay
 
     journal = record.journal
     offset, status = 0, ExperimentStatus()

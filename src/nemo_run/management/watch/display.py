@@ -10,9 +10,10 @@ from nemo_run.execution.observation import State
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nemo_run.management.store import Record
+    from nemo_run.management.store.status import ExperimentStatus, JobStatus
+
     from .logs import Piece
-    from .status import ExperimentStatus, JobStatus
-    from .store import Record
 
 # A terminal gets the display of the console room, which this room must not import: the name is
 # resolved when there is a terminal.

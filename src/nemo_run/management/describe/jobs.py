@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from nemo_run.config.graph.node import is_node, target_name
 from nemo_run.exceptions import PlanError
-
-from . import layout
+from nemo_run.management.store import layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,10 +16,10 @@ if TYPE_CHECKING:
     from nemo_run.execution import Executor
     from nemo_run.execution.jobspec import Policy
     from nemo_run.execution.observation import State
+    from nemo_run.management.experiment import Experiment
     from nemo_run.packaging.launching_script import LaunchingScript
 
     from .dag import Edge
-    from .experiment import Experiment
     from .plugin import Plugin
 
 

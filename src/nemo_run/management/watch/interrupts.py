@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .record import Record
+    from nemo_run.management.store.record import Record
 
 WINDOW = 3.0
 """How long after the first Ctrl-C a second one is understood as the wish to cancel, in seconds."""

@@ -11,7 +11,7 @@ from nemo_run.execution.observation import State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from .status import JobStatus
+    from nemo_run.management.store.status import JobStatus
 
 Kind = Literal["afterok", "afterany", "afternotok"]
 """When a dependency lets its dependant start: after it succeeded, after it ended in any way,

@@ -18,10 +18,11 @@ from nemo_run.config.graph.node import is_node
 from nemo_run.execution.planning import PlanRequest, TaskRequest, launching_path, plan_job
 from nemo_run.execution.quoting import quote
 from nemo_run.execution.registry import get_backend
+from nemo_run.management.capture.masking import MASK, is_secret
+from nemo_run.management.store import layout
 from nemo_run.packaging import launching_script
 
-from . import dag, layout
-from .masking import MASK, is_secret
+from . import dag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

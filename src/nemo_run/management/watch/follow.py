@@ -6,21 +6,22 @@ import time
 import warnings
 from typing import TYPE_CHECKING
 
-from .charge import taken
-from .launch import Started, not_started, start
+from nemo_run.management.conductor.charge import taken
+from nemo_run.management.conductor.launch import Started, not_started, start
+from nemo_run.management.store.reading import read_on
+from nemo_run.management.store.status import ExperimentStatus, replay
+
 from .logs import LogReader, Ranks, spec_of
-from .reading import read_on
-from .status import ExperimentStatus, replay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nemo_run.execution.jobspec import Member
+    from nemo_run.management.describe.plugin import Plugin
+    from nemo_run.management.store.record import Record
 
     from .display import Display
     from .logs import Piece
-    from .plugin import Plugin
-    from .record import Record
 
 _SHORTEST, _LONGEST = 0.01, 0.2
 _LIVENESS = 2.0

@@ -1,6 +1,6 @@
 """The process that drives one experiment to its end, and outlives the terminal.
 
-``python -m nemo_run.management.conductor FOLDER``; :mod:`nemo_run.management.launch` starts it.
+Started by :mod:`nemo_run.management.conductor.launch`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from nemo_run.execution.registry import get_backend
+from nemo_run.management.store import events
+from nemo_run.management.store.record import Record
 
-from . import events
 from .charge import charge
 from .conducting import Conducting
-from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from nemo_run.exceptions import CorruptRecordError, StoreError
 from nemo_run.execution.observation import State
-
-from . import ids, layout
-from .record import Record
+from nemo_run.management.store import ids, layout
+from nemo_run.management.store.record import Record
 
 
 class Row(NamedTuple):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run import atomic
 from nemo_run.exceptions import AlreadyExistsError, StoreError
 
-from . import catalog, events, ids, layout, locations, names
+from . import events, finding, ids, layout, locations, names
 from .advice import explained
 from .journal import Journal
 from .record import Record
@@ -29,6 +29,8 @@ _PRIVATE = 0o600
 # From here on, waiting for the whole system once is quicker than for each file.
 _SYNC_EACH = 200
 _RETRIES = 100
+# A thousand jobs share one copy of the worker. Less than a block of the disk is not worth a link.
+_LARGE = 4096
 
 
 class Draft:
@@ -53,6 +55,7 @@ class Draft:
         self._base = base
         self._folders: set[Path] = set()
         self._files: set[Path] = set()
+        self._large: dict[tuple[bytes, int], Path] = {}
         self._published = False
 
     def __enter__(self) -> Self:
@@ -81,10 +84,8 @@ class Draft:
         data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
         try:
             self._make_parent(target.parent)
-            with open(target, "wb", opener=_private) as file:
-                file.write(data)
-                if mode != _PRIVATE:
-                    os.fchmod(file.fileno(), mode)
+            if not self._link(target, data, mode):
+                _write(target, data, mode)
         except FileExistsError as error:
             raise StoreError(
                 f"Two files of the experiment {self.id} have one name, {inside}. Do the names of "
@@ -93,6 +94,21 @@ class Draft:
         except OSError as error:
             raise explained("write", target, error) from error
         self._files.add(target)
+
+    def _link(self, target: Path, data: bytes, mode: int) -> bool:
+        """Make a second name for a large file that was written before, if the disk has such."""
+        if len(data) < _LARGE:
+            return False
+        first = self._large.setdefault((data, mode), target)
+        if first == target:
+            return False
+        try:
+            os.link(first, target)
+        except FileExistsError:
+            raise
+        except OSError:
+            return False  # a file system without links gets a copy
+        return True
 
     def publish(self, meta: Mapping[str, Any]) -> Record:
         """Make the experiment visible, whole, and return it.
@@ -228,6 +244,13 @@ def create(
         return new.publish(meta or {})
 
 
+def _write(target: Path, data: bytes, mode: int) -> None:
+    with open(target, "wb", opener=_private) as file:
+        file.write(data)
+        if mode != _PRIVATE:
+            os.fchmod(file.fileno(), mode)
+
+
 def _make(folder: Path, retries: int = _RETRIES) -> bool:
     """Make a folder and say whether it was us who made it."""
     try:
@@ -251,7 +274,7 @@ def _make_last(folder: Path) -> bool:
 
 
 def _refuse_taken(experiment_id: str, base: Path) -> None:
-    for path in catalog.folders_named(experiment_id, {*locations.bases(), base}):
+    for path in finding.folders_named(experiment_id, {*locations.bases(), base}):
         raise _exists(experiment_id, path)
 
 

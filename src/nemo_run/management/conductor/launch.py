@@ -13,7 +13,7 @@ from nemo_run.exceptions import StoreError
 from .charge import taken
 
 if TYPE_CHECKING:
-    from .record import Record
+    from nemo_run.management.store.record import Record
 
 LOG = "conductor.log"
 
@@ -32,7 +32,7 @@ _OF_A_JOB = frozenset(
 # there would take the place of the standard library's. So the path is put right first.
 _PROGRAM = (
     "import sys; sys.path[:] = [*filter(None, sys.path), sys.argv[1]]; "
-    "from nemo_run.management.conductor import main; sys.exit(main(sys.argv[2:]))"
+    "from nemo_run.management.conductor.process import main; sys.exit(main(sys.argv[2:]))"
 )
 
 
@@ -136,4 +136,4 @@ def _last_lines(record: Record, count: int = 20) -> str:
 
 def _root() -> str:
     """Return the folder, or archive, that this package is imported from."""
-    return str(Path(__file__).absolute().parents[2])
+    return str(Path(__file__).absolute().parents[3])

@@ -19,21 +19,21 @@ from typing import TYPE_CHECKING, TypeVar
 from nemo_run.exceptions import NemoRunError, StoreError
 from nemo_run.execution.backend import Rendered
 from nemo_run.execution.observation import Observation, Reason, State
-
-from . import dag, events, results
-from .direct_handles import DIRECT, process_gone
-from .logs import spec_of
-from .reading import read_on
-from .status import ExperimentStatus, JobStatus, replay
+from nemo_run.management import results
+from nemo_run.management.describe import dag
+from nemo_run.management.direct_handles import DIRECT, process_gone
+from nemo_run.management.store import events
+from nemo_run.management.store.reading import read_on
+from nemo_run.management.store.status import ExperimentStatus, JobStatus, replay
+from nemo_run.management.watch.logs import spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from nemo_run.execution.backend import Backend
     from nemo_run.execution.jobspec import Handle, JobSpec
-
-    from .events import Event
-    from .store import Record
+    from nemo_run.management.store import Record
+    from nemo_run.management.store.events import Event
 
 _T = TypeVar("_T")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .record import Record
-    from .status import ExperimentStatus
+    from nemo_run.management.store.record import Record
+    from nemo_run.management.store.status import ExperimentStatus
 
 
 @dataclass(frozen=True)

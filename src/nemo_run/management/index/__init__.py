@@ -12,11 +12,12 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nemo_run.execution.observation import State
+from nemo_run.management import store
+from nemo_run.management.store import layout, locations
+from nemo_run.management.store.advice import explained
 
-from . import layout, locations, store
-from .advice import explained
-from .index_changes import Changes, Kept, compare
-from .index_rows import Row, Stamp
+from .changes import Changes, Kept, compare
+from .rows import Row, Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -1,0 +1,1 @@
+"""The conductor: the process that drives one experiment to its end."""

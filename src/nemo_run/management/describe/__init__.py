@@ -1,0 +1,1 @@
+"""Describe: jobs, their graph, and the plan made of them."""

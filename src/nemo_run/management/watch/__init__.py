@@ -1,0 +1,1 @@
+"""Watch: the display while waiting, logs by byte offset, Ctrl-C."""
