@@ -147,7 +147,7 @@ def listing() -> Iterator[Row]:
     """List 10,000 experiments, all and by state, CPU over the command's own start."""
     import make_experiments
 
-    make_experiments.make(Path(os.environ["NEMORUN_HOME"]), 10_000)
+    make_experiments.make_experiments(Path(os.environ["NEMORUN_HOME"]), 10_000)
     first = measure.once([COMMAND, "experiment", "list", "--limit", "20"])
     yield Row(
         "10,000 experiments: first list, builds the index, CPU", 1e3 * first.cpu, None, "ms", ""

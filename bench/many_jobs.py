@@ -9,6 +9,7 @@ import sys
 import time
 
 import nemo_run as run
+from nemo_run.management import store
 
 if __name__ == "__main__":
     count = int(sys.argv[1])
@@ -21,7 +22,10 @@ if __name__ == "__main__":
         experiment.run()
     wall = time.perf_counter() - started
     mine = resource.getrusage(resource.RUSAGE_SELF)
-    ended = [e for e in experiment.events() if e["event"] == "conductor.ended"][-1]
+    record = store.find(experiment.id)
+    while (events := record.journal.read()[0])[-1]["event"] != "conductor.ended":
+        time.sleep(0.05)
+    ended = events[-1]
     figures = {
         "wall": wall,
         "launcher_cpu": mine.ru_utime + mine.ru_stime,

@@ -239,3 +239,26 @@ def test_jobs_run_on_while_nobody_looks():
     record = find(experiment.id)
     until(lambda: record.status().ended is not None)
     assert record.status().states == {"a": State.SUCCEEDED}
+
+
+def test_cancel_ends_what_a_lost_job_left_running(tmp_path: Path) -> None:
+    mark = tmp_path / "child"
+    inline = f'sleep 300 & echo "$!" > {mark}; wait'
+    with run.Experiment("lost", executor=run.LocalExecutor()) as experiment:
+        experiment.add(run.Script(inline=inline), name="job")
+        experiment.run(detach=True)
+    until(lambda: mark.exists() and mark.read_text().strip())
+    leader = int((Path(experiment._exp_dir) / "jobs/job/attempts/1/claim").read_text().split()[0])
+    os.kill(leader, signal.SIGKILL)
+    assert experiment.wait("job") is State.LOST
+    experiment.cancel("job")
+    until(lambda: not _is_running(int(mark.read_text())))
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"

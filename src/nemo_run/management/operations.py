@@ -24,7 +24,7 @@ from .watch.display import described
 from .watch.logs import LogReader, Ranks, spec_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .experiment import Experiment
     from .store.record import Record
@@ -178,6 +178,7 @@ def cancel(record: Record, job: str | None = None, *, by: str = "") -> None:
     known = record.status()
     concerned = known.jobs.values() if job is None else [known.jobs[job]]
     if all(one.state.terminal for one in concerned):
+        _end_leftovers(record, concerned)
         return
     record.journal.append([events.job_cancel_requested(job, by or _whoami())])
     if taken(record):
@@ -189,6 +190,16 @@ def cancel(record: Record, job: str | None = None, *, by: str = "") -> None:
     except TimeoutError:
         # One has begun its work this moment.
         return
+
+
+def _end_leftovers(record: Record, jobs: Iterable[JobStatus]) -> None:
+    """End what jobs have left behind whose leading process was lost."""
+    for job in jobs:
+        if job.state is not State.LOST or not job.handle or job.handle.startswith(DIRECT):
+            continue
+        spec = spec_of(record, job.id)
+        if spec is not None:
+            get_backend(spec.backend).cancel([Handle(job.handle)])
 
 
 def resume(record: Record, *, by: str = "") -> None:

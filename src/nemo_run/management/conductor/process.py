@@ -53,9 +53,19 @@ def _conduct(work: Conducting, begun: Callable[[Conducting], None]) -> None:
     begun(work)
     work.note(events.conductor_started(os.getpid(), platform.node(), ""))
     why = work.run()
-    work.note(events.conductor_ended(why))
+    work.note(events.conductor_ended(why, *_cost()))
     if why != "done":
         work.log(f"left, {why}; what runs goes on")
+
+
+def _cost() -> tuple[float, float]:
+    """Return the CPU seconds and the MiB that this process has used."""
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    # Kilobytes on Linux, bytes on macOS (getrusage(2) of each).
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / unit
 
 
 def main(arguments: list[str]) -> int:

@@ -84,9 +84,14 @@ def conductor_started(pid: int, host: str, identity: str) -> Event:
     return {"event": CONDUCTOR_STARTED, "pid": pid, "host": host, "identity": identity}
 
 
-def conductor_ended(why: str) -> Event:
-    """The process in charge left on purpose."""
-    return {"event": CONDUCTOR_ENDED, "why": why}
+def conductor_ended(why: str, cpu_seconds: float = 0.0, peak_memory_mib: float = 0.0) -> Event:
+    """The process in charge left on purpose; what it cost goes with it."""
+    return {
+        "event": CONDUCTOR_ENDED,
+        "why": why,
+        "cpu_seconds": round(cpu_seconds, 3),
+        "peak_memory_mib": round(peak_memory_mib, 1),
+    }
 
 
 def observation(event: Mapping[str, Any]) -> Observation:
