@@ -61,7 +61,7 @@ def print_results(experiment: run.Experiment, results: dict[str, dict[str, float
 if __name__ == "__main__":
     # Three jobs share this machine: one thread each keeps them from getting in each other's way.
     executor = run.LocalExecutor(env_vars={"OMP_NUM_THREADS": "1"})
-    with run.Experiment("digits", executor=executor) as experiment:
+    with run.Experiment("digits", executor, enable_goodbye_message=False) as experiment:
         for learning_rate in LEARNING_RATES:
             task = run.Partial(train, learning_rate=learning_rate)
             experiment.add(task, name=f"lr-{learning_rate}", tail_logs=True)
