@@ -10,8 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nemo_run import compat as _compat
+from nemo_run import lazy as _lazy
 
 if TYPE_CHECKING:
+    from nemo_run.exceptions import JobFailedError, NemoRunError
     from nemo_run.execution import (
         Executor,
         ExecutorMacros,
@@ -41,6 +43,8 @@ _HOMES = {
     "LocalExecutor": "execution",
     "Torchrun": "execution",
     "import_executor": "execution",
+    "JobFailedError": "exceptions",
+    "NemoRunError": "exceptions",
     "Experiment": "management",
     "Plugin": "management",
     "dryrun_fn": "management",
@@ -54,7 +58,9 @@ __all__ = [
     "ExecutorMacros",
     "Experiment",
     "FaultTolerance",
+    "JobFailedError",
     "LocalExecutor",
+    "NemoRunError",
     "Packager",
     "Partial",
     "Plugin",
@@ -67,19 +73,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    elif name in _compat.MODULES_OF_ROOT:
-        value = import_module(f"{__name__}.{name}")
-    else:
-        raise _compat.missing(__name__, name)
-    globals()[name] = value
-    return value
+def _other(name: str) -> Any:
+    if name in _compat.MODULES_OF_ROOT:
+        return import_module(f"{__name__}.{name}")
+    raise _compat.missing(__name__, name)
 
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
+__getattr__, __dir__ = _lazy.names(__name__, _HOMES, _other)
 
 _compat.install()

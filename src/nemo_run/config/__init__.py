@@ -5,8 +5,9 @@ Each name is loaded on first use (PEP 562).
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nemo_run import lazy
 
 if TYPE_CHECKING:
     from .convert.autoconvert import autoconvert
@@ -81,17 +82,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def _other(name: str) -> str:
     if name == "NEMORUN_HOME":  # a constant in the reference implementation; read when used
         from .home import get_nemorun_home
 
         return get_nemorun_home()
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "NEMORUN_HOME"})
+__getattr__, __dir__ = lazy.names(__name__, _HOMES, _other)
