@@ -26,16 +26,22 @@ _MOST_FILES = 40
 @click.argument("experiment", metavar="ID")
 @click.argument("job", metavar="[JOB]", required=False)
 @click.option("--history", is_flag=True, help="Say where each value was set.")
+@click.option("--files", is_flag=True, help="List the files of each job.")
 @json_option
 @common_options
 @click.pass_context
 def command(
-    context: click.Context, experiment: str, job: str | None, history: bool, as_json: bool
+    context: click.Context,
+    experiment: str,
+    job: str | None,
+    history: bool,
+    files: bool,
+    as_json: bool,
 ) -> None:
     """Show all that is known of an experiment, or of one JOB of it.
 
     Who started it and how, the code's state, and for each job its configuration, environment,
-    files and results. None of the experiment's own code is imported.
+    and results; --files lists the files of each. None of the experiment's own code is imported.
     """
     record = record_of(experiment)
     status = record.status()
@@ -47,7 +53,9 @@ def command(
         return
     lines = _head(record, status, look, time.time())
     for one in views:
-        lines += ["", *_job(record, one, look)]
+        lines += ["", *_job(one, look)]
+        if files:
+            lines += _files(record, one)
     print("\n".join(lines))
 
 
@@ -113,7 +121,7 @@ def _git(git: Any) -> str:
     return f"{commit}{branch}{', with changes' if git.get('dirty') else ''}"
 
 
-def _job(record: Record, one: JobView, look: Look) -> list[str]:
+def _job(one: JobView, look: Look) -> list[str]:
     after = ", ".join(_edge(edge) for edge in one.document.get("dependencies", ()))
     state = look.state(one.state.split(" ")[0], one.state)
     lines = [f"{look.paint(f'Job {visible(one.id)}', 'bold')}  {state}"]
@@ -133,11 +141,14 @@ def _job(record: Record, one: JobView, look: Look) -> list[str]:
         )
         lines += _section("Configuration", member.configuration.splitlines(), indent)
         lines += _section("Result", member.result.splitlines(), indent)
+    return lines
+
+
+def _files(record: Record, one: JobView) -> list[str]:
     files = [f"{file.path}  {size(file.size)}" for file in one.files[:_MOST_FILES]]
     if len(one.files) > _MOST_FILES:
         files.append(f"and {len(one.files) - _MOST_FILES} more")
-    lines += _section(f"Files in {record.job_dir(one.id)}", files, "  ")
-    return lines
+    return _section(f"Files in {record.job_dir(one.id)}", files, "  ")
 
 
 def _section(title: str, content: list[str], indent: str) -> list[str]:
