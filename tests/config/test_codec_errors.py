@@ -28,6 +28,8 @@ class Tokenizer:
     def __repr__(self) -> str:
         return "Tokenizer()"
 
+    def encode(self) -> None: ...
+
 
 class MyStr(str):
     pass
@@ -214,3 +216,29 @@ def test_the_deepest_graph_that_can_be_written_can_be_read_and_built() -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "task.json").write_text(text, encoding="utf-8")
         subprocess.run([sys.executable, "-c", program, folder], check=True, capture_output=True)
+
+
+def nested_train() -> Any:
+    def train() -> None: ...
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        (
+            nested_train(),
+            "It is defined inside a function, as nested_train.<locals>.train; move it",
+        ),
+        (lambda: 1, "It is a lambda; give it a name with def, at the top of a module."),
+        (
+            Tokenizer().encode,
+            "run.Partial(Tokenizer.encode, run.Config(Tokenizer, ...)), or write a function that",
+        ),
+    ],
+)
+def test_a_target_without_a_name_says_the_way_out(target: Any, sentence: str) -> None:
+    with pytest.raises(SerializationError) as caught:
+        codec.check(Partial(target))
+    assert sentence in str(caught.value)

@@ -10,7 +10,7 @@ import pytest
 import nemo_run as run
 from nemo_run.config import set_value
 from nemo_run.config.graph.traverse import children, map_graph, nodes, walk_values
-from nemo_run.exceptions import SetValueError
+from nemo_run.exceptions import SerializationError, SetValueError
 
 
 @dataclass
@@ -134,3 +134,28 @@ def test_a_path_that_leads_nowhere_is_an_error_that_changes_nothing(path, said):
         set_value(cfg, path, 1)
     assert said in str(caught.value)
     assert cfg == graph()
+
+
+def test_a_copy_keeps_what_cannot_be_copied_and_adding_the_task_names_it(home, tmp_path):
+    with (tmp_path / "data.txt").open("w") as file:
+        task = run.Partial(model, (run.Config(Part, inner=file), (n for n in ())), seed=[file])
+        copied = task.clone()
+        assert copied.seed[0] is copied.parts[0].inner is file
+        assert copied.parts[0] is not task.parts[0], "a node beside it is copied all the same"
+        with run.Experiment("e") as exp, pytest.raises(SerializationError) as caught:
+            exp.add(task, executor=run.LocalExecutor())
+    message = str(caught.value)
+    assert message.count("It is an open file. Give its path, and open it in the task.") == 2
+    assert "\n  parts[0].inner: " in message
+    assert "\n  parts[1]: " in message
+    assert "It is an iterator, which can be read once. Make it a list." in message
+    assert f"It was set at {__file__}:" in message
+
+
+def test_a_tuple_that_holds_itself_through_a_list_is_copied():
+    inside: list[Any] = []
+    circle = (inside,)
+    inside.append(circle)
+    copied = run.Config(Part, inner=circle).clone().inner
+    assert copied is not circle
+    assert copied[0][0] is copied

@@ -27,6 +27,7 @@ def with_job(name: str = "train") -> run.Experiment:
 
 MISTAKES = {
     "plain function": lambda: with_job().add(math.prod),
+    "lambda": lambda: with_job().add(lambda: 1),
     "class": lambda: with_job().add(Path),
     "command line": lambda: with_job().add("python train.py"),
     "no task": lambda: with_job().add(None),

@@ -13,6 +13,7 @@ from nemo_run.exceptions import NemoRunError, StoreError
 from nemo_run.execution.jobspec import Handle
 from nemo_run.execution.observation import Observation, State
 from nemo_run.execution.registry import get_backend
+from nemo_run.invocation import experiment_command
 
 from . import store
 from .conductor.charge import charge, taken
@@ -92,7 +93,7 @@ def notice(record: Record, known: ExperimentStatus) -> str:
     """Return the sentence for an experiment that nobody drives to its end; else nothing."""
     if known.ended is not None or known.started is None or taken(record):
         return ""
-    return f"The conductor is gone; resume with: nemo-run experiment resume {record.id}"
+    return f"The conductor is gone; resume with: {experiment_command('resume', record.id)}"
 
 
 def as_dicts(record: Record, known: ExperimentStatus) -> dict[str, dict[str, Any]]:
@@ -223,7 +224,7 @@ def resume(record: Record, *, by: str = "") -> None:
         if not again:
             raise StoreError(
                 f"Every job of {record.id} has succeeded; there is nothing to resume. To run all "
-                f"of it once more: nemo-run experiment rerun {record.id}"
+                f"of it once more: {experiment_command('rerun', record.id)}"
             )
         wanted += [events.job_retried(job.id, job.attempt + 1, because="resumed") for job in again]
     record.journal.append(wanted)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run import atomic
 from nemo_run.exceptions import JobFailedError, NemoRunError, NotFoundError, nearest
 from nemo_run.execution.observation import State
+from nemo_run.invocation import experiment_command
 
 from .store import layout
 
@@ -154,9 +155,9 @@ def failure(
         f"{count} of experiment {record.id} did not succeed.",
         *(f"\n{text}" for text in shown),
         "",
-        f"  see what it wrote:         nemo-run experiment logs {record.id} {first}",
-        f"  try again what failed:     nemo-run experiment resume {record.id}",
-        f"  run all of it once more:   nemo-run experiment rerun {record.id}",
+        f"  see what it wrote:         {experiment_command('logs', record.id, first)}",
+        f"  try again what failed:     {experiment_command('resume', record.id)}",
+        f"  run all of it once more:   {experiment_command('rerun', record.id)}",
     ]
     return JobFailedError("\n".join(lines), experiment_id=record.id, failures=told)
 

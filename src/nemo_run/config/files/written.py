@@ -155,7 +155,7 @@ def _generic(value: Any) -> dict[str, Any]:
     except TypeError:
         same = False
     if not same:
-        raise CannotTravel(f"{value!r} is a type expression of a kind that cannot be written.")
+        raise CannotTravel("It is a type expression of a kind that cannot be written.")
     return parts
 
 

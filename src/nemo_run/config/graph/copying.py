@@ -1,4 +1,8 @@
-"""Deep copies of a graph: what is shared stays shared."""
+"""Deep copies of a graph: what is shared stays shared.
+
+A value that cannot be copied, such as an open file, is in both: whether it may stand in a graph is
+asked when the graph is to be written, where the answer names its path and the way out.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +39,16 @@ def _deep_copy(value: Any, memo: dict[int, Any]) -> Any:
         return deep_copy_node(value, memo)
     if kind is list or kind is dict:
         return _copy_container(value, memo)
+    if kind is tuple:
+        return _copy_tuple(value, memo)
     if isinstance(value, (type, Enum, PurePath)):
         return value
-    return copy.deepcopy(value, memo)
+    try:
+        return copy.deepcopy(value, memo)
+    except RecursionError:
+        raise
+    except Exception:  # noqa: BLE001 - a value's own code may refuse in any way
+        return value
 
 
 def _copy_container(value: Any, memo: dict[int, Any]) -> Any:
@@ -50,3 +61,9 @@ def _copy_container(value: Any, memo: dict[int, Any]) -> Any:
         for item in value:
             result.append(_deep_copy(item, memo))
     return result
+
+
+def _copy_tuple(value: tuple[Any, ...], memo: dict[int, Any]) -> Any:
+    items = tuple([_deep_copy(item, memo) for item in value])
+    # Copied meanwhile, where a list inside holds it.
+    return memo.setdefault(id(value), items)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import ConfigError, nearest
@@ -62,17 +63,29 @@ class Reference:
         """
         name = _own_name(value)
         if name is None:
-            raise ValueError(f"{value!r} has no name to import it by")
+            raise ValueError("it has no name to import it by")
         if "<lambda>" in name:
             raise ValueError("it is a lambda; give it a name with def, at the top of a module")
         if "<locals>" in name:
             raise ValueError(
-                f"{name} is defined inside a function; move it to the top of its module"
+                f"it is defined inside a function, as {name}; move it to the top of its module"
             )
         module = _module_of(value, name)
         if module is None:
-            raise ValueError(f"no module knows {value!r} as {name!r}")
+            raise ValueError(_unknown(value, name))
         return Reference(_public(module, name, value), name)
+
+
+def _unknown(value: Any, name: str) -> str:
+    owner = getattr(value, "__self__", None)
+    if owner is None or isinstance(owner, (type, ModuleType)):
+        return f"no module knows it as {name!r}; define it at the top of a module"
+    kind = type(owner).__qualname__
+    return (
+        f"it is a method of an object, which no module knows. Give the function and how its object "
+        f"is made, run.Partial({name}, run.Config({kind}, ...)), or write a function that makes "
+        "the object and calls the method"
+    )
 
 
 def display(value: Any) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import StoreError
+from nemo_run.invocation import experiment_command
 
 from .charge import taken
 
@@ -82,7 +83,7 @@ def start(record: Record) -> Started:
     except OSError as error:
         raise StoreError(
             f"The conductor of {record.id} could not be started: {error.strerror or error}. The "
-            f"experiment is written down; go on with `nemo-run experiment resume {record.id}`."
+            f"experiment is written down; go on with `{experiment_command('resume', record.id)}`."
         ) from error
     # From here on nobody waits for it through this object, and it may outlive us.
     process.returncode = 0
@@ -122,7 +123,7 @@ def not_started(record: Record) -> StoreError:
     return StoreError(
         f"The conductor of {record.id} ended before its work was done. The end of "
         f"{record.path / LOG}:\n{_last_lines(record)}\nNothing is lost: go on with "
-        f"`nemo-run experiment resume {record.id}`."
+        f"`{experiment_command('resume', record.id)}`."
     )
 
 

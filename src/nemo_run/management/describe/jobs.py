@@ -252,6 +252,11 @@ def check_kind(task: Any) -> None:
         return
     if isinstance(task, type) or callable(task):
         name = getattr(task, "__qualname__", None) or type(task).__name__
+        if "<lambda>" in name:
+            raise TypeError(
+                "A lambda cannot be a task. Define a function at the top level of a module, and "
+                "write run.Partial(function, ...) with the arguments it is to be called with."
+            )
         raise TypeError(
             f"{name} is a plain {_kind(task)}, and a task is a run.Partial, run.Config or "
             f"run.Script. Write run.Partial({name}, ...) with the arguments it is to be called "

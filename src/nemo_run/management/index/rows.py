@@ -92,7 +92,7 @@ def _row(record: Record) -> Row:
         raise CorruptRecordError(
             f"The experiment {record.path} has no journal ({layout.JOURNAL}), so nobody can tell "
             "what became of it. Restore the file from a backup, or remove the experiment with "
-            f"`nemo-run experiment delete {record.id}`."
+            f"`{experiment_command('delete', record.id)}`."
         )
     status = record.status()
     states = list(status.states.values())

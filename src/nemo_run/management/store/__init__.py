@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import StoreError
+from nemo_run.invocation import experiment_command
 
 from . import layout
 from .advice import explained
@@ -96,7 +97,7 @@ def _refuse_running(record: Record) -> None:
         raise StoreError(
             f"Experiment {record.id} is not over: {', '.join(going[:5])}"
             f"{' and others' if len(going) > 5 else ''}. Cancel it first with "
-            f"`nemo-run experiment cancel {record.id}`, or delete it with --force; what runs is "
+            f"`{experiment_command('cancel', record.id)}`, or delete it with --force; what runs is "
             "then not stopped."
         )
 

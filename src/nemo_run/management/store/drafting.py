@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run import atomic
 from nemo_run.exceptions import AlreadyExistsError, StoreError
+from nemo_run.invocation import experiment_command
 
 from . import events, finding, ids, layout, locations, names
 from .advice import explained
@@ -281,7 +282,7 @@ def _refuse_taken(experiment_id: str, base: Path) -> None:
 def _exists(experiment_id: str, path: Path) -> AlreadyExistsError:
     return AlreadyExistsError(
         f"There is an experiment {experiment_id!r} already, at {path}. Choose another id, leave "
-        f"the id out, or remove that one with `nemo-run experiment delete {experiment_id}`."
+        f"the id out, or remove that one with `{experiment_command('delete', experiment_id)}`."
     )
 
 

@@ -15,6 +15,8 @@ from nemo_run.exceptions import (
     nearest,
 )
 
+from nemo_run.invocation import experiment_command
+
 from . import ids, layout, locations, names
 from .advice import explained
 from .record import Record
@@ -209,5 +211,5 @@ def _not_found(text: str, bases: list[Path]) -> NotFoundError:
     places = ", ".join(str(base / layout.EXPERIMENTS) for base in bases)
     return NotFoundError(
         f"No experiment has the id or title {text!r} in {places}.{nearest(text, known)} "
-        "`nemo-run experiment list` shows what there is."
+        f"`{experiment_command('list')}` shows what there is."
     )

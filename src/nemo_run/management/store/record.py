@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import CorruptRecordError, NotFoundError, nearest
+from nemo_run.invocation import experiment_command
 
 from . import ids, layout
 from .advice import explained
@@ -147,5 +148,5 @@ def _missing(path: Path) -> CorruptRecordError:
 def _corrupt(path: Path, what: str) -> CorruptRecordError:
     return CorruptRecordError(
         f"The file {path} {what}. Restore it from a backup, or remove the experiment with "
-        f"`nemo-run experiment delete {path.parent.name}`; other experiments are not affected."
+        f"`{experiment_command('delete', path.parent.name)}`; other experiments are not affected."
     )
