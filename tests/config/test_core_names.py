@@ -84,7 +84,7 @@ def test_what_has_no_name_says_why():
 
     with pytest.raises(ValueError, match="it is a lambda; give it a name"):
         Reference.of(lambda: 1)
-    with pytest.raises(ValueError, match="inside a function, as .*inside; move it to the top"):
+    with pytest.raises(ValueError, match=r"inside a function, as .*inside; move it to the top"):
         Reference.of(inside)
     with pytest.raises(ValueError, match="no name to import it by"):
         Reference.of(functools.partial(target))

@@ -28,7 +28,6 @@ def deep_copy_node(node: Node[Any], memo: dict[int, Any]) -> Any:
 
 
 def _deep_copy(value: Any, memo: dict[int, Any]) -> Any:
-    # The common kinds without the detour over copy.deepcopy; it does the others.
     kind = type(value)
     if kind in _SHARED:
         return value
@@ -37,10 +36,12 @@ def _deep_copy(value: Any, memo: dict[int, Any]) -> Any:
         return known
     if isinstance(value, Node):
         return deep_copy_node(value, memo)
-    if kind is list or kind is dict:
-        return _copy_container(value, memo)
-    if kind is tuple:
-        return _copy_tuple(value, memo)
+    # The common kinds without the detour over copy.deepcopy; it does the others.
+    copier = _COPIERS.get(kind, _copy_other)
+    return copier(value, memo)
+
+
+def _copy_other(value: Any, memo: dict[int, Any]) -> Any:
     if isinstance(value, (type, Enum, PurePath)):
         return value
     try:
@@ -67,3 +68,6 @@ def _copy_tuple(value: tuple[Any, ...], memo: dict[int, Any]) -> Any:
     items = tuple([_deep_copy(item, memo) for item in value])
     # Copied meanwhile, where a list inside holds it.
     return memo.setdefault(id(value), items)
+
+
+_COPIERS = {list: _copy_container, dict: _copy_container, tuple: _copy_tuple}
