@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import collections
+import functools
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 import textwrap
+import types
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,7 @@ import pytest
 from nemo_run import worker
 from nemo_run.config.files import codec
 from nemo_run.config.graph.node import Config, Partial
-from nemo_run.config.graph.reference import Reference
+from nemo_run.config.graph.reference import Deferred, Reference, resolved
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX processes")
 
@@ -258,7 +262,9 @@ def test_a_traceback_is_pythons_own_without_the_workers_frames(job: Job) -> None
     job.original.write_text("the file was changed after the launch\n" * 20)
     assert job.task("__main__:train").run() == 1
     file = job.original
-    assert job.err == textwrap.dedent(f"""\
+    # Python 3.13 underlines more of a line than earlier ones.
+    shown = "".join(line for line in job.err.splitlines(keepends=True) if line.strip("~^ \n"))
+    assert shown == textwrap.dedent(f"""\
         Traceback (most recent call last):
           File "{file}", line 7, in train
             deep()
@@ -468,6 +474,101 @@ def test_tensors_and_numpy_numbers_of_no_dimension_are_numbers(job: Job) -> None
     )
     assert job.task("__main__:train").run() == 0, job.err
     assert job.json("result.json")["value"] == [2.5, 0.5, 3, True]
+
+
+def test_what_the_standard_library_offers_as_a_value_comes_back_as_a_result(job: Job) -> None:
+    job.script(
+        """
+        import array, collections, functools, ipaddress, math, re, types
+        def train():
+            return [
+                collections.OrderedDict(b=1, a=(2,)),
+                collections.Counter("aab"),
+                collections.defaultdict(list, {1: [2]}),
+                collections.deque([1, 2], maxlen=3),
+                collections.ChainMap({"a": 1}, {"b": 2}),
+                range(1, 9, 2),
+                slice(None, 3),
+                types.SimpleNamespace(loss=0.5, at=[1]),
+                types.MappingProxyType({"a": 1}),
+                array.array("d", [0.5, float("inf")]),
+                re.compile("a+", re.I),
+                ipaddress.ip_address("10.0.0.1"),
+                int, collections.Counter, math.sqrt, functools.reduce, ...,
+            ]
+        """
+    )
+    assert job.task("__main__:train").run() == 0
+    assert job.err == ""
+    result = resolved(job.result)
+    kinds = [type(value).__name__ for value in result[:12]]
+    assert " ".join(kinds) == (
+        "OrderedDict Counter defaultdict deque ChainMap range slice SimpleNamespace mappingproxy "
+        "array Pattern IPv4Address"
+    )
+    assert result[:8] == [
+        collections.OrderedDict(b=1, a=(2,)),
+        collections.Counter("aab"),
+        {1: [2]},
+        collections.deque([1, 2], maxlen=3),
+        collections.ChainMap({"a": 1}, {"b": 2}),
+        range(1, 9, 2),
+        slice(None, 3),
+        types.SimpleNamespace(loss=0.5, at=[1]),
+    ]
+    assert result[2].default_factory is list
+    assert result[12:] == [int, collections.Counter, math.sqrt, functools.reduce, ...]
+
+
+def test_a_class_or_function_that_no_module_has_is_noted(job: Job) -> None:
+    job.script(
+        """
+        def train():
+            class Local: ...
+            return {"class": Local, "function": lambda: 1, "classes": [dict]}
+        """
+    )
+    assert job.task("__main__:train").run() == 0
+    assert "result['class'] is not kept: it, __main__.train.<locals>.Local, cannot" in job.err
+    assert "result['function'] is not kept" in job.err
+    assert job.result["classes"] == [dict]
+
+
+@pytest.mark.torch
+def test_a_small_array_comes_back_and_what_is_larger_says_the_way_out(job: Job) -> None:
+    numpy = pytest.importorskip("numpy")
+    pytest.importorskip("torch")
+    job.script(
+        """
+        import numpy, torch
+        def train():
+            return {
+                "half": numpy.array([[1.5, float("nan")], [-float("inf"), 0]], dtype="float16"),
+                "words": numpy.array(["a", "bcd"]),
+                "complex": numpy.arange(2) * 1j,
+                "empty": numpy.zeros((0, 3), dtype="int8"),
+                "long": numpy.zeros(10_001),
+                "things": numpy.array([object()]),
+                "tensor": torch.ones(2),
+            }
+        """
+    )
+    assert job.task("__main__:train").run() == 0
+    assert job.json("result.json")["value"]["words"] == {
+        "$": "numpy.array",
+        "dtype": "<U3",
+        "shape": [2],
+        "items": ["a", "bcd"],
+    }
+    assert isinstance(job.result["half"], Deferred), "reading alone does not load NumPy"
+    result = resolved(job.result)
+    half = result["half"]
+    assert half.dtype == numpy.float16
+    assert numpy.array_equal(half, [[1.5, numpy.nan], [-numpy.inf, 0]], equal_nan=True)
+    assert result["complex"].tolist() == [0, 1j]
+    assert (result["empty"].shape, result["empty"].dtype) == ((0, 3), numpy.int8)
+    for name in ("long", "things", "tensor"):
+        assert "Return its numbers, with .tolist() or .item(), or save it" in result[name].why
 
 
 @posix

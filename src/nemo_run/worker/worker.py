@@ -67,20 +67,20 @@ def _is_hidden(owner: Any, name: str) -> bool:
     return name in _HIDDEN_TYPES and owner is sys.modules.get("types")
 
 
-def class_name(kind: type) -> str:
-    """Return ``module:qualname`` of a class.
+def name_of(thing: Any, what: str = "it") -> str:
+    """Return ``module:qualname`` of a class or function.
 
     Raises:
-        ValueError: The class cannot be imported by that name.
+        ValueError: ``what`` cannot be imported by that name.
     """
-    name = f"{kind.__module__}:{kind.__qualname__}"
+    name = f"{thing.__module__}:{thing.__qualname__}"
     try:
-        if locate(name) is kind:
+        if locate(name) is thing:
             return name
     except (ImportError, AttributeError):
         pass  # said below, for the person
     raise ValueError(
-        f"its class {name.replace(':', '.')} cannot be imported by that name; define it at the "
+        f"{what}, {name.replace(':', '.')}, cannot be imported by that name; define it at the "
         "top of a module"
     )
 
@@ -312,6 +312,11 @@ def _union(parts: dict[str, Any]) -> Any:
     return result
 
 
+def _numpy_array(parts: dict[str, Any]) -> Any:
+    array = locate("numpy:array")(parts["items"], dtype=parts["dtype"])
+    return array.reshape(parts["shape"])
+
+
 def _defaultdict(parts: dict[str, Any]) -> Any:
     from collections import defaultdict
 
@@ -397,6 +402,7 @@ MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "torch.device": _from_text("torch:device"),
     "torch.size": lambda parts: locate("torch:Size")(parts["items"]),
     "numpy.dtype": _call("numpy:dtype"),
+    "numpy.array": _numpy_array,
     "numpy": lambda parts: locate("numpy:" + parts["name"])(*parts["items"]),
     "script": _script,
     "unavailable": lambda parts: Unavailable(parts["repr"], parts["why"]),
@@ -405,7 +411,7 @@ MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
 # These load whatever module the file names, or one that is heavy.
 IMPORTING = frozenset(
     {"enum", "namedtuple", "dataclass", "object", "module", "numpy", "numpy.dtype"}
-    | {"torch", "torch.device", "torch.size"}
+    | {"numpy.array", "torch", "torch.device", "torch.size"}
 )
 
 
@@ -592,6 +598,7 @@ def _plain(document: dict[str, Any]) -> Any:
 _ALWAYS_SHARED = frozenset(
     {"list", "dict", "set", "bytearray", "deque", "ordereddict", "counter", "defaultdict"}
     | {"chainmap", "mappingproxy", "namespace", "array", "dataclass", "config", "partial", "script"}
+    | {"numpy.array"}
 )
 _SHARED_WITH_CONTENT = frozenset(["tuple", "namedtuple", "functools.partial"])
 _ATOMS = frozenset([bool, int, float, str, bytes, complex, type(None)])
@@ -629,21 +636,35 @@ def describe(value: Any) -> Any:
         return _describe_namedtuple(value)
     if hasattr(kind, "__dataclass_fields__"):
         return _describe_dataclass(value)
-    number = _as_number(value)
-    if number is not None:
-        return describe(number)
-    raise NoWrittenForm(f"a {kind.__module__}.{kind.__qualname__} has no written form")
+    if isinstance(value, type):
+        return _describe_by_name(value)
+    return _describe_foreign(value)
 
 
-def _as_number(value: Any) -> Any:
-    """Return a NumPy scalar, or an array or tensor of no dimension, as a Python value."""
-    library = type(value).__module__.partition(".")[0]
-    if library not in ("numpy", "torch", "jax", "jaxlib"):
-        return None
-    if getattr(value, "shape", None) is None or len(value.shape) > 0:
-        return None
-    item = value.item()
-    return item if type(item) in _ATOMS else None
+def _describe_foreign(value: Any) -> Any:
+    """Return the parts of what NumPy and its like make of numbers; refuse everything else."""
+    kind = type(value)
+    why = f"a {kind.__module__}.{kind.__qualname__} has no written form"
+    library = kind.__module__.partition(".")[0]
+    shape = getattr(value, "shape", None)
+    if library not in ("numpy", "torch", "jax", "jaxlib") or shape is None:
+        raise NoWrittenForm(why)
+    if len(shape) == 0:
+        item = value.item()
+        if type(item) in _ATOMS:
+            return describe(item)
+    elif library == "numpy" and value.size <= LARGEST_ARRAY and value.dtype.kind in "biufcU":
+        items = value.ravel().tolist()
+        if type(items[0] if items else 0) in _ATOMS:
+            parts = {TAG: "numpy.array", "dtype": value.dtype.str, "shape": list(shape)}
+            return {**parts, "items": items}
+    raise NoWrittenForm(
+        f"{why}. Return its numbers, with .tolist() or .item(), or save it and return the path"
+    )
+
+
+# An array of more elements is no longer something to read in a file of text.
+LARGEST_ARRAY = 10_000
 
 
 def _describe_int(value: int) -> Any:
@@ -737,8 +758,12 @@ def _state_names(value: Any) -> list[str]:
 
 
 def _class_name(kind: type) -> str:
+    return _name(kind, "its class")
+
+
+def _name(thing: Any, what: str) -> str:
     try:
-        return class_name(kind)
+        return name_of(thing, what)
     except ValueError as error:
         raise CannotTravel(str(error)) from None
 
@@ -775,6 +800,47 @@ def _describe_timedelta(value: Any) -> dict[str, Any]:
     }
 
 
+def _describe_by_name(value: Any) -> dict[str, Any]:
+    if value is ... or value is NotImplemented:
+        return {TAG: "object", "name": f"builtins:{value!r}"}
+    return {TAG: "object", "name": _name(value, "it")}
+
+
+def _describe_interval(value: Any) -> dict[str, Any]:
+    return {TAG: type(value).__name__, "items": [value.start, value.stop, value.step]}
+
+
+def _describe_mapping(value: Any) -> dict[str, Any]:
+    tag = type(value).__name__.lower()
+    if getattr(value, "__dict__", None):
+        raise CannotTravel(f"it is a {tag} with attributes of its own; remove them")
+    parts = {**_describe_dict(dict(value)), TAG: tag}
+    return {**parts, "items": [value.default_factory]} if tag == "defaultdict" else parts
+
+
+def _describe_partial(value: Any) -> dict[str, Any]:
+    if value.__dict__:
+        raise CannotTravel("it is a functools.partial with attributes of its own; remove them")
+    return {TAG: "functools.partial", "items": [value.func, *value.args], "fields": value.keywords}
+
+
+def _describe_pattern(value: Any) -> dict[str, Any]:
+    import re
+
+    given = value.flags & ~re.UNICODE if isinstance(value.pattern, str) else value.flags
+    flags = [flag.name for flag in re.RegexFlag if flag & given and flag is not re.DEBUG]
+    parts = {TAG: "pattern", "items": [value.pattern]}
+    return {**parts, "flags": flags} if flags else parts
+
+
+def _describe_address(value: Any) -> dict[str, Any]:
+    return {TAG: "address", "class": type(value).__name__, "value": str(value)}
+
+
+def _describe_torch_name(value: Any) -> dict[str, Any]:
+    return {TAG: "torch", "name": str(value).rpartition(".")[2]}
+
+
 # How the parts of each type are found, by module and name, so that no module is imported for
 # a type that no value has.
 DESCRIBERS: dict[str, Callable[[Any], Any]] = {
@@ -805,6 +871,35 @@ DESCRIBERS: dict[str, Callable[[Any], Any]] = {
         "items": (value.numerator, value.denominator),
     },
     "uuid.UUID": lambda value: {TAG: "uuid", "value": str(value)},
+    **{
+        f"builtins.{name}": _describe_by_name
+        for name in ("function", "builtin_function_or_method", "ellipsis", "NotImplementedType")
+    },
+    "builtins.range": _describe_interval,
+    "builtins.slice": _describe_interval,
+    "builtins.mappingproxy": lambda value: {TAG: "mappingproxy", "items": [dict(value)]},
+    "types.SimpleNamespace": lambda value: {TAG: "namespace", "fields": vars(value)},
+    **{
+        f"collections.{name}": _describe_mapping
+        for name in ("OrderedDict", "Counter", "defaultdict")
+    },
+    "collections.deque": lambda value: {TAG: "deque", "items": [list(value), value.maxlen]},
+    "collections.ChainMap": lambda value: {TAG: "chainmap", "items": value.maps},
+    "functools.partial": _describe_partial,
+    "re.Pattern": _describe_pattern,
+    **{
+        f"ipaddress.IPv{version}{kind}": _describe_address
+        for version in (4, 6)
+        for kind in ("Address", "Interface", "Network")
+    },
+    "array.array": lambda value: {
+        TAG: "array",
+        "typecode": value.typecode,
+        "items": value.tolist(),
+    },
+    **{f"torch.{name}": _describe_torch_name for name in ("dtype", "layout", "memory_format")},
+    "torch.device": lambda value: {TAG: "torch.device", "value": str(value)},
+    "torch.Size": lambda value: {TAG: "torch.size", "items": list(value)},
     "nemo_run.Unavailable": lambda value: {
         TAG: "unavailable",
         "repr": value.text,

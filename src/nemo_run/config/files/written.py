@@ -87,38 +87,6 @@ def _method(value: Any) -> dict[str, Any]:
     return {TAG: "method", "name": name, "items": [owner]}
 
 
-def _partial(value: Any) -> dict[str, Any]:
-    if value.__dict__:
-        raise CannotTravel("It is a functools.partial with attributes of its own; remove them.")
-    return {TAG: "functools.partial", "items": [value.func, *value.args], "fields": value.keywords}
-
-
-def _mapping(tag: str) -> Callable[[Any], dict[str, Any]]:
-    def parts(value: Any) -> dict[str, Any]:
-        if getattr(value, "__dict__", None):
-            raise CannotTravel(f"It is a {tag} with attributes of its own; remove them.")
-        return {**worker.describe(dict(value)), TAG: tag}
-
-    return parts
-
-
-def _defaultdict(value: Any) -> dict[str, Any]:
-    return {**_mapping("defaultdict")(value), "items": [value.default_factory]}
-
-
-def _deque(value: Any) -> dict[str, Any]:
-    return {TAG: "deque", "items": [list(value), value.maxlen]}
-
-
-def _pattern(value: Any) -> dict[str, Any]:
-    import re
-
-    given = value.flags & ~re.UNICODE if isinstance(value.pattern, str) else value.flags
-    flags = [flag.name for flag in re.RegexFlag if flag & given and flag is not re.DEBUG]
-    parts = {TAG: "pattern", "items": [value.pattern]}
-    return {**parts, "flags": flags} if flags else parts
-
-
 def _operator(value: Any) -> dict[str, Any]:
     # These three say how they were made, and nothing else does.
     make, arguments = value.__reduce__()
@@ -127,10 +95,6 @@ def _operator(value: Any) -> dict[str, Any]:
         arguments = (*make.args, *arguments)
     parts = {TAG: type(value).__name__, "items": arguments}
     return {**parts, "fields": keywords} if type(value).__name__ == "methodcaller" else parts
-
-
-def _address(value: Any) -> dict[str, Any]:
-    return {TAG: "address", "class": type(value).__name__, "value": str(value)}
 
 
 def _module(value: types.ModuleType) -> dict[str, Any]:
@@ -226,10 +190,6 @@ def _numpy_dtype(numpy: Any, value: Any) -> dict[str, Any]:
     return {TAG: "numpy.dtype", "items": [form]}
 
 
-def _torch_name(value: Any) -> dict[str, Any]:
-    return {TAG: "torch", "name": str(value).removeprefix("torch.")}
-
-
 def _script(value: Any) -> dict[str, Any]:
     return {TAG: "script", "fields": dict(vars(value))}
 
@@ -251,43 +211,11 @@ _DESCRIBERS: dict[str, Callable[[Any], Any]] = {
         _method,
     ),
     "builtins.module": _module,
-    "builtins.range": lambda value: {
-        TAG: "range",
-        "items": [value.start, value.stop, value.step],
-    },
-    "builtins.slice": lambda value: {
-        TAG: "slice",
-        "items": [value.start, value.stop, value.step],
-    },
-    "builtins.mappingproxy": lambda value: {TAG: "mappingproxy", "items": [dict(value)]},
-    "types.SimpleNamespace": lambda value: {TAG: "namespace", "fields": vars(value)},
     "types.GenericAlias": _generic,
     "collections._CallableGenericAlias": _generic,
     "types.UnionType": lambda value: {TAG: "union", "items": list(value.__args__)},
     "typing.Union": lambda value: {TAG: "union", "items": list(value.__args__)},
-    "collections.OrderedDict": _mapping("ordereddict"),
-    "collections.Counter": _mapping("counter"),
-    "collections.defaultdict": _defaultdict,
-    "collections.deque": _deque,
-    "collections.ChainMap": lambda value: {TAG: "chainmap", "items": value.maps},
-    "functools.partial": _partial,
-    "re.Pattern": _pattern,
     **{f"operator.{name}": _operator for name in ("itemgetter", "attrgetter", "methodcaller")},
-    **{
-        f"ipaddress.IPv{version}{kind}": _address
-        for version in (4, 6)
-        for kind in ("Address", "Interface", "Network")
-    },
-    "array.array": lambda value: {
-        TAG: "array",
-        "typecode": value.typecode,
-        "items": value.tolist(),
-    },
-    "torch.dtype": _torch_name,
-    "torch.layout": _torch_name,
-    "torch.memory_format": _torch_name,
-    "torch.device": lambda value: {TAG: "torch.device", "value": str(value)},
-    "torch.Size": lambda value: {TAG: "torch.size", "items": list(value)},
     "nemo_run.Script": _script,
 }
 

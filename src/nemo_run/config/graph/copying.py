@@ -10,10 +10,13 @@ import copy
 import types
 from enum import Enum
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .defaults import ATOMS
 from .node import Node, copy_node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SHARED = ATOMS | {types.FunctionType, types.BuiltinFunctionType, types.ModuleType}
 
@@ -70,4 +73,8 @@ def _copy_tuple(value: tuple[Any, ...], memo: dict[int, Any]) -> Any:
     return memo.setdefault(id(value), items)
 
 
-_COPIERS = {list: _copy_container, dict: _copy_container, tuple: _copy_tuple}
+_COPIERS: dict[type, Callable[[Any, dict[int, Any]], Any]] = {
+    list: _copy_container,
+    dict: _copy_container,
+    tuple: _copy_tuple,
+}
