@@ -12,6 +12,7 @@
     │  └─ SerializationError (TypeError)       a value that cannot travel
     ├─ PlanError (ValueError)       the plan is wrong, found before anything was written
     ├─ BackendError                 an engine refused or failed
+    │  └─ ShortageError             it lacks something just now: ask again later
     ├─ StoreError                   the files of an experiment
     │  ├─ NotFoundError (LookupError, FileNotFoundError)   no such experiment or job
     │  ├─ AmbiguousError (LookupError)         an abbreviation that fits several
@@ -75,6 +76,10 @@ class BackendError(NemoRunError):
     """An engine refused a request or could not be reached."""
 
 
+class ShortageError(BackendError):
+    """Something has run short that others will give back: processes, files, memory, disk."""
+
+
 class StoreError(NemoRunError):
     """The files of an experiment could not be read or written."""
 
@@ -100,7 +105,8 @@ class JobFailedError(NemoRunError):
 
     Attributes:
         experiment_id: The experiment.
-        failures: For each job that did not succeed, its id and what is known of its end.
+        failures: For each job that did not succeed, its id and all that is known of its end,
+            with the traceback.
     """
 
     def __init__(
