@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+# A run started in the background (`make test &`, some continuous integration) ignores SIGINT, and
+# so would every program that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -14,6 +20,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh NEMORUN_HOME for each test."""
     folder = tmp_path / "nemo_run_home"
     monkeypatch.setenv("NEMORUN_HOME", str(folder))
+    # As in an activated environment: commands are shown by their names.
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     for name in [
         n for n in os.environ if n.startswith(("NEMORUN_", "SLURM_")) and n != "NEMORUN_HOME"
     ]:

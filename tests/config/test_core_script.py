@@ -114,7 +114,7 @@ def test_an_inline_program_keeps_every_character():
 def test_an_inline_python_program_gets_its_arguments():
     script = run.Script(
         inline="import sys\nprint(sys.argv[1:], '\"quoted\"')",
-        entrypoint=sys.executable,
+        entrypoint=shlex.quote(sys.executable),
         args=["a b", "--x"],
     )
     assert output(script.to_command(with_entrypoint=True)) == "['a b', '--x'] \"quoted\"\n"

@@ -6,6 +6,7 @@ To accept new ones: ``NEMO_RUN_UPDATE_SNAPSHOTS=1 python -m pytest tests/executi
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def group() -> JobSpec:
 def test_the_script_is_the_one_that_was_reviewed(spec: JobSpec) -> None:
     [artifact] = render(spec)
     text = artifact.content.decode()
-    text = text.replace(processes.__file__, "<processes.py>").replace(sys.executable, "<python>")
+    for path, name in ((processes.__file__, "<processes.py>"), (sys.executable, "<python>")):
+        text = text.replace(shlex.quote(path), name)
     golden = GOLDENS / f"{spec.job}.sh"
     if os.environ.get("NEMO_RUN_UPDATE_SNAPSHOTS"):
         golden.parent.mkdir(exist_ok=True)

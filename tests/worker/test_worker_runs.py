@@ -263,7 +263,9 @@ def test_a_traceback_is_pythons_own_without_the_workers_frames(job: Job) -> None
     assert job.task("__main__:train").run() == 1
     file = job.original
     # Python 3.13 underlines more of a line than earlier ones.
-    shown = "".join(line for line in job.err.splitlines(keepends=True) if line.strip("~^ \n"))
+    shown = "".join(
+        line for line in job.err.splitlines(keepends=True) if line == "\n" or line.strip("~^ \n")
+    )
     assert shown == textwrap.dedent(f"""\
         Traceback (most recent call last):
           File "{file}", line 7, in train

@@ -104,12 +104,19 @@ def rewrite(code: CodeType, qualname: str) -> Rewritten:
     return Rewritten(new, tuple(rewriter.sites), frozenset(_inner(new)))
 
 
+def _source(code: CodeType) -> str:
+    # Every text that is executed goes by this name, so its lines may be another's.
+    if code.co_filename == "<string>":
+        raise OSError("it was given as a string")
+    return inspect.getsource(code)
+
+
 def _definition(code: CodeType) -> ast.FunctionDef:
     name, place = code.co_name, f"{code.co_filename}:{code.co_firstlineno}"
     if name == "<lambda>":
         raise AutoconvertError(f"{place}: a lambda cannot be converted. Give it a name with def.")
     try:
-        source = inspect.getsource(code)
+        source = _source(code)
     except (OSError, TypeError) as error:
         raise AutoconvertError(
             f"{place}: the source of {name} cannot be read, so autoconvert cannot convert it "
