@@ -11,6 +11,7 @@ from typing import Any
 
 import codec_values
 import pytest
+import yaml
 from codec_values import Access, Color, Model, Plain, Point, train
 
 import nemo_run
@@ -326,8 +327,6 @@ def test_yaml_written_by_hand_is_read() -> None:
 def test_yaml_goes_to_a_stream_and_touches_nobody_elses_yaml() -> None:
     import io
 
-    import yaml
-
     before = yaml.safe_dump({"a": ["1e3", "x\ny"]})
     stream = io.StringIO()
     assert YamlSerializer().serialize(Config(Model), stream) is None
@@ -371,3 +370,12 @@ def test_torch_and_numpy_types_travel_by_name() -> None:
         assert [(type(v), v.dtype, v) for v in read.scalars] == [
             (type(v), v.dtype, v) for v in scalars
         ]
+
+
+@pytest.mark.parametrize("text", ["3e-4", "1e3", "3E5", "+1e-3", "-2.5e8", ".5e1", "1.e2"])
+def test_yaml_has_the_exponents_of_yaml_1_2_and_quotes_text_that_looks_so(text: str) -> None:
+    read = YamlSerializer().deserialize(f"_target_: codec_values.Model\nsize: {text}\n")
+    assert (type(read.size), read.size) == (float, float(text))
+    kept = YamlSerializer().serialize(Config(Model, size=text))
+    assert YamlSerializer().deserialize(kept).size == text
+    assert yaml.safe_load(kept)["size"] == text

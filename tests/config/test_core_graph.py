@@ -35,11 +35,26 @@ def graph():
 
 def test_broadcast_reaches_lists_tuples_and_dicts_in_place():
     cfg = graph()
-    assert cfg.broadcast(lr=7, nobody="cares") is cfg
+    assert cfg.broadcast(lr=7) is cfg
     first, (second, _) = cfg.parts
     values = [cfg.lr, first.lr, second.lr, second.inner.lr, cfg.options["k"].lr]
     assert values == [7] * 5
     assert cfg.seed == 0
+
+
+def test_broadcast_warns_of_a_name_that_no_node_takes_and_sets_the_others():
+    cfg = graph()
+    with pytest.warns(UserWarning, match="no node takes 'sede'. Did you mean 'seed'?") as caught:
+        cfg.broadcast(sede=1, lr=3)
+    assert caught[0].filename == __file__
+    assert cfg.lr == 3
+
+
+def test_walk_with_a_value_says_to_use_broadcast():
+    cfg = graph()
+    with pytest.raises(TypeError, match=r"lr=3 is not a function.* broadcast\(lr=...\)"):
+        cfg.walk(seed=lambda node: 5, lr=3)
+    assert cfg.seed == 0, "nothing was changed"
 
 
 def test_broadcast_sets_what_has_no_value_yet():

@@ -39,7 +39,7 @@ class _Dumper(_BaseDumper):  # type: ignore[misc]
 
 
 class _Loader(_BaseLoader):  # type: ignore[misc]
-    """Reads plain values only."""
+    """Reads plain values only, and 3e-4 as the number that it is in YAML 1.2."""
 
 
 def _text(dumper: Any, text: str) -> Any:
@@ -57,9 +57,12 @@ def _list(dumper: Any, items: list[Any]) -> Any:
 def _resolvers() -> None:
     import re
 
-    # PyYAML reads 1e3 and 0o17 as text, as YAML 1.1 has them; YAML 1.2 and JSON do not.
+    # PyYAML reads 1e3 and 0o17 as text, as YAML 1.1 has them; YAML 1.2 and JSON do not. A person
+    # who writes 1e3 means a number, and text that looks so is quoted.
     number = re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)([eE][-+]?\d+)?$|^0o[0-7]+$")
     _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    exponent = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+    _Loader.add_implicit_resolver("tag:yaml.org,2002:float", exponent, list("-+.0123456789"))
     _Dumper.add_representer(str, _text)
     _Dumper.add_representer(list, _list)
 

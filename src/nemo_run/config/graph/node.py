@@ -338,7 +338,7 @@ class Node(Generic[T]):
         """Set arguments on every node of the graph that takes them.
 
         Args:
-            **values: The new values. Names that no node takes are ignored.
+            **values: The new values. A name that no node takes changes nothing, with a warning.
 
         Returns:
             This node, changed in place.
