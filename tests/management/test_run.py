@@ -12,7 +12,7 @@ import sys
 import pytest
 
 import nemo_run as run
-from nemo_run.exceptions import ConfigError, JobFailedError
+from nemo_run.exceptions import ConfigError, JobFailedError, PlanError
 from nemo_run.execution.observation import State
 
 HERE = run.LocalExecutor()
@@ -105,6 +105,14 @@ def test_detached_it_returns_at_once_and_the_task_goes_on():
     experiment = run.Experiment.from_title("later")
     assert experiment.wait() is State.SUCCEEDED
     assert experiment.results()["later"] == 3
+
+
+def test_detached_it_needs_an_executor(home):
+    with pytest.raises(PlanError, match=r"executor=run\.LocalExecutor\(\)"):
+        run.run(run.Partial(operator.add, 1, 2), detach=True)
+    with pytest.raises(PlanError, match="direct=True runs it"):
+        run.run(run.Partial(operator.add, 1, 2), HERE, direct=True, detach=True)
+    assert not home.exists()
 
 
 def test_a_dry_run_prints_and_leaves_nothing(home, capsys):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from typing import TYPE_CHECKING
 
 from nemo_run.execution.observation import State
+from nemo_run.invocation import experiment_command
+from nemo_run.management.results import rank_option
 
 if TYPE_CHECKING:
     from nemo_run.management.store.record import Record
     from nemo_run.management.store.status import ExperimentStatus
 
-_COMMAND = "nemo-run experiment"
 _START = 30.0
 """How long an experiment may take from its folder to its conductor, in seconds."""
 
@@ -40,29 +40,30 @@ def abandoned(record: Record, status: ExperimentStatus) -> str:
         what = f"Its conductor (process {conductor.pid} on {conductor.host}) is gone"
     return (
         f"{what}. Jobs that run go on, and nothing new is started until you type: "
-        f"{_COMMAND} resume {shlex.quote(record.id)}"
+        f"{experiment_command('resume', record.id)}"
     )
 
 
 def next_steps(record: Record, status: ExperimentStatus) -> list[str]:
     """Return command lines that make sense now, each with what it does."""
-    name = shlex.quote(record.id)
     jobs = list(status.jobs.values())
     failed = next((j for j in jobs if j.state in {State.FAILED, State.LOST}), None)
     steps = []
     if failed is not None:
-        steps.append((f"logs {name} {shlex.quote(failed.id)}", "what the failed job wrote"))
+        rank = rank_option(record, failed)
+        steps.append((["logs", record.id, failed.id, *rank], "what the failed job wrote"))
     if status.ended is None:
         if is_abandoned(record, status):
-            steps.append((f"resume {name}", "go on"))
+            steps.append((["resume", record.id], "go on"))
         else:
-            steps.append((f"logs -f {name}", "follow the output"))
-        steps.append((f"cancel {name}", "end all jobs"))
+            steps.append((["logs", "-f", record.id], "follow the output"))
+        steps.append((["cancel", record.id], "end all jobs"))
     elif failed is None:
-        steps.append((f"logs {name}", "what the jobs wrote"))
+        steps.append((["logs", record.id], "what the jobs wrote"))
     if status.ended is not None:
         if any(job.state is not State.SUCCEEDED for job in jobs):
-            steps.append((f"resume {name}", "try again what did not succeed"))
-        steps.append((f"rerun {name}", "run all of it once more"))
-    width = max((len(command) for command, _ in steps), default=0)
-    return [f"{_COMMAND} {command:{width}}  # {what}" for command, what in steps]
+            steps.append((["resume", record.id], "try again what did not succeed"))
+        steps.append((["rerun", record.id], "run all of it once more"))
+    lines = [(experiment_command(*words), what) for words, what in steps]
+    width = max((len(line) for line, _ in lines), default=0)
+    return [f"{line:{width}}  # {what}" for line, what in lines]

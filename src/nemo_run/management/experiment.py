@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nemo_run.config import ConfigurableMixin
-from nemo_run.exceptions import PlanError
+from nemo_run.exceptions import JobFailedError, PlanError
 from nemo_run.execution.executor import Executor
 
 from .describe.adding import described_job
@@ -268,7 +268,7 @@ class Experiment(Opened, ConfigurableMixin):
         if log:
             sys.stdout.write(plan.text())
         if not delete_exp_dir:
-            self._write_down(plan)
+            self._written_down(plan)
         return plan
 
     def run(
@@ -296,7 +296,7 @@ class Experiment(Opened, ConfigurableMixin):
             KeyboardInterrupt: The person left with Ctrl-C; the experiment goes on.
         """
         from .direct import refuse_groups, run_directly
-        from .starting import rank_of_launcher, run_record
+        from .starting import begin_and_follow, rank_of_launcher
 
         rank = rank_of_launcher()
         if rank:
@@ -314,12 +314,17 @@ class Experiment(Opened, ConfigurableMixin):
         plan = self._plan()
         for warning in plan.warnings:
             self._manner.say(f"warning: {warning}")
-        self._record = self._write_down(plan)
         if direct:
-            return run_directly(self._record, self._jobs)
+            return run_directly(self._write_down(plan), self._jobs)
         tail = [job.id for job in self._jobs if tail_logs or job.tail_logs]
         plugins = [plugin for job in self._jobs for plugin in job.plugins]
-        return run_record(self._record, self._manner, detach=detach, tail=tail, plugins=plugins)
+        ended = begin_and_follow(
+            lambda: self._write_down(plan), self._manner, detach=detach, tail=tail, plugins=plugins
+        )
+        if isinstance(ended, JobFailedError):
+            # Raised here, so that few frames of ours lie between the caller and the cause.
+            raise ended
+        return ended
 
     def _chain(self) -> None:
         from .describe import dag
@@ -346,6 +351,10 @@ class Experiment(Opened, ConfigurableMixin):
         )
 
     def _write_down(self, plan: Plan) -> Record:
+        self._record = self._written_down(plan)
+        return self._record
+
+    def _written_down(self, plan: Plan) -> Record:
         from .starting import write_down
 
         return write_down(plan, own_id=self._own_id, base_dir=self._base_dir, again=self._renamed)

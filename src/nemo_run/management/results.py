@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nemo_run import atomic
 from nemo_run.exceptions import JobFailedError, NemoRunError, NotFoundError, nearest
@@ -15,7 +15,9 @@ from nemo_run.invocation import experiment_command
 from .store import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+
+    from nemo_run.execution.backend import LogFile
 
     from .store.record import Record
     from .store.status import ExperimentStatus, JobStatus
@@ -31,8 +33,8 @@ class Results(Mapping[str, Any]):
 
     A job that is a script gives None. A group gives a dict of its members' values.
 
-    Getting one raises :class:`JobFailedError` where the job did not succeed, and
-    :class:`NemoRunError` where its value could not be kept.
+    Getting one raises :class:`JobFailedError` where the job did not succeed. Where its value
+    could not be kept, a placeholder takes its place, whose ``repr`` says what it was and why.
     """
 
     def __init__(self, record: Record, status: ExperimentStatus | None = None) -> None:
@@ -95,10 +97,9 @@ def _value(record: Record, known: JobStatus, job: str, member: str) -> Any:
     except (OSError, ValueError) as error:
         raise NemoRunError(f"The result of {job} in {path} cannot be read: {error}.") from error
     if "unavailable" in document:
-        raise NemoRunError(
-            f"Job {job} succeeded, but what it returned could not be kept: {document['why']}. It "
-            f"was {document['unavailable']}. Return plain values, or write files."
-        )
+        from nemo_run.worker.worker import Unavailable
+
+        return Unavailable(document["unavailable"], document["why"])
     from nemo_run.config.files import codec
     from nemo_run.config.graph.reference import resolved
 
@@ -131,7 +132,11 @@ def write(record: Record, job: str, value: Any) -> None:
 
 
 def failure(
-    record: Record, status: ExperimentStatus, failed: list[JobStatus] | None = None
+    record: Record,
+    status: ExperimentStatus,
+    failed: list[JobStatus] | None = None,
+    *,
+    shown: Collection[str] = (),
 ) -> JobFailedError:
     """Return the error that tells the caller which jobs did not succeed, and all about why.
 
@@ -139,73 +144,113 @@ def failure(
         record: The experiment.
         status: Its state.
         failed: The jobs to tell of; by default all that did not succeed.
+        shown: The jobs whose output the person has seen: the message does not repeat it.
     """
     bad = failed or [j for j in status.jobs.values() if j.state is not State.SUCCEEDED]
     # Causes before consequences.
     bad = sorted(bad, key=lambda job: job.state in {State.SKIPPED, State.CANCELLED})
-    told = {job.id: described_end(record, job) for job in bad}
-    first = _first_cause(bad)
-    count = f"{len(bad)} of {len(status.jobs)} jobs" if len(status.jobs) > 1 else "The job"
-    shown = list(told.values())[:_MOST_TOLD]
-    if len(told) > len(shown):
+    told = [described_end(record, job, brief=job.id in shown) for job in bad[:_MOST_TOLD]]
+    if len(bad) > len(told):
         rest = [job.id for job in bad[_MOST_TOLD:]]
         names = ", ".join(rest[:_MOST_NAMED]) + (", …" if len(rest) > _MOST_NAMED else "")
-        shown.append(f"and {len(rest)} more: {names}")
+        told.append(f"and {len(rest)} more: {names}")
+    count = f"{len(bad)} of {len(status.jobs)} jobs" if len(status.jobs) > 1 else "The job"
     lines = [
         f"{count} of experiment {record.id} did not succeed.",
-        *(f"\n{text}" for text in shown),
+        *(f"\n{text}" for text in told),
         "",
-        f"  see what it wrote:         {experiment_command('logs', record.id, first)}",
+        f"  see what it wrote:         {_log_command(record, _first_cause(bad))}",
         f"  try again what failed:     {experiment_command('resume', record.id)}",
         f"  run all of it once more:   {experiment_command('rerun', record.id)}",
     ]
-    return JobFailedError("\n".join(lines), experiment_id=record.id, failures=told)
+    ends = {job.id: described_end(record, job) for job in bad}
+    return JobFailedError("\n".join(lines), experiment_id=record.id, failures=ends)
 
 
-def _first_cause(bad: list[JobStatus]) -> str:
+def _first_cause(bad: list[JobStatus]) -> JobStatus:
     causes = [job for job in bad if job.state not in {State.SKIPPED, State.CANCELLED}]
-    return (causes or bad)[0].id
+    return (causes or bad)[0]
 
 
-def described_end(record: Record, job: JobStatus) -> str:
-    """Return the end of a job in words: state, cause, traceback or last lines, and the log."""
+def described_end(record: Record, job: JobStatus, *, brief: bool = False) -> str:
+    """Return the end of a job in words: state, cause, traceback or last lines, and the log.
+
+    Args:
+        record: The experiment.
+        job: The job.
+        brief: Only the last line of a traceback, and no lines of the log.
+    """
     from .watch.display import described
 
     lines = [f"{job.id}: {described(job)}"]
     if job.state in {State.SKIPPED, State.CANCELLED} or not job.attempt:
         return lines[0]
-    error = _error(record, job)
-    if error:
-        lines.append(_indented(error["traceback"]))
-    log = _log(record, job)
+    error = first_error(record, job)
+    log = failed_log(record, job)
+    if error is not None:
+        lines.append(_indented(_last_line_of(error) if brief else error.document["traceback"]))
+    elif log is not None and not brief:
+        lines.append(_indented(_last_lines(Path(log.path))))
     if log is not None:
-        if not error:
-            lines.append(_indented(_last_lines(log)))
-        lines.append(f"  log: {log}")
+        lines.append(f"  log: {log.path}")
     return "\n".join(line for line in lines if line)
 
 
-def _error(record: Record, job: JobStatus) -> dict[str, Any] | None:
+def _last_line_of(error: Failure) -> str:
+    kind, message = error.document["type"], error.document["message"]
+    return f"{kind}: {message}" if message else str(kind)
+
+
+def _log_command(record: Record, job: JobStatus) -> str:
+    return experiment_command("logs", record.id, job.id, *rank_option(record, job))
+
+
+def rank_option(record: Record, job: JobStatus) -> list[str]:
+    """Return ``--rank N`` of the process that failed, if the job has several."""
+    from .watch.logs import log_files
+
+    log = failed_log(record, job)
+    several = log is not None and len(log_files(record, job.id, job.attempt)) > 1
+    return ["--rank", str(log.rank)] if log is not None and several else []
+
+
+class Failure(NamedTuple):
+    """What a process that failed left behind, and which member it belonged to."""
+
+    member: str
+    document: dict[str, Any]
+
+
+def first_error(record: Record, job: JobStatus) -> Failure | None:
     """Return what the first process that failed left behind."""
     root = layout.attempt_folder(record.path, job.id, job.attempt)
     found = []
     for path in [*root.glob("error.*.json"), *root.glob("*/error.*.json")]:
         try:
-            found.append(json.loads(path.read_text("utf-8")))
+            document = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):
             # A full disk leaves none; the log tells the same.
             continue
-    return min(found, key=lambda error: error.get("time", 0.0), default=None)
+        found.append(Failure("" if path.parent == root else path.parent.name, document))
+    return min(found, key=lambda error: error.document.get("time", 0.0), default=None)
 
 
-def _log(record: Record, job: JobStatus) -> Path | None:
-    """Return the log of the first process of the member that failed."""
+def failed_log(record: Record, job: JobStatus) -> LogFile | None:
+    """Return the log of the process that failed first; of the first process if none is known."""
     from .watch.logs import log_files
+    from .watch.ranks import failed_ranks
 
-    failed = {name for name, seen in job.members if seen.state is State.FAILED}
     files = [f for f in log_files(record, job.id, job.attempt) if Path(f.path).exists()]
-    files = [f for f in files if f.member in failed] or files
-    return Path(files[0].path) if files else None
+    error = first_error(record, job)
+    if error is not None:
+        member, rank = error.member, error.document.get("rank")
+        own = [f for f in files if f.rank == rank and member in {"", f.member}]
+    else:
+        failed = failed_ranks(record, job, job.attempt)
+        members = {name for name, seen in job.members if seen.state is State.FAILED}
+        own = [f for f in files if (f.member, f.rank) in failed]
+        own = own or [f for f in files if f.member in members]
+    return next(iter(own or files), None)
 
 
 def _last_lines(path: Path) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.exceptions import JobFailedError, PlanError
+
 from .describe.jobs import check_kind, task_name
 from .direct import call, dryrun_text
 
@@ -30,7 +32,7 @@ def run(
 
     Args:
         fn_or_script: A ``Partial``, ``Config`` or ``Script``.
-        executor: Where and how; without one the task runs in this process.
+        executor: Where and how; without one the task runs in this process and nothing is kept.
         plugins: Edit a copy of task and executor.
         name: What to call the experiment; by default made from the task.
         dryrun: Print what would be done and return None.
@@ -40,14 +42,22 @@ def run(
         log_level: From ``WARNING`` on, nothing of ours is said.
 
     Returns:
-        What the task returned; None for a script, and with ``detach``.
+        What the task returned; None for a script, and with ``detach``. For a value that cannot
+        be kept, a placeholder and a warning.
 
     Raises:
         TypeError: What was given is no task.
         ConfigError: The task is wrong or cannot travel.
+        PlanError: ``detach`` without an executor.
         JobFailedError: It failed; the message holds its traceback or last lines.
     """
     check_kind(fn_or_script)
+    if detach and (executor is None or direct):
+        why = "direct=True runs it" if direct else "without an executor it runs"
+        raise PlanError(
+            f"detach=True needs a process of its own for the task, and {why} in this one. Write "
+            "executor=run.LocalExecutor()."
+        )
     if executor is None or direct:
         return _here(fn_or_script, executor, _listed(plugins), dryrun=dryrun)
     from .experiment import Experiment
@@ -60,8 +70,36 @@ def run(
         if dryrun:
             experiment.dryrun()
             return None
-        results = experiment.run(detach=detach)
-    return None if detach else results.get(job)
+        try:
+            results = experiment.run(detach=detach)
+        except JobFailedError as error:
+            raise error.with_traceback(None) from None
+    return None if detach else _returned(job, results.get(job))
+
+
+def _returned(job: str, value: Any) -> Any:
+    """Return the result of a job; warn where it is a placeholder only."""
+    from nemo_run.worker.worker import Unavailable
+
+    if isinstance(value, Unavailable):
+        import warnings
+
+        warnings.warn(
+            f"{job} succeeded, and what it returned is not kept: {value.text} ({value.why}). "
+            "Return plain values, or write files.",
+            stacklevel=_depth_of_caller(),
+        )
+    return value
+
+
+def _depth_of_caller() -> int:
+    """Return how many frames of ours lie above the one that is to be warned, for ``stacklevel``."""
+    import sys
+
+    depth, frame = 1, sys._getframe(1)  # noqa: SLF001 - what warnings itself does
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "nemo_run":
+        depth, frame = depth + 1, frame.f_back
+    return depth
 
 
 def _here(task: Any, executor: Executor | None, plugins: list[Plugin], *, dryrun: bool) -> Any:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.exceptions import AlreadyExistsError
 from nemo_run.execution.observation import State
 
-from . import store
+from . import operations, store
 from .capture import environment
 from .describe.plan import spec_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from nemo_run.exceptions import JobFailedError
 
     from .describe.plan import Plan
     from .describe.plugin import Plugin
@@ -64,60 +66,64 @@ def write_down(
         return draft.publish({**meta, "jobs": [job.document for job in plan.jobs]})
 
 
-def run_record(
-    record: Record,
+def begin_and_follow(
+    write: Callable[[], Record],
     manner: Manner,
     *,
     detach: bool,
     tail: Sequence[str],
     plugins: Sequence[Plugin],
-) -> Results:
-    """Start the conductor of an experiment that was written down, and wait for the end.
+) -> Results | JobFailedError:
+    """Write an experiment down, start its conductor, and wait for the end.
 
     Args:
-        record: The experiment.
+        write: Writes it down.
         manner: How much is said.
         detach: Do not wait.
         tail: The jobs whose output is shown.
         plugins: Are told of every event.
 
+    Returns:
+        The results, or the error to raise when jobs did not succeed.
+
     Raises:
-        JobFailedError: Jobs did not succeed.
         KeyboardInterrupt: The person left.
         StoreError: The conductor could not be started, or was stopped.
     """
     from .conductor.launch import start, wait_until_in_charge
     from .results import Results, failure
+    from .watch import interrupts
 
-    started = start(record)
-    if detach:
-        wait_until_in_charge(record, started)
-        manner.goodbye_of(record, ended=False)
-        return Results(record)
-    status = _followed(record, manner, tail=tail, plugins=plugins, started=started)
+    # What is written down is also started: a Ctrl-C in between would leave it to nobody.
+    with interrupts.HeldBack() as held:
+        record = write()
+        started = start(record)
+        try:
+            held.release()
+            if detach:
+                wait_until_in_charge(record, started)
+                manner.goodbye_of(record, ended=False)
+                return Results(record)
+            status = _followed(record, manner, tail=tail, plugins=plugins, started=started)
+        except KeyboardInterrupt:
+            # Not our decision to end the process, and not a result either.
+            raise interrupts.leave(record, lambda: operations.cancel(record)) from None
     if any(job.state is not State.SUCCEEDED for job in status.jobs.values()):
-        raise failure(record, status)
+        return failure(record, status, shown=tail)
     manner.summary_of(status)
     manner.goodbye_of(record, ended=True)
     return Results(record, status)
 
 
 def _followed(record: Record, manner: Manner, **what: Any) -> ExperimentStatus:
-    from . import operations
-    from .watch import interrupts
     from .watch.display import choose
     from .watch.follow import Following
 
     display = choose(record, quiet=manner.quiet)
     try:
-        try:
-            return Following(record, display, **what).until_end()
-        finally:
-            display.close()
-    except KeyboardInterrupt:
-        said = interrupts.leave(record, lambda: operations.cancel(record))
-        # Not our decision to end the process, and not a result either.
-        raise KeyboardInterrupt(said) from None
+        return Following(record, display, **what).until_end()
+    finally:
+        display.close()
 
 
 def _write_files(plan: Plan, draft: store.Draft) -> None:

@@ -6,6 +6,7 @@ import click
 
 from nemo_run.cli.select import record_of
 from nemo_run.cli.settings import common_options, json_option, print_json
+from nemo_run.invocation import experiment_command
 
 
 @click.command("resume")
@@ -24,4 +25,4 @@ def command(experiment: str, as_json: bool) -> None:
     if as_json:
         print_json({"id": record.id, "state": str(status(record).state)})
     else:
-        print(f"Resumed {record.id}. Follow it: nemo-run experiment logs -f {record.id}")
+        print(f"Resumed {record.id}. Follow it: {experiment_command('logs', '-f', record.id)}")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from nemo_run.exceptions import CorruptRecordError, StoreError
 from nemo_run.execution.observation import State
+from nemo_run.invocation import experiment_command
 from nemo_run.management.store import ids, layout
 from nemo_run.management.store.record import Record
 

@@ -14,7 +14,6 @@ from nemo_run.exceptions import (
     StoreError,
     nearest,
 )
-
 from nemo_run.invocation import experiment_command
 
 from . import ids, layout, locations, names
