@@ -73,7 +73,7 @@ def test_every_problem_is_in_one_error_with_path_value_and_place() -> None:
 
 
 def test_missing_arguments_are_found_anywhere() -> None:
-    with pytest.raises(ArgumentError, match=r"^.*train: model: .*train needs 'model'\.$"):
+    with pytest.raises(ArgumentError, match=rf"^{__name__}\.train needs 'model'\.$"):
         check_task(run.Partial(train))
     with pytest.raises(ArgumentError, match=r"model\.layers\[0\]\.width: .*Layer needs 'width'"):
         check_task(run.Config(train, run.Config(Model, [run.Config(Layer)])))

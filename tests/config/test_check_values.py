@@ -135,6 +135,9 @@ Config, Partial = run.Config, run.Partial
 WRONG = [
     (int, "3"),
     (int, 2.5),
+    (int, 3.0),
+    (list[int], [1, 1e6]),
+    (int | None, 3.0),
     (int, None),
     (int, [1]),
     (float, "fast"),
@@ -169,6 +172,10 @@ WRONG = [
     (set, [1]),
     (frozenset[int], 1),
     (abc.Sequence[int], 5),
+    (abc.Sequence[float], "ab"),
+    (abc.Sequence[float], ""),
+    (abc.Iterable[int | None], "ab"),
+    (abc.Sequence[str], b"ab"),
     (abc.Sequence[int], ["a"]),
     (t.Iterable[int], 5),
     (abc.Iterable[int], ["a"]),
@@ -241,7 +248,6 @@ WRONG = [
 RIGHT = [
     (int, 0),
     (int, True),
-    (int, 1e6),
     (int, 10**30),
     (float, 0),
     (float, 1),
@@ -285,6 +291,9 @@ RIGHT = [
     (set, frozenset()),
     (abc.Set[int], {1}),
     (abc.Sequence[str], "abc"),
+    (abc.Sequence[str | int], "abc"),
+    (abc.Sequence, "abc"),
+    (abc.Sequence[int], b"abc"),
     (abc.Sequence[int], range(3)),
     (t.Iterable[int], iter([1])),
     (t.Iterator[str], iter([1])),
@@ -425,6 +434,13 @@ def test_what_may_be_right_is_left_alone(hint: t.Any, value: t.Any) -> None:
 def test_an_object_that_answers_nothing_is_reported_and_breaks_nothing(hint: t.Any) -> None:
     with pytest.raises(CheckError, match="a Strange is given"):
         check_task(task_of(hint, Strange()))
+
+
+def test_a_whole_float_is_answered_with_the_int_and_a_text_as_a_whole() -> None:
+    with pytest.raises(CheckError, match=r"argument: 3\.0 is given, the int 3 is expected"):
+        check_task(task_of(int, 3.0))
+    with pytest.raises(CheckError, match=r"argument: 'ab' is given, Sequence\[float\] is expected"):
+        check_task(task_of(abc.Sequence[float], "ab"))
 
 
 @pytest.mark.torch

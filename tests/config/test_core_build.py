@@ -14,6 +14,7 @@ import pytest
 
 import nemo_run as run
 from nemo_run.config import build
+from nemo_run.config.checks.check import check_task
 from nemo_run.exceptions import ConfigError
 
 
@@ -40,6 +41,24 @@ class Layer:
 def message(error: BaseException) -> str:
     """What a user reads of an error."""
     return "\n".join([str(error), *getattr(error, "__notes__", [])])
+
+
+def test_a_missing_argument_is_told_as_the_check_tells_it():
+    task = run.Config(Model, [run.Config(Layer)])
+    with pytest.raises(TypeError) as built:
+        build(task)
+    with pytest.raises(TypeError) as checked:
+        check_task(task)
+    sentence = f"{__name__}.Model: layers[0].width: {__name__}.Layer needs 'width'."
+    assert str(checked.value) == sentence
+    assert message(built.value).startswith(f"{sentence}\n(while building Config[")
+    with pytest.raises(TypeError, match=rf"^{__name__}.Layer needs 'width'\."):
+        build(run.Config(Layer))
+    with pytest.raises(TypeError, match=r"^list: \[0\].width: .*Layer needs 'width'\."):
+        build([run.Config(Layer)])
+    with pytest.raises(TypeError, match="not supported between") as other:
+        build(run.Config(Layer, "1"))
+    assert type(other.value) is TypeError
 
 
 def test_a_node_used_twice_is_built_once():
@@ -117,15 +136,6 @@ def test_an_error_names_the_dotted_path_and_where_it_was_configured():
     assert "test_core_build.py:" in text
     assert text.count("while building") == 1, "the innermost node only"
     assert isinstance(caught.value, ValueError)
-
-
-def test_a_missing_argument_is_the_targets_own_error_with_the_path():
-    with pytest.raises(TypeError, match="missing 1 required positional argument: 'width'") as e:
-        build(run.Config(Model, run.Config(Layer)))
-    assert "at layers" in message(e.value)
-    with pytest.raises(TypeError) as e:
-        build(run.Config(Layer))
-    assert "at the root" in message(e.value)
 
 
 def test_an_error_without_text_keeps_its_type_and_arguments():

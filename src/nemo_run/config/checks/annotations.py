@@ -2,9 +2,9 @@
 
 Only what is certainly wrong is reported. What cannot be known is accepted: annotations that
 cannot be read, results of functions that do not say what they return, anything with ``Any`` in
-it. A few conversions that programs rely on are accepted too: int for float, a list for a tuple and
-the other way round, a str for a path and a path for a str, the value of a str enum for the
-member, a whole float such as ``1e6`` for an int.
+it. A few conversions that programs rely on are accepted too: int for float, bool for int, 0 and 1
+for bool, a list for a tuple and the other way round, a str for a path and a path for a str, the
+value of a str enum for the member. A float is no int, also a whole one: ``range(3.0)`` fails.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ def _check(value: Any, hint: Any) -> list[Mismatch]:  # noqa: PLR0911 - one case
     if hasattr(origin, "__required_keys__"):
         return _check_typed_dict(value, origin)
     if not fits_class(value, origin):
-        return [Mismatch("", value, display(hint))]
+        whole = hint is int and isinstance(value, float) and value.is_integer()
+        return [Mismatch("", value, f"the int {int(value)}" if whole else display(hint))]
     if origin is tuple and not args and hint not in (tuple, typing.Tuple):  # noqa: UP006
         args = ((),)  # tuple[()]
     return list(_check_items(value, origin, args))
@@ -219,9 +220,17 @@ def _check_items(value: Any, kind: type, args: Sequence[Any]) -> Iterator[Mismat
     elif isinstance(value, (list, tuple)) and _takes_one(kind, args):
         for index, item in enumerate(value[:_LOOK_INTO]):
             yield from _at(f"[{index}]", mismatches(item, args[0]))
+    elif isinstance(value, (str, bytes)) and _takes_one(kind, args):
+        yield from _check_text(value, kind, args[0])
     elif isinstance(value, (set, frozenset)) and _takes_one(kind, args):
         for item in _first(value):
             yield from mismatches(item, args[0])
+
+
+def _check_text(value: str | bytes, kind: type, item: Any) -> list[Mismatch]:
+    # Where its characters are no such items, what is wrong is the text and not one of them.
+    fits = not any(mismatches(character, item) for character in value[:_LOOK_INTO] or [value])
+    return [] if fits else [Mismatch("", value, f"{display(kind)}[{display(item)}]")]
 
 
 def _takes_one(kind: type, args: Sequence[Any]) -> bool:

@@ -33,14 +33,19 @@ class Problem:
 
     Attributes:
         path: Where: ``model.layers[0].width``; empty for the task itself.
-        text: A sentence.
+        says: A sentence.
         about_value: Whether a value does not fit, rather than an argument being unknown or
             missing.
     """
 
     path: str
-    text: str
+    says: str
     about_value: bool = False
+
+    @property
+    def text(self) -> str:
+        """The sentence after its place."""
+        return f"{self.path}: {self.says}"
 
 
 def check_task(task: Any) -> None:
@@ -59,11 +64,30 @@ def check_task(task: Any) -> None:
     if not found:
         return
     kind = CheckError if any(problem.about_value for problem in found) else ArgumentError
-    name = _name(task) if is_node(task) else type(task).__name__
-    if len(found) == 1:
-        raise kind(f"{name}: {found[0].text}")
-    lines = "".join(f"\n  {problem.text}" for problem in found)
-    raise kind(f"{name} has {len(found)} problems:{lines}")
+    raise kind(_message(_name(task) if is_node(task) else type(task).__name__, found))
+
+
+def missing(root: str, path: str, node: Any) -> str | None:
+    """Return the sentence about arguments that a node needs and does not have, if there are any.
+
+    Args:
+        root: What the sentence calls the whole configuration.
+        path: Where the node is in it.
+        node: A node that is to be called without further arguments.
+    """
+    found = list(_missing(path, node))
+    return _message(root.removeprefix("__main__."), found) if found else None
+
+
+def _message(name: str, found: list[Problem]) -> str:
+    if len(found) > 1:
+        lines = "".join(f"\n  {problem.text}" for problem in found)
+        return f"{name} has {len(found)} problems:{lines}"
+    (problem,) = found
+    # Its own arguments, by name: what is said begins with the name, and ends with the argument.
+    if problem.path.isidentifier() and problem.says.startswith(f"{name} "):
+        return problem.says
+    return f"{name}: {problem.text}"
 
 
 def problems(task: Any) -> Iterator[Problem]:
@@ -97,7 +121,7 @@ def _unknown(path: str, node: Any) -> Iterator[Problem]:
         else:
             about = f"takes {count} positional arguments, and number {key + 1} was given"
         here = join(path, step(key))
-        yield Problem(here, f"{here}: {_name(node)} {about}{_set_at(node, key)}.")
+        yield Problem(here, f"{_name(node)} {about}{_set_at(node, key)}.")
 
 
 def _signature_of(node: Any) -> SignatureInfo:
@@ -125,7 +149,7 @@ def _missing(path: str, node: Any) -> Iterator[Problem]:
         if is_given or parameter.default is not _P.empty:
             continue
         here = join(path, step(parameter.name))
-        yield Problem(here, f"{here}: {_name(node)} needs {parameter.name!r}.")
+        yield Problem(here, f"{_name(node)} needs {parameter.name!r}.")
 
 
 def _unfit(path: str, node: Any) -> Iterator[Problem]:
@@ -143,10 +167,9 @@ def _unfit(path: str, node: Any) -> Iterator[Problem]:
             continue
         here = join(path, step(key))
         for found in mismatches(value, _of_one(hints[parameter.name], parameter, key)):
-            place = here + found.path
             yield Problem(
-                place,
-                f"{place}: {_shown(found.value)} is given, {found.expected} is expected"
+                here + found.path,
+                f"{_shown(found.value)} is given, {found.expected} is expected"
                 f"{_set_at(node, key)}.",
                 about_value=True,
             )

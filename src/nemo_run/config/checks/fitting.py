@@ -101,8 +101,7 @@ def _is_float(value: Any) -> bool:
 
 
 def _is_int(value: Any) -> bool:
-    whole = isinstance(value, float) and value.is_integer()
-    return whole or is_a(value, numbers.Integral) or _offers(value, "__index__")
+    return is_a(value, numbers.Integral) or _offers(value, "__index__")
 
 
 def _is_bool(value: Any) -> bool:

@@ -16,7 +16,8 @@ def broadcast(root: Any, values: Mapping[str, Any]) -> None:
 
     Warns of names that no node takes.
     """
-    unused, known = set(values), set()
+    unused = set(values)
+    known: set[Any] = set()
     for _, node in _fixed(root):
         names = node.__signature_info__.valid_param_names
         known.update(node.__arguments__, names)

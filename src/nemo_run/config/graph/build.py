@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from nemo_run.exceptions import ConfigError
+from nemo_run.exceptions import ArgumentError, ConfigError
 
 from .defaults import ATOMS, DICTS, is_record
 from .node import is_node, target_name
@@ -47,15 +47,18 @@ def build(value: Any) -> Any:
 
     Raises:
         ConfigError: The graph holds itself, or a target cannot be imported.
+        ArgumentError: A node lacks an argument; a TypeError.
         Exception: What a target raised, with the path to its node in the message.
     """
-    return _Building().build(value, "")
+    root = target_name(value) if is_node(value) else type(value).__name__
+    return _Building(root).build(value, "")
 
 
 class _Building:
     """One run over a graph; remembers what it made, by identity."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: str) -> None:
+        self.root = root
         # The source is kept beside its result: its identity must stay its own.
         self.made: dict[int, tuple[Any, Any]] = {}
         self.open: set[int] = set()
@@ -104,10 +107,19 @@ class _Building:
             args, kwargs = node.__signature_info__.transform_to_args_kwargs(arguments)
             return node.__build__(*args, **kwargs)
         except Exception as error:
-            if error is not self.told:
-                self.told = error
-                _tell(error, _context(node, path))
-            raise
+            lacking = self._lacking(node, path) if isinstance(error, TypeError) else None
+            told = ArgumentError(lacking) if lacking else error
+            if told is not self.told:
+                self.told = told
+                tell(told, _context(node, path))
+            if told is error:
+                raise
+            raise told from None
+
+    def _lacking(self, node: Any, path: str) -> str | None:
+        from nemo_run.config.checks.check import missing
+
+        return missing(self.root, path, node)
 
 
 def _context(node: Any, path: str) -> str:
@@ -118,7 +130,7 @@ def _context(node: Any, path: str) -> str:
     return f"(while building {type(node).__name__}[{target_name(node)}] {where}{configured})"
 
 
-def _tell(error: BaseException, text: str) -> None:
+def tell(error: BaseException, text: str) -> None:
     """Add ``text`` to what the user reads of ``error``, without changing its type."""
     if sys.version_info >= (3, 11):
         error.add_note(text)
