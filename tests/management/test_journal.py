@@ -18,7 +18,7 @@ from as_nobody import as_nobody, open_folder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nemo_run.exceptions import StoreError
+from nemo_run.exceptions import CorruptRecordError, StoreError
 from nemo_run.management.store.journal import CORRUPT, Journal
 from nemo_run.management.store.locks import locked
 
@@ -31,9 +31,15 @@ def names(journal: Journal) -> list[str]:
     return [event["event"] for event in journal.read()[0]]
 
 
+def empty(folder: Path) -> Path:
+    path = folder / "events.jsonl"
+    path.touch(0o600)
+    return path
+
+
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "events.jsonl", clock=lambda: 1700000000.5)
+    return Journal(empty(tmp_path), clock=lambda: 1700000000.5)
 
 
 def test_events_come_back_numbered_and_timed_in_the_order_written(journal: Journal) -> None:
@@ -59,8 +65,9 @@ def test_every_line_is_json_that_any_tool_reads(journal: Journal) -> None:
     assert line.isascii()
 
 
-def test_only_the_owner_may_read_it(journal: Journal) -> None:
-    journal.append(noted("a"))
+def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "new.jsonl")
+    journal.begin(noted("a"))
     assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
 
 
@@ -155,9 +162,20 @@ def test_appending_if_nobody_else_did(journal: Journal) -> None:
     assert names(journal) == ["mine"]
 
 
-def test_nothing_to_write_makes_no_file(journal: Journal) -> None:
+def test_a_journal_that_was_removed_is_not_made_again(journal: Journal) -> None:
     assert journal.append([]) == []
+    journal.path.unlink()
+    with pytest.raises(StoreError, match="is gone"):
+        journal.append(noted("a"))
     assert not journal.path.exists()
+
+
+def test_a_journal_that_was_emptied_says_so_to_whoever_reads_on(journal: Journal) -> None:
+    journal.append(noted("a", "b"))
+    _, offset = journal.read()
+    journal.path.write_text("")
+    with pytest.raises(CorruptRecordError, match="emptied or replaced"):
+        journal.read(offset)
 
 
 json_values = st.recursive(
@@ -178,7 +196,7 @@ json_values = st.recursive(
 )
 def test_whatever_is_written_is_read(batches: list[list[dict]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        journal = Journal(Path(folder) / "events.jsonl")
+        journal = Journal(empty(Path(folder)))
         written = []
         for batch in batches:
             written += journal.append([{**fields, "event": "e", "time": 1.0} for fields in batch])
@@ -238,7 +256,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_journal_that_goes_on(journal: Jo
 
 FULL_DISK = """
 import resource, sys
-from nemo_run.exceptions import StoreError
+from nemo_run.exceptions import CorruptRecordError, StoreError
 from nemo_run.management.store.journal import Journal
 journal = Journal(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
@@ -269,7 +287,7 @@ def test_a_batch_that_does_not_fit_is_taken_back_whole(journal: Journal) -> None
 
 def test_a_journal_in_a_read_only_folder_is_read_and_not_written() -> None:
     with open_folder() as folder:
-        journal = Journal(folder / "events.jsonl")
+        journal = Journal(empty(folder))
         journal.append(noted("a"))
         journal.path.chmod(0o444)
         folder.chmod(0o555)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nemo_run import worker
 from nemo_run.config.checks.check import check_task
 from nemo_run.config.files import codec
 from nemo_run.config.files.serializers import YamlSerializer
@@ -90,21 +91,25 @@ class Plan:
         for job in self.jobs:
             digest.update(json.dumps(job.document, sort_keys=True).encode())
             for file in files_of(job):
-                for part in (file.path.encode(), oct(file.mode).encode(), file.content):
+                for part in (os.fsencode(file.path), oct(file.mode).encode(), file.content):
                     digest.update(self._without_names(part) + b"\0")
         return digest.hexdigest()
 
     def _without_names(self, content: bytes) -> bytes:
-        return content.replace(self.directory.encode(), b"<folder>").replace(
+        return content.replace(os.fsencode(self.directory), b"<folder>").replace(
             self.experiment.encode(), b"<experiment>"
         )
 
-    def text(self) -> str:
+    def text(self, *, full: bool = False) -> str:
         """Return everything that would be sent, to be read: each file as it is, once.
 
-        Only the values of variables whose names tell that they are secret are covered.
+        Of a file of our own that travels as it is, the size and a digest are told. The values of
+        variables whose names tell that they are secret are covered.
+
+        Args:
+            full: Our own files too.
         """
-        text = "".join(self._pieces())
+        text = "".join(self._pieces(b"" if full else worker.source().encode()))
         for value in sorted(self._secrets(), key=len, reverse=True):
             text = text.replace(value, MASK)
         return text
@@ -120,7 +125,7 @@ class Plan:
         # As they are, as a shell script holds them, and as JSON does.
         return {form for v in found for form in (v, quote(v), json.dumps(v)[1:-1])}
 
-    def _pieces(self) -> Iterator[str]:
+    def _pieces(self, own: bytes) -> Iterator[str]:
         yield f"Experiment {self.title!r}, id {self.experiment}\n"
         yield f"Plan sha256:{self.hash}\n"
         shown: dict[bytes, str] = {}
@@ -131,7 +136,7 @@ class Plan:
                 yield f"{json.dumps(member.command)}\n"
             for file in files_of(job):
                 yield f"\n-- {file.path} (mode {file.mode:o}, {len(file.content)} bytes)\n"
-                yield _shown(file, shown)
+                yield _digest(file) if own and file.content == own else _shown(file, shown)
 
 
 def _headline(job: PlannedJob) -> str:
@@ -152,6 +157,11 @@ def _shown(file: File, shown: dict[bytes, str]) -> str:
     except UnicodeDecodeError:
         return f"(binary, sha256:{hashlib.sha256(file.content).hexdigest()})\n"
     return text if text.endswith("\n") or not text else f"{text}\n"
+
+
+def _digest(file: File) -> str:
+    digest = hashlib.sha256(file.content).hexdigest()
+    return f"(NeMo Run's own, as installed, sha256:{digest}; plan.text(full=True) shows it)\n"
 
 
 def files_of(job: PlannedJob) -> Iterator[File]:

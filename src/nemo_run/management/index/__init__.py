@@ -15,6 +15,7 @@ from nemo_run.execution.observation import State
 from nemo_run.management import store
 from nemo_run.management.store import layout, locations
 from nemo_run.management.store.advice import explained
+from nemo_run.management.store.files import open_file
 
 from .changes import Changes, Kept, compare
 from .rows import Row, Stamp
@@ -149,7 +150,7 @@ def _refresh_file(path: Path, bases: Sequence[Path], warnings: list[str]) -> sql
 def _create_private(path: Path) -> None:
     # SQLite would let the umask decide who may read it.
     try:
-        os.close(os.open(path, os.O_RDONLY | os.O_CREAT, 0o600))
+        os.close(open_file(path, os.O_RDONLY | os.O_CREAT))
     except OSError as error:
         raise sqlite3.OperationalError(error.strerror or str(error)) from error
 
@@ -183,11 +184,26 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def _to_sql(value: object) -> object:
+    """Return what SQLite can hold: as bytes, text that is no UTF-8, as a path may be none."""
+    if isinstance(value, State):
+        return str(value)
+    if isinstance(value, str) and not value.isascii():
+        data = value.encode("utf-8", "surrogatepass")
+        return value if data.decode("utf-8", "ignore") == value else data
+    return value
+
+
+def _from_sql(values: tuple[Any, ...]) -> list[Any]:
+    return [v.decode("utf-8", "surrogatepass") if isinstance(v, bytes) else v for v in values]
+
+
 def _kept(connection: sqlite3.Connection) -> Kept:
-    kept = Kept(dict(connection.execute("SELECT folder, mtime FROM titles")), {})
+    titles = connection.execute("SELECT folder, mtime FROM titles")
+    kept = Kept(dict(map(_from_sql, titles)), {})
     # What was damaged is read again each time, for it may have been mended.
     query = "SELECT folder, path, journal_size, journal_mtime, error FROM experiments"
-    for folder, path, size, mtime, error in connection.execute(query):
+    for folder, path, size, mtime, error in map(_from_sql, connection.execute(query)):
         kept.experiments.setdefault(folder, {})[path] = _NEVER if error else (size, mtime)
     return kept
 
@@ -198,9 +214,10 @@ def _save(connection: sqlite3.Connection, changes: Changes) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.executemany(
-            "DELETE FROM experiments WHERE path = ?", ((path,) for path in changes.gone)
+            "DELETE FROM experiments WHERE path = ?", ((_to_sql(path),) for path in changes.gone)
         )
-        connection.executemany("REPLACE INTO titles VALUES (?, ?)", changes.titles)
+        titles = ((_to_sql(folder), mtime) for folder, mtime in changes.titles)
+        connection.executemany("REPLACE INTO titles VALUES (?, ?)", titles)
         connection.executemany(_REPLACE, map(_values, changes.entries))
         connection.execute("COMMIT")
     except BaseException:
@@ -211,7 +228,7 @@ def _save(connection: sqlite3.Connection, changes: Changes) -> None:
 
 def _values(entry: tuple[str, Stamp, Row]) -> tuple[object, ...]:
     folder, stamp, row = entry
-    return (folder, *stamp, *(str(v) if isinstance(v, State) else v for v in row))
+    return (_to_sql(folder), *stamp, *map(_to_sql, row))
 
 
 def _select(
@@ -224,11 +241,11 @@ def _select(
     if state is not None:
         states = [state] if isinstance(state, str) else state
         wanted = f",{','.join(map(str, states))},"
-    values = {"title": title, "states": wanted, "limit": -1 if limit is None else limit}
+    values = {"title": _to_sql(title), "states": wanted, "limit": -1 if limit is None else limit}
     return [_as_row(row) for row in connection.execute(_SELECT, values)]
 
 
 def _as_row(values: tuple[Any, ...]) -> Row:
-    fields = list(values)
+    fields = _from_sql(values)
     fields[_STATE] = _STATES[fields[_STATE]]
     return Row._make(fields)

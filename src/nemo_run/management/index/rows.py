@@ -85,6 +85,9 @@ def read(path: str) -> Row:
         return _row(record)
     except StoreError as error:
         return _damaged(record, str(error))
+    except Exception as error:  # noqa: BLE001 - the damage of one must not hide all the others
+        why = f"The experiment {record.path} cannot be read ({type(error).__name__}: {error})."
+        return _damaged(record, why)
 
 
 def _row(record: Record) -> Row:

@@ -37,6 +37,7 @@ __all__ = [
     "find_title",
     "new_id",
     "records",
+    "refuse_running",
     "sweep",
 ]
 
@@ -52,7 +53,7 @@ def delete(record: Record, *, force: bool = False) -> None:
         StoreError: Its jobs may be running, or the system refuses.
     """
     if not force:
-        _refuse_running(record)
+        refuse_running(record)
     # Out of sight first, in one step: nobody sees a part of it, and of two who delete only one
     # gets to the files.
     away = record.path.parent / f"{layout.DELETED}-{os.urandom(8).hex()}"
@@ -90,7 +91,12 @@ def sweep(older_than: float = 24 * 3600.0, now: float | None = None) -> int:
     return removed
 
 
-def _refuse_running(record: Record) -> None:
+def refuse_running(record: Record) -> None:
+    """Refuse to delete an experiment that is not over.
+
+    Raises:
+        StoreError: Its jobs may be running.
+    """
     status = record.status()
     going = [job.id for job in status.jobs.values() if not job.state.terminal]
     if status.started is not None and going:

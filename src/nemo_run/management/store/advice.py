@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 from nemo_run.exceptions import StoreError
 
@@ -19,6 +20,7 @@ _ADVICE = {
     errno.ENOENT: "Its parent cannot hold folders. Set NEMORUN_HOME to a folder that you may write",
     errno.EEXIST: "Something else of that name is in the way. Choose another name or move it away",
     errno.EIO: f"The disk reports an error. Check it, or {_ELSEWHERE}",
+    errno.EINVAL: "Move it away, and restore the file from a backup if there is one",
     errno.ENAMETOOLONG: "The path is too long. Use a shorter title or NEMORUN_HOME",
 }
 
@@ -38,5 +40,16 @@ def explained(
         after: How things are left.
     """
     why = error.strerror or str(error)
-    advice = _ADVICE.get(error.errno or 0, "Check the folder and try again")
+    advice = _dangling(path) or _ADVICE.get(error.errno or 0, "Check the folder and try again")
     return StoreError(f"Could not {doing} {os.fspath(path)}: {why}. {advice}. {after}".strip())
+
+
+def _dangling(path: str | os.PathLike[str]) -> str:
+    """Return what to do where a part of ``path`` is a link to nothing."""
+    for part in (Path(path), *Path(path).parents):
+        if part.is_symlink() and not part.exists():
+            return (
+                f"{part} is a symbolic link to {part.readlink()}, which does not exist. Make "
+                "that folder, or remove the link"
+            )
+    return ""

@@ -125,7 +125,7 @@ class Draft:
         job_ids = [str(job["id"]) for job in meta.get("jobs", [])]
         own = {"format": FORMAT, "id": self.id, "title": self.title, "created": self.created}
         self.write(layout.META, _json({**own, **meta, **own}))
-        Journal(self.folder / layout.JOURNAL).append(
+        Journal(self.folder / layout.JOURNAL).begin(
             [events.experiment_created(self.title, job_ids)]
         )
         self._sync()
@@ -252,18 +252,18 @@ def _write(target: Path, data: bytes, mode: int) -> None:
             os.fchmod(file.fileno(), mode)
 
 
-def _make(folder: Path, retries: int = _RETRIES) -> bool:
+def _make(folder: Path) -> bool:
     """Make a folder and say whether it was us who made it."""
-    try:
-        atomic.make_folder(folder.parent)
-        return _make_last(folder)
-    except FileNotFoundError as error:
-        # Whoever deletes the last experiment of a title removes the title's folder.
-        if retries:
-            return _make(folder, retries - 1)
-        raise explained("make the experiment folder", folder.parent, error) from error
-    except OSError as error:
-        raise explained("make the experiment folder", folder.parent, error) from error
+    # Whoever deletes the last experiment of a title removes the title's folder.
+    for left in reversed(range(_RETRIES)):
+        try:
+            atomic.make_folder(folder.parent)
+            return _make_last(folder)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and left:
+                continue
+            raise explained("make the experiment folder", folder.parent, error) from None
+    return False
 
 
 def _make_last(folder: Path) -> bool:

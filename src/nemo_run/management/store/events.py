@@ -6,12 +6,13 @@ fields that they do not know, so that either may be added without a new format.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nemo_run.execution.observation import Observation, Reason, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import TypeGuard
 
 Event = dict[str, Any]
 
@@ -26,7 +27,10 @@ JOB_SKIPPED = "job.skipped"
 JOB_RETRIED = "job.retried"
 JOB_CANCEL_REQUESTED = "job.cancel_requested"
 CONDUCTOR_STARTED = "conductor.started"
+CONDUCTOR_HEARD = "conductor.heard"
 CONDUCTOR_ENDED = "conductor.ended"
+
+_YEAR_10000 = 253_402_300_800
 
 
 def experiment_created(title: str, jobs: Sequence[str]) -> Event:
@@ -70,7 +74,7 @@ def job_skipped(job: str, because: str) -> Event:
 
 
 def job_retried(job: str, attempt: int, because: str = "") -> Event:
-    """The job gets another try, which is number ``attempt``."""
+    """The job gets another try, which is number ``attempt``; 0 if it never had one."""
     return {"event": JOB_RETRIED, "job": job, "attempt": attempt, "because": because}
 
 
@@ -79,9 +83,15 @@ def job_cancel_requested(job: str | None, by: str = "") -> Event:
     return {"event": JOB_CANCEL_REQUESTED, "job": job, "by": by}
 
 
-def conductor_started(pid: int, host: str, identity: str) -> Event:
-    """A process has taken charge of the experiment."""
-    return {"event": CONDUCTOR_STARTED, "pid": pid, "host": host, "identity": identity}
+def conductor_started(pid: int, host: str, identity: str, *, only_cancels: bool = False) -> Event:
+    """A process has taken charge of the experiment, or only of cancelling what was asked."""
+    started = {"event": CONDUCTOR_STARTED, "pid": pid, "host": host, "identity": identity}
+    return {**started, "only_cancels": True} if only_cancels else started
+
+
+def conductor_heard() -> Event:
+    """The process in charge has read the requests to cancel so far."""
+    return {"event": CONDUCTOR_HEARD}
 
 
 def conductor_ended(why: str, cpu_seconds: float = 0.0, peak_memory_mib: float = 0.0) -> Event:
@@ -108,13 +118,14 @@ def observation(event: Mapping[str, Any]) -> Observation:
     return Observation(
         state=state,
         reason=_member(Reason, event.get("reason"), Reason.NONE),
-        exit_code=_typed(event.get("exit_code"), int),
+        exit_code=number(event.get("exit_code")),
         attempt=attempt(event),
         message=message,
-        started=_typed(event.get("started"), float),
-        ended=_typed(event.get("ended"), float),
+        started=_moment(event.get("started")),
+        ended=_moment(event.get("ended")),
         members=tuple(
-            (name, observation(fields))
+            # A member has no members.
+            (name, observation({**fields, "members": None}))
             for name, fields in (members.items() if isinstance(members, dict) else ())
             if isinstance(fields, dict)
         ),
@@ -123,7 +134,12 @@ def observation(event: Mapping[str, Any]) -> Observation:
 
 def attempt(event: Mapping[str, Any]) -> int:
     """Return which attempt an event is about; 0 if it does not say."""
-    return _typed(event.get("attempt"), int) or 0
+    return number(event.get("attempt")) or 0
+
+
+def is_time(value: object) -> TypeGuard[float]:
+    """Whether a value is a time that can be shown: seconds since the epoch, before year 10000."""
+    return type(value) in (int, float) and 0 <= cast("float", value) < _YEAR_10000
 
 
 def _observation_fields(seen: Observation) -> dict[str, Any]:
@@ -139,13 +155,17 @@ def _observation_fields(seen: Observation) -> dict[str, Any]:
     return fields | {k: v for k, v in optional.items() if v is not None and v not in ("", {})}
 
 
-def _typed(value: Any, kind: type) -> Any:
-    """Return the value if it is of the kind that this version writes, else None."""
-    return value if isinstance(value, (int, kind)) and not isinstance(value, bool) else None
+def number(value: object) -> int | None:
+    """Return a whole number that others can keep as well, else None."""
+    return value if type(value) is int and abs(value) < 1 << 31 else None
+
+
+def _moment(value: object) -> float | None:
+    return value if is_time(value) else None
 
 
 def _member(kind: Any, value: Any, default: Any) -> Any:
     try:
         return kind(value)
-    except ValueError:
+    except (ValueError, TypeError):
         return default

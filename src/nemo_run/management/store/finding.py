@@ -205,8 +205,9 @@ def _is_hidden(name: str) -> bool:
 
 
 def _not_found(text: str, bases: list[Path]) -> NotFoundError:
-    known = [f.name for f in _title_folders(bases)]
-    known += [p.name for p in _folders(bases)]
+    folders = list(_folders(bases))
+    # A title whose last experiment was deleted is none.
+    known = [*{p.parent.name: None for p in folders}, *(p.name for p in folders)]
     places = ", ".join(str(base / layout.EXPERIMENTS) for base in bases)
     return NotFoundError(
         f"No experiment has the id or title {text!r} in {places}.{nearest(text, known)} "

@@ -139,6 +139,9 @@ def _skipped(job: JobStatus, event: Event) -> JobStatus:
 
 
 def _retried(job: JobStatus, event: Event) -> JobStatus:
+    if not job.attempt and not names.attempt(event):
+        # It never had a try; what was said of it no longer holds.
+        return JobStatus(id=job.id, cancel_requested=job.cancel_requested)
     return _at_attempt(job, names.attempt(event))
 
 

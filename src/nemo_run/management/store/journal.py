@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.exceptions import StoreError
+from nemo_run.exceptions import CorruptRecordError, StoreError
 
 from .advice import explained
+from .events import is_time
+from .files import open_file
 from .locks import locked
 
 if TYPE_CHECKING:
@@ -45,8 +47,19 @@ class Journal:
         self.path = Path(path)
         self._clock = clock
 
+    def begin(self, events: Sequence[Event]) -> None:
+        """Make the file, with its first events.
+
+        Raises:
+            StoreError: It could not be written.
+        """
+        with self._open_locked(os.O_CREAT) as descriptor:
+            self._write(descriptor, 0, _lines(self._number(events, 1)))
+
     def append(self, events: Sequence[Event]) -> list[Event]:
         """Write events, all or none, and return when they are on disk.
+
+        A journal that is not there is not made: the experiment was deleted.
 
         Args:
             events: Each with its ``event`` name; ``seq`` is given here, and ``time`` if missing.
@@ -82,6 +95,7 @@ class Journal:
             offset: 0, or what an earlier call returned.
 
         Raises:
+            CorruptRecordError: It is shorter than it was.
             StoreError: The file is there and cannot be read.
         """
         data = self._bytes_from(offset)
@@ -112,14 +126,14 @@ class Journal:
         return numbered
 
     @contextmanager
-    def _open_locked(self) -> Iterator[int]:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+    def _open_locked(self, flags: int = 0) -> Iterator[int]:
         try:
-            descriptor = os.open(self.path, flags, 0o600)
+            descriptor = open_file(self.path, os.O_RDWR | os.O_APPEND | flags)
         except FileNotFoundError:
+            there = self.path.parent.exists()
+            gone = f"journal {self.path}" if there else f"experiment folder {self.path.parent}"
             raise StoreError(
-                f"The experiment folder {self.path.parent} is gone: it was deleted or moved. "
-                "Nothing was written."
+                f"The {gone} is gone: it was deleted or moved. Nothing was written."
             ) from None
         except OSError as error:
             raise explained("write the journal", self.path, error) from error
@@ -143,9 +157,15 @@ class Journal:
 
     def _bytes_from(self, offset: int) -> bytes:
         try:
-            with self.path.open("rb") as file:
-                if os.fstat(file.fileno()).st_size == offset:
+            with os.fdopen(open_file(self.path, os.O_RDONLY), "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                if size == offset:
                     return b""
+                if size < offset:
+                    raise CorruptRecordError(
+                        f"The journal {self.path} is shorter than it was: somebody emptied or "
+                        "replaced it. Restore it from a backup."
+                    )
                 with _readable(file.fileno()):
                     file.seek(offset)
                     return file.read()
@@ -211,8 +231,9 @@ def _event(line: bytes) -> Event | None:
         return None
     if not isinstance(event, dict):
         return None
-    kinds = ((event.get("seq"), int), (event.get("time"), (int, float)), (event.get("event"), str))
-    return event if all(isinstance(value, kind) for value, kind in kinds) else None
+    seq, name = event.get("seq"), event.get("event")
+    right = type(seq) is int and isinstance(name, str) and is_time(event.get("time"))
+    return event if right else None
 
 
 def _corrupt(line: bytes, offset: int) -> Event:

@@ -7,13 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.exceptions import CorruptRecordError, NotFoundError, nearest
+from nemo_run.exceptions import CorruptRecordError, NotFoundError, StoreError, nearest
 from nemo_run.invocation import experiment_command
 
 from . import ids, layout
 from .advice import explained
+from .events import is_time
+from .files import read_file
 from .journal import Journal
-from .status import ExperimentStatus, replay
+from .status import ExperimentStatus, JobStatus, replay
 
 if TYPE_CHECKING:
     import os
@@ -73,7 +75,16 @@ class Record:
     def status(self) -> ExperimentStatus:
         """Return what the journal says now."""
         events, _ = self.journal.read()
-        return replay(events)
+        return replay(events, self.unstarted)
+
+    @property
+    def unstarted(self) -> ExperimentStatus:
+        """The status before the first event: its jobs are known, whatever became of the journal."""
+        try:
+            return ExperimentStatus({job["id"]: JobStatus(job["id"]) for job in self.jobs})
+        except StoreError:
+            # Then the journal is all there is.
+            return ExperimentStatus()
 
     def job(self, job_id: str) -> dict[str, Any]:
         """Return the document of one job.
@@ -110,7 +121,7 @@ def read_meta(path: Path) -> dict[str, Any]:
         StoreError: The system refuses to read it.
     """
     try:
-        meta = json.loads(path.read_bytes())
+        meta = json.loads(read_file(path))
     except (FileNotFoundError, NotADirectoryError):
         raise _missing(path) from None
     except OSError as error:
@@ -128,12 +139,24 @@ def read_meta(path: Path) -> dict[str, Any]:
 def _wrong_field(meta: dict[str, Any]) -> str:
     if not isinstance(meta.get("title"), str):
         return "has no 'title'"
-    if not isinstance(meta.get("created"), (int, float)):
+    if not is_time(meta.get("created")):
         return "has no time of creation ('created')"
     jobs = meta.get("jobs", [])
-    if not isinstance(jobs, list) or not all(isinstance(j, dict) and "id" in j for j in jobs):
+    if not isinstance(jobs, list) or not all(
+        isinstance(job, dict) and isinstance(job.get("id"), str) and job["id"] for job in jobs
+    ):
         return "has jobs without an 'id'"
-    return ""
+    known = {job["id"] for job in jobs}
+    odd = next((j["id"] for j in jobs if not _are_edges(j.get("dependencies", []), known)), None)
+    return "" if odd is None else f"has 'dependencies' of {odd!r} that are no jobs"
+
+
+def _are_edges(edges: object, known: set[str]) -> bool:
+    """Whether a document says properly what a job depends on."""
+    if not isinstance(edges, list):
+        return False
+    jobs = [edge.get("job") if isinstance(edge, dict) else edge for edge in edges]
+    return all(isinstance(job, str) and job in known for job in jobs)
 
 
 def _missing(path: Path) -> CorruptRecordError:

@@ -31,6 +31,7 @@ class ConductorStatus:
         started: When it took charge.
         ended: When it left on purpose; None while it runs, and if it was killed.
         why: Why it left.
+        only_cancels: Whether it carries out requests to cancel and starts nothing.
     """
 
     pid: int
@@ -39,6 +40,7 @@ class ConductorStatus:
     started: float
     ended: float | None = None
     why: str = ""
+    only_cancels: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,10 @@ class _Fold:
 
     def created(self, event: Event) -> None:
         self._fields["created"] = event["time"]
-        for job_id in event.get("jobs") or ():
-            self._jobs.setdefault(job_id, JobStatus(job_id))
+        jobs = event.get("jobs")
+        for job_id in jobs if isinstance(jobs, list) else ():
+            if isinstance(job_id, str):
+                self._jobs.setdefault(job_id, JobStatus(job_id))
 
     def started(self, event: Event) -> None:
         first = self._fields.get("started", self._before.started)
@@ -186,10 +190,11 @@ class _Fold:
 
     def conductor_started(self, event: Event) -> None:
         self._fields["conductor"] = ConductorStatus(
-            pid=event.get("pid") or 0,
+            pid=names.number(event.get("pid")) or 0,
             host=str(event.get("host") or ""),
             identity=str(event.get("identity") or ""),
             started=event["time"],
+            only_cancels=event.get("only_cancels") is True,
         )
 
     def conductor_ended(self, event: Event) -> None:

@@ -1,0 +1,43 @@
+"""Opening the files of an experiment: whatever lies in their place, nobody waits for it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
+    """Open a plain file and return its descriptor.
+
+    Args:
+        path: The file.
+        flags: As of ``os.open``.
+        mode: Its permissions, should it be made.
+
+    Raises:
+        OSError: It could not be opened, or is a pipe, a device or a folder.
+    """
+    # Opening a named pipe would wait for its other end.
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "It is a pipe, a device or a folder where a file should be")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_file(path: str | Path) -> bytes:
+    """Return what a plain file holds.
+
+    Raises:
+        OSError: It could not be read, or is a pipe, a device or a folder.
+    """
+    with os.fdopen(open_file(path, os.O_RDONLY), "rb") as file:
+        return file.read()
