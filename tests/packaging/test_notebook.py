@@ -88,6 +88,21 @@ def test_a_function_of_a_cell_travels_with_what_it_needs(tmp_path: Path) -> None
     )
 
 
+def test_the_warning_comes_once_for_the_same_names(tmp_path: Path) -> None:
+    again = "with run.Experiment('e') as e:\n    e.add(run.Partial(%s))\n    e.run(direct=True)"
+    output = session(
+        tmp_path,
+        [
+            "import nemo_run as run",
+            "def train(): print('trained')\ndef test(): print('tested')",
+            *[again % name for name in ("train", "train", "test", "train")],
+        ],
+    )
+    assert (output.count("trained\n"), output.count("tested\n")) == (3, 1), output
+    assert output.count("train is defined in this notebook") == 1
+    assert output.count("test is defined in this notebook") == 1
+
+
 def test_what_a_magic_or_a_shell_command_made_is_refused(tmp_path: Path) -> None:
     output = session(tmp_path, ["files = !ls", "def train(): return files", SEND % "train"])
     assert "ConfigError" in output

@@ -313,7 +313,7 @@ class Experiment(Opened, ConfigurableMixin):
             refuse_groups(self.jobs)
         plan = self._plan()
         for warning in plan.warnings:
-            self._manner.say(f"warning: {warning}")
+            self._manner.warn(warning)
         if direct:
             return run_directly(self._write_down(plan), self._jobs)
         tail = [job.id for job in self._jobs if tail_logs or job.tail_logs]

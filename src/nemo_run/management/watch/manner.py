@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from nemo_run.management.store.record import Record
     from nemo_run.management.store.status import ExperimentStatus
 
+# What this session was warned of.
+_warned: set[str] = set()
+
 
 @dataclass(frozen=True)
 class Manner:
@@ -29,6 +32,12 @@ class Manner:
         """Say a sentence."""
         if not self.quiet:
             print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    def warn(self, text: str) -> None:
+        """Say a warning, once: in a notebook the same jobs run again and again."""
+        if not self.quiet and text not in _warned:
+            _warned.add(text)
+            self.say(f"warning: {text}")
 
     def summary_of(self, status: ExperimentStatus) -> None:
         """Say how an experiment ended whose jobs all succeeded."""
