@@ -6,13 +6,14 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from on_disk import DONE, RUNNING
+from on_disk import DONE, FAILED, RUNNING
 
 from nemo_run.console.terminal import cells
 
@@ -41,11 +42,8 @@ class Terminal:
         os.write(self._main, text.encode())
 
     def interrupt(self) -> None:
-        """Press Ctrl-C, and again where it came a moment too early to be noticed."""
-        for _ in range(30):
-            self.process.send_signal(signal.SIGINT)
-            if select.select([self._main], [], [], 1)[0]:
-                return
+        """Press Ctrl-C, once."""
+        self.process.send_signal(signal.SIGINT)
 
     def end(self) -> int:
         """Read to the end and return the exit code."""
@@ -104,6 +102,22 @@ def test_the_list_fits_the_terminal_and_states_have_colours(made, terminal):
     assert wide.lines[0].split() == ["ID", "TITLE", "STATE", "JOBS", "AGE", "DURATION"]
 
 
+@pytest.mark.parametrize("columns", ["60", "30"])
+def test_tables_fit_a_small_terminal(made, terminal, columns):
+    experiment = made(jobs={"a job with a long name": [], "b": []})
+    experiment.observed("a job with a long name", FAILED)
+    listed = terminal("list", COLUMNS=columns)
+    assert listed.end() == 0
+    assert "FAILED" in listed.seen or "RUNNING" in listed.seen
+    shown = terminal("status", experiment.id, COLUMNS=columns)
+    assert shown.end() == 0
+    table = shown.lines[shown.lines.index("") + 1 :][:3]
+    assert table[0].split()[:2] == ["JOB", "STATE"]
+    assert "FAILED" in table[1]
+    for line in [*listed.lines, *table]:
+        assert cells(line) <= int(columns)
+
+
 @pytest.mark.parametrize(
     ("options", "environment"), [(["--no-color"], {}), ([], {"NO_COLOR": "1"})]
 )
@@ -143,15 +157,25 @@ def test_delete_asks_once_and_does_what_was_answered(made, terminal, answer, cod
     assert experiment.record.path.exists() is left
 
 
-def test_ctrl_c_at_the_question_changes_nothing(made, terminal):
+@pytest.mark.parametrize("moment", ["Delete", "files", "[y/N]"])
+def test_ctrl_c_at_the_question_or_while_it_is_printed_changes_nothing(made, terminal, moment):
     experiment = made(started=False)
     screen = terminal("delete", experiment.id)
-    screen.until("[y/N]")
+    screen.until(moment)
     screen.interrupt()
     assert screen.end() == 130
     assert "Traceback" not in screen.seen
     assert "Nothing was changed." in screen.seen
     assert experiment.record.path.exists()
+
+
+def test_delete_of_what_may_run_is_refused_before_anything_is_asked(made, terminal):
+    experiment = made()
+    experiment.observed("train", RUNNING)
+    screen = terminal("delete", experiment.id)
+    assert screen.end() == 1
+    assert "[y/N]" not in screen.seen
+    assert "is not over: train" in screen.seen.replace("\r\n", "")
 
 
 def test_cancelling_several_jobs_is_asked_and_no_means_no(made, terminal):
@@ -182,7 +206,9 @@ def test_a_person_is_told_of_ranks_and_attempts_that_are_not_shown(made, termina
     experiment.observed("train", DONE)
     screen = terminal("logs", experiment.id)
     assert screen.end() == 0
-    assert screen.lines == ["[train:3] hello", "2 of 4 logs of train; --rank all shows each."]
+    assert screen.lines == [
+        "[train:3] hello", "Not shown: ranks 1-2 of train. To see them: --rank all",
+    ]  # fmt: skip
 
 
 def test_an_escape_sequence_in_a_title_is_written_out(made, terminal):
@@ -220,5 +246,55 @@ def test_who_waits_sees_jobs_in_place_their_output_above_and_gets_the_terminal_b
     last = "\n".join(lines[-40:])
     assert re.search(r"^✓ good  SUCCEEDED  \d", last, re.MULTILINE)
     assert re.search(r"^✗ bad   FAILED \(exit code 3\)", last, re.MULTILINE)
-    assert "2/2 done, 1 failed" in last
+    assert "1/2 done, 1 failed" in last
     assert set(re.findall(r"\x1b\[[?>]", screen.seen)) == set()
+
+
+def test_a_display_whose_output_goes_through_a_pipe_to_the_same_terminal_is_not_in_place(tmp_path):
+    program = tmp_path / "launch.py"
+    program.write_text(WAITING)
+    pipe = f"{shlex.quote(sys.executable)} {shlex.quote(str(program))} | tee {tmp_path}/log"
+    screen = Terminal(["sh", "-c", pipe], {"COLUMNS": "100"})
+    try:
+        screen.end()
+    finally:
+        screen.close()
+    assert "\x1b" not in screen.seen
+    for line in ("step 1", "step 2", "step 3", "good: SUCCEEDED"):
+        assert screen.lines.count(line) == 1
+    assert (tmp_path / "log").read_text().splitlines() == ["step 1", "step 2", "step 3"]
+
+
+PROGRESS = """
+import nemo_run as run
+
+bar = "for n in 10 55 99; do printf '\\r%s%%|##' $n; sleep 0.4; done; printf '\\r100%%|##\\n'"
+run.run(run.Script(inline=bar), executor=run.LocalExecutor())
+"""
+
+
+def test_a_progress_bar_is_seen_while_it_moves_and_its_end_stays(tmp_path):
+    program = tmp_path / "launch.py"
+    program.write_text(PROGRESS)
+    screen = Terminal([sys.executable, str(program)], {"COLUMNS": "100"})
+    try:
+        assert screen.end() == 0
+    finally:
+        screen.close()
+    lines = screen.seen.splitlines()
+    assert any("55%|##" in line for line in lines)
+    assert sum("100%|##" in line for line in lines) == 1
+
+
+def test_following_marked_logs_shows_a_bar_in_place(made, terminal):
+    experiment = made(processes=2)
+    experiment.observed("train", RUNNING)
+    experiment.log("train", b"\r10%")
+    screen = terminal("logs", "-f", experiment.id)
+    screen.until("[train:0] 10%")
+    experiment.log("train", b"\r55%")
+    screen.until("\r\x1b[K[train:0] 55%")
+    experiment.log("train", b"\r100%\n")
+    experiment.observed("train", DONE)
+    screen.until("\r\x1b[K[train:0] 100%\r\n")
+    assert screen.end() == 0

@@ -42,7 +42,12 @@ def test_without_a_command_the_help_is_an_error(program, arguments):
 
 @pytest.mark.parametrize(
     ("arguments", "case"),
-    [(["experimnet"], "cli: unknown group"), (["exp", "list"], "cli: beginning of a group")],
+    [
+        (["experimnet"], "cli: unknown group"),
+        (["exp", "list"], "cli: beginning of a group"),
+        (["list"], "cli: command of a group without its group"),
+        (["lgos", "digits"], "cli: misspelt command of a group without its group"),
+    ],
 )
 def test_an_unknown_group_is_answered_with_the_nearest(program, error_snapshot, arguments, case):
     done = run_program(program, *arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -45,13 +46,32 @@ def test_lines_of_several_jobs_and_ranks_say_who_wrote_them(nemo_run, made):
     assert nemo_run("logs", experiment.id, "a", "--rank", "all").out.count("\n") == 6
 
 
+def test_the_ranks_that_failed_are_shown_and_those_left_out_are_named(nemo_run, made):
+    experiment = made(processes=8)
+    for rank in range(8):
+        experiment.log("train", b"hello\n", rank=rank)
+    attempt = experiment.record.job_dir("train") / "attempts" / "1"
+    attempt.mkdir(parents=True)
+    (attempt / "error.3.json").write_text("{}")
+    message = "rank 5 of train: exit code 3"
+    experiment.observed("train", dataclasses.replace(FAILED, attempt=1, message=message))
+    for options, code in (([], 0), (["-f"], 1)):
+        outcome = nemo_run("logs", experiment.id, *options)
+        shown = [line.split(" ")[0] for line in outcome.out.splitlines()]
+        assert shown == ["[train:0]", "[train:3]", "[train:5]", "[train:7]"]
+        assert "Not shown: ranks 1-2, 4, 6 of train. To see them: --rank all\n" in outcome.err
+        assert outcome.code == code
+    failed = nemo_run("logs", experiment.id, "--rank", "failed")
+    assert (failed.out, failed.err) == ("[train:3] hello\n[train:5] hello\n", "")
+
+
 def test_members_of_a_group_are_named(nemo_run, made):
     experiment = made(members=("server", "client"))
     experiment.log("train", b"listening\n", member="server")
     experiment.log("train", b"asking\n", member="client")
     experiment.observed("train", DONE)
     lines = nemo_run("logs", experiment.id, "train").out.splitlines()
-    assert lines == ["[train/server:0] listening", "[train/client:0] asking"]
+    assert lines == ["[train/server] listening", "[train/client] asking"]
 
 
 def test_the_last_attempt_is_shown_unless_another_is_asked_for(nemo_run, made):
@@ -63,7 +83,9 @@ def test_the_last_attempt_is_shown_unless_another_is_asked_for(nemo_run, made):
     experiment.observed("train", Observation(State.SUCCEEDED, attempt=2))
     assert nemo_run("logs", experiment.id).out == "second try\n"
     assert nemo_run("logs", experiment.id, "--attempt", "1").out == "first try\n"
-    assert nemo_run("logs", experiment.id, "--attempt", "all").out == "first try\nsecond try\n"
+    assert nemo_run("logs", experiment.id, "--attempt", "all").out.splitlines() == [
+        "==> train, attempt 1 <==", "first try", "==> train, attempt 2 <==", "second try",
+    ]  # fmt: skip
 
 
 def test_tail_and_grep_choose_lines(nemo_run, made):
@@ -110,6 +132,8 @@ def test_where_nothing_was_written_the_state_is_told(nemo_run, made):
         (["digits", "--rank", "first"], 2, "logs: unknown rank"),
         (["digits", "--grep", "("], 2, "logs: bad pattern"),
         (["digits", "--attempt", "0"], 2, "logs: bad attempt"),
+        (["digits", "--attempt", "9"], 1, "logs: attempt that was not"),
+        (["digits", "train", "--rank", "0,9"], 1, "logs: rank that is not there"),
     ],
 )
 def test_what_is_not_there_ends_with_1_and_wrong_use_with_2(
@@ -211,6 +235,7 @@ def test_following_goes_on_over_attempts_and_tells_a_failure(made, following):
         assert follower.line() == b"end of first\n"
         experiment.log("train", b"second\n", attempt=2)
         experiment.observed("train", Observation(State.RUNNING, attempt=2))
+        assert follower.line() == b"==> train, attempt 2 <==\n"
         assert follower.line() == b"second\n"
         experiment.observed("train", Observation(State.FAILED, exit_code=1, attempt=2))
     assert follower.end() == (b"", b"train: FAILED\n", 1)
@@ -225,7 +250,7 @@ def test_two_jobs_that_write_in_turns_both_appear_live(made, following):
         for turn in range(3):
             for job in "ab":
                 experiment.log(job, b"turn %d\n" % turn)
-                assert follower.line() == b"[%s:0] turn %d\n" % (job.encode(), turn)
+                assert follower.line() == b"[%s] turn %d\n" % (job.encode(), turn)
         for job in "ab":
             experiment.observed(job, DONE)
     assert follower.end() == (b"", b"", 0)

@@ -95,6 +95,31 @@ def test_cancel_ends_the_whole_tree_and_stays_cancelled_in_the_next_process(
     assert nemo_run("status", id, "--json").json["state"] == "CANCELLED"
 
 
+def test_cancel_says_at_once_what_is_asked_and_tells_of_each_job_as_it_ends(launched, program):
+    id = launched(quick="sleep 300", stubborn="trap '' TERM; while :; do sleep 0.1; done")
+    record = store.find(id)
+    wait_until(
+        lambda: all(job.state is State.RUNNING for job in record.status().jobs.values()),
+        "the jobs never began",
+    )
+    cancel = subprocess.Popen(
+        [*program, "experiment", "cancel", id, "--yes"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert cancel.stdout
+    assert cancel.stderr
+    said = cancel.stderr.readline()
+    assert said.startswith("Asked to end: quick, stubborn.")
+    assert "ended by force" in said
+    assert cancel.stdout.readline() == "quick: CANCELLED\n"
+    # The other one is still in its time of grace.
+    assert cancel.poll() is None
+    out, err = cancel.communicate(timeout=60)
+    assert (out, err, cancel.returncode) == ("stubborn: CANCELLED\n", "", 0)
+
+
 def test_after_the_conductor_was_killed_resume_goes_on(launched, nemo_run, tmp_path: Path):
     go = tmp_path / "go"
     id = launched(train=f"echo once >> {tmp_path}/runs; until [ -e {go} ]; do sleep 0.05; done")

@@ -18,7 +18,6 @@ from nemo_run.console.terminal import Look
 from nemo_run.execution.observation import Observation, Reason, State
 from nemo_run.management.store import events
 from nemo_run.management.store.status import ExperimentStatus, replay
-from nemo_run.management.watch.logs import Piece
 
 
 def status_of(*observations: tuple[str, Observation], jobs: list[str]) -> ExperimentStatus:
@@ -41,7 +40,7 @@ def test_each_job_has_a_line_with_its_state_and_its_time():
         "✗ bb  FAILED (exit code 3)  5s",
         "⠋ c   RUNNING  10s",
         "· d   CREATED",
-        "digits_1: 2/4 done, 1 failed, 12s",
+        "digits_1: 1/4 done, 1 failed, 12s",
     ]
 
 
@@ -52,7 +51,7 @@ def test_where_jobs_are_many_the_running_and_failed_ones_are_shown():
     assert len(lines) == 5
     assert "job70" in lines[2]
     assert "job90" in lines[3]
-    assert lines[-1] == "t: 2/100 done, 1 failed, 96 not shown, 1s"
+    assert lines[-1] == "t: 1/100 done, 1 failed, 96 not shown, 1s"
 
 
 @pytest.mark.parametrize("width", [20, 33, 200])
@@ -72,14 +71,25 @@ def test_a_stream_without_these_characters_gets_others():
     assert b"+ a  SUCCEEDED" in raw.getvalue()
 
 
-def test_output_that_goes_elsewhere_does_not_disturb_the_block():
-    out, err = io.StringIO(), io.StringIO()
-    display = LiveDisplay("digits_1", out=out, err=err)
-    display.tick(status_of(("a", RUNNING), jobs=["a"]))
-    drawn = err.getvalue()
-    display.log(Piece("a", "a", 1, 0, b"loss 0.5\n"), "")
-    assert out.getvalue() == "loss 0.5\n"
-    assert err.getvalue() == drawn
+def test_done_means_succeeded_and_other_ends_are_counted_for_themselves():
+    skipped = Observation(State.SKIPPED)
+    status = status_of(("a", DONE), ("b", FAILED), ("c", skipped), jobs=["a", "b", "c", "d"])
+    lines = block(status, Look(width=60), title="t", now=100.0, elapsed=1.0)
+    assert lines[-1] == "t: 1/4 done, 1 failed, 1 skipped, 1s"
+
+
+def test_a_line_without_an_end_is_shown_in_the_block_as_it_looks_now():
+    err, clock = io.StringIO(), iter(range(100)).__next__
+    display = LiveDisplay("digits_1", out=io.StringIO(), err=err, clock=clock)
+    status = status_of(("a", RUNNING), jobs=["a"])
+    for state in (b" 10%|#   |", b" 55%|\x1b[32m##\x1b[0m  |"):
+        display.unfinished([("[a:0]", state), ("[a:1]", b"")])
+        display.tick(status)
+        assert screen(err.getvalue())[0] == "[a:0] " + state.decode().replace(
+            "\x1b[32m", ""
+        ).replace("\x1b[0m", "")
+    display.close()
+    assert "55%" not in "".join(screen(err.getvalue()))
 
 
 PROGRAM = textwrap.dedent(
@@ -98,6 +108,23 @@ PROGRAM = textwrap.dedent(
     display = make_display(SimpleNamespace(id="t_1"))
     display.tick(status)
     display.log(Piece("a", "a", 1, 0, b"epoch 1\\n"), "")
+    display.tick(status)
+    if "prints" in sys.argv:
+        import threading
+        def speak():
+            for n in range(200):
+                print("line", n)
+                print("error", n, file=sys.stderr, flush=True)
+            print("bar 1%", end="\\r", flush=True)
+            print("bar 99%", end="", flush=True)
+        thread = threading.Thread(target=speak)
+        thread.start()
+        while thread.is_alive():
+            time.sleep(0.11)
+            display.tick(status)
+        display.close()
+        print()
+        raise SystemExit
     display.log(Piece("a", "a", 1, 0, b"no end yet"), "")
     time.sleep(0.11)
     display.tick(status)
@@ -164,6 +191,16 @@ def test_output_runs_above_the_block_and_the_last_block_stays():
     assert shown[5].startswith("t_1: 0/2 done")
     assert shown[6] == "after"
     assert len(shown) == 8
+
+
+def test_what_the_program_prints_meanwhile_goes_above_the_block_in_whole_lines():
+    shown = screen(in_a_terminal("prints"))
+    assert shown[0] == "epoch 1"
+    expected = [f"{word} {n}" for n in range(200) for word in ("line", "error")]
+    assert shown[1:401] == expected
+    assert re.fullmatch(r". a  RUNNING  0(\.\d)?s", shown[401])
+    assert shown[403].startswith("t_1: 0/2 done")
+    assert shown[404:] == ["bar 99%", ""]
 
 
 def test_a_killed_program_leaves_no_mode_of_the_terminal_changed():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -83,7 +84,9 @@ def test_whole_lines_come_out_whatever_the_chunks_were(text, size):
         assert not whole or whole.endswith(b"\n")
         whole.decode()
         out.append(whole)
-    assert b"".join(out) + lines.flush() == data
+    # Each line as it looked in the end; what ends with a carriage return was not written over.
+    looked = [re.sub(rb"(?s)^.*\r(?=[^\r])", b"", line) for line in data.split(b"\n")]
+    assert b"".join(out) + lines.flush() == b"\n".join(looked)
 
 
 def test_a_line_without_an_end_comes_in_parts_of_whole_characters():
@@ -106,9 +109,13 @@ def test_bytes_that_are_no_text_pass_unchanged():
 
 def test_of_a_progress_bar_only_the_last_state_is_kept():
     lines = tail.Lines()
-    for step in range(50_000):
+    for step in range(5_000):
+        assert lines.feed(b"\r%05d%%" % step) == b""
+        assert lines.rest.strip(b"\r") == b"%05d%%" % step
+    assert lines.feed(b"\n") == b"04999%\n"
+    for step in range(5_000):
         assert lines.feed(b"%05d%%\r" % step) == b""
-    assert len(lines.flush()) <= tail.CHUNK + 10
+    assert lines.flush() == b"04999%\r"
 
 
 def test_a_large_file_is_read_in_little_memory(tmp_path: Path):

@@ -19,7 +19,9 @@ from nemo_run.execution.observation import Observation, State
 from nemo_run.management import store
 from nemo_run.management.store import events
 from nemo_run.management.store.record import Record
-from nemo_run.management.watch.logs import LogReader, Piece, Ranks, follow, label, log_files, watch
+from nemo_run.management.watch.labels import Labels
+from nemo_run.management.watch.logs import LogReader, Piece, follow, log_files, watch
+from nemo_run.management.watch.ranks import Ranks
 
 
 @pytest.fixture
@@ -183,9 +185,27 @@ def test_an_unknown_job_is_refused_at_once(record: Record):
         LogReader(record, ["trian"])
 
 
-def test_a_label_names_member_and_rank():
-    assert label(Piece("train", "train", 1, 3, b"")) == "[train:3]"
-    assert label(Piece("train", "server", 1, 0, b"")) == "[train/server:0]"
+def test_a_label_names_as_much_as_tells_logs_apart(record: Record):
+    names = Labels(record, ["train"])
+    assert names.of(Piece("train", "train", 1, 1, b"")) == "[train:1]"
+    write_spec(record, members=(Member("train", str(record.job_dir("train")), ("true",)),))
+    assert Labels(record, ["train"]).of(Piece("train", "train", 1, 0, b"")) == ""
+    assert Labels(record, ["train", "b"]).of(Piece("train", "train", 1, 0, b"")) == "[train]"
+    folder = record.job_dir("train")
+    group = tuple(Member(name, str(folder / name), ("true",)) for name in ("server", "client"))
+    write_spec(record, members=group)
+    server = Piece("train", "server", 1, 0, b"")
+    assert Labels(record, ["train"]).of(server) == "[train/server]"
+
+
+def test_a_line_that_has_no_end_can_be_looked_at(record: Record):
+    reader = LogReader(record, ["train"])
+    write(record, "a\n10%\r55%")
+    assert shown(reader.read(record.status())) == [(1, 0, "a\n")]
+    assert shown(iter(reader.unfinished())) == [(1, 0, "55%")]
+    write(record, "\r100%\n")
+    assert shown(reader.read(record.status())) == [(1, 0, "100%\n")]
+    assert reader.unfinished() == []
 
 
 @pytest.mark.parametrize(

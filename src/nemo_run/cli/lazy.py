@@ -50,10 +50,26 @@ class LazyGroup(click.Group):
         name = args[0]
         if name not in self._commands_of and not name.startswith("-"):
             known = ", ".join(self._commands_of)
-            message = f"No command {name!r}.{self._nearest(name)} Commands: {known}."
+            message = f"No command {name!r}.{self._nearest(name, ctx)} Commands: {known}."
             raise click.UsageError(message, ctx)
         return super().resolve_command(ctx, args)
 
-    def _nearest(self, name: str) -> str:
+    def _nearest(self, name: str, ctx: click.Context) -> str:
         longer = [known for known in self._commands_of if known.startswith(name)]
-        return f" Did you mean {longer[0]!r}?" if longer else nearest(name, self._commands_of)
+        if longer:
+            return f" Did you mean {longer[0]!r}?"
+        below = self._commands_below(ctx)
+        close = nearest(name, [*self._commands_of, *below])
+        for command, line in below.items():
+            close = close.replace(f"'{command}'", f"'{line}'")
+        return close
+
+    def _commands_below(self, ctx: click.Context) -> dict[str, str]:
+        """Return the commands of the groups among the commands, as they are typed."""
+        groups = {name: self.get_command(ctx, name) for name in self._commands_of}
+        return {
+            command: f"{ctx.command_path} {name} {command}"
+            for name, group in groups.items()
+            if isinstance(group, click.Group)
+            for command in group.list_commands(ctx)
+        }

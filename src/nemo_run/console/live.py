@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nemo_run.execution.observation import State
 from nemo_run.management.watch.display import PlainDisplay, described, write_log
 
-from .terminal import Look, cells, clip, is_terminal, look_of, visible
-from .times import duration
+from .aside import Aside
+from .terminal import Look, cells, clip, look_of, plain, same_terminal, visible
+from .times import duration, tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,19 +40,26 @@ _MARKS = {
 _ASCII = str.maketrans({"✓": "+", "✗": "x", "■": "#", "·": ".", "…": "~"})
 _PERIOD = 0.1
 _MOST_LINES = 12
+_MOST_UNFINISHED = 3
 _ORDER = (State.RUNNING, State.FAILED, State.LOST, State.UNKNOWN, State.CANCELLED)
 
 
 def make_display(record: Record) -> Display:
     """Return the display for a person at a terminal; a plain one where that terminal can little.
 
+    The block moves the cursor, so it needs the terminal for itself: where standard output goes
+    elsewhere, somebody may write it to the same screen (``| tee log``).
+
     Args:
         record: The experiment that is followed.
     """
     windows_console = os.name == "nt" and "WT_SESSION" not in os.environ
-    if not is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb" or windows_console:
+    shared = same_terminal(sys.stdout, sys.stderr)
+    if not shared or os.environ.get("TERM") == "dumb" or windows_console:
         return PlainDisplay()
-    return LiveDisplay(record.id)
+    display = LiveDisplay(record.id)
+    display.take_streams()
+    return display
 
 
 class LiveDisplay:
@@ -58,7 +67,7 @@ class LiveDisplay:
 
     Args:
         title: What the last line calls the experiment.
-        out: Where the output of jobs goes.
+        out: Where the output of jobs goes: the same terminal.
         err: The terminal that shows the block.
         clock: Tells the time, in seconds since the epoch.
     """
@@ -79,9 +88,17 @@ class LiveDisplay:
         self._drawn_at = 0.0
         self._begun = clock()
         self._frame = 0
-        # Output goes above the block only where both are the same terminal.
-        self._shared = is_terminal(self._out)
         self._open_line = False
+        self._unfinished: list[str] = []
+        self._asides: list[Aside] = []
+        # Threads of the program may print while this one draws.
+        self._lock = threading.RLock()
+
+    def take_streams(self) -> None:
+        """Let what the program prints, in any thread, appear above the block, until the end."""
+        self._asides = [Aside("stdout", self._above), Aside("stderr", self._above)]
+        for aside in self._asides:
+            aside.put()
 
     def event(self, event: Mapping[str, Any], status: ExperimentStatus) -> None:  # noqa: ARG002
         """Show the new state."""
@@ -89,31 +106,53 @@ class LiveDisplay:
 
     def tick(self, status: ExperimentStatus) -> None:
         """Draw the block again, not more often than ten times a second."""
-        self._status = status
-        if self._clock() - self._drawn_at >= _PERIOD:
-            self._draw()
+        with self._lock:
+            self._status = status
+            if self._clock() - self._drawn_at >= _PERIOD:
+                self._draw()
 
     def log(self, piece: Piece, prefix: str) -> None:
         """Write the output of a job above the block."""
-        if not self._shared:
-            write_log(self._out, piece.data, prefix)
-            return
-        self._erase()
-        write_log(self._out, piece.data, prefix)
-        self._open_line = not prefix and not piece.data.endswith((b"\n", b"\r"))
-        # Drawn again with the next tick: a flood of output must not draw a block a line.
+        self._above(
+            lambda: write_log(self._out, piece.data, prefix),
+            whole=bool(prefix) or piece.data.endswith(b"\n"),
+        )
+
+    def unfinished(self, lines: Sequence[tuple[str, bytes]]) -> None:
+        """Show the last of the lines that have no end yet, in the block."""
+        texts = [f"{prefix} {plain(data)}" if prefix else plain(data) for prefix, data in lines]
+        with self._lock:
+            self._unfinished = texts
 
     def message(self, text: str) -> None:
         """Write a sentence above the block."""
-        self._erase()
-        self._err.write(text + "\n")
-        self._draw()
+        self._above(lambda: self._err.write(text + "\n"))
+        with self._lock:
+            self._draw()
 
     def close(self) -> None:
         """Draw the jobs as they are now, and leave them there; a second time does nothing."""
-        self._draw()
-        self._status = None
-        self._drawn = []
+        with self._lock:
+            asides, self._asides = self._asides, []
+            self._unfinished = []
+            self._draw()
+            self._status = None
+            self._drawn = []
+            for aside in asides:
+                aside.remove()
+
+    def _above(self, write: Callable[[], object], *, whole: bool = True) -> None:
+        """Write where the block stands; it is drawn again below with the next tick.
+
+        Not at once, as a flood of output must not draw a block a line.
+        """
+        with self._lock:
+            self._erase()
+            if self._open_line:
+                self._err.write("\n")
+                self._err.flush()
+            write()
+            self._open_line = not whole
 
     def _draw(self) -> None:
         if self._status is None:
@@ -123,7 +162,7 @@ class LiveDisplay:
         self._frame += 1
         head = "\n" if self._open_line else ""
         self._open_line = False
-        lines = block(
+        lines = self._lines_unfinished(look) + block(
             self._status,
             look,
             title=self._title,
@@ -136,6 +175,11 @@ class LiveDisplay:
         self._err.write(_encodable(text, self._err))
         self._err.flush()
         self._drawn, self._drawn_at = lines, now
+
+    def _lines_unfinished(self, look: Look) -> list[str]:
+        texts = [*self._unfinished, *(plain(aside.rest.encode()) for aside in self._asides)]
+        width = (look.width or 80) - 1
+        return [clip(text, width) for text in texts if text][:_MOST_UNFINISHED]
 
     def _erase(self) -> None:
         if self._drawn:
@@ -213,11 +257,16 @@ def _last_line(
     look: Look,
     width: int,
 ) -> str:
-    done = sum(job.state.terminal for _, job in jobs)
-    failed = sum(job.state in {State.FAILED, State.LOST} for _, job in jobs)
-    parts = [f"{done}/{len(jobs)} done"]
-    if failed:
-        parts.append(f"{failed} failed")
+    states = [job.state for _, job in jobs]
+    parts = [
+        tally(
+            len(jobs),
+            states.count(State.SUCCEEDED),
+            failed=states.count(State.FAILED) + states.count(State.LOST),
+            cancelled=states.count(State.CANCELLED),
+            skipped=states.count(State.SKIPPED),
+        )
+    ]
     if hidden:
         parts.append(f"{hidden} not shown")
     parts.append(duration(round(elapsed)))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _GAP = "  "
+_LAST_WIDTH = 4
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Column:
 
     Attributes:
         title: Its heading.
-        least: The narrowest it may become where the terminal is small; None for never cut.
+        least: The narrowest it may become while there are columns that can be left out; below
+            that it gets only where it would be folded. None for never cut.
         right: Whether its text stands at the right.
         drop: Columns with a number are left out, the lowest first, where not all fit.
         style: Gives the colour of a cell from its text; see :class:`~.terminal.Look`.
@@ -87,14 +89,20 @@ def _widths(
     if width is None:
         return widths
     excess = sum(widths[at] for at in kept) + len(_GAP) * (len(kept) - 1) - width
-    while excess > 0:
-        # The widest gives first, so that short columns stay readable.
-        room = [(widths[at], at) for at in kept if widths[at] > _narrowest(columns[at], widths[at])]
-        if not room:
-            break
-        _, at = max(room)
-        widths[at] -= 1
-        excess -= 1
+    floors = [_narrowest(c, w) for c, w in zip(columns, natural, strict=True)]
+    last = [
+        floor if column.least is None else min(floor, _LAST_WIDTH)
+        for column, floor in zip(columns, floors, strict=True)
+    ]
+    for floor in (floors, last):
+        while excess > 0:
+            # The widest gives first, so that short columns stay readable.
+            room = [(widths[at], at) for at in kept if widths[at] > floor[at]]
+            if not room:
+                break
+            _, at = max(room)
+            widths[at] -= 1
+            excess -= 1
     return widths
 
 

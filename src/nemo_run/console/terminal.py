@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ _CODES = {
     "magenta": "35",
     "cyan": "36",
 }
+
+# Control sequences of ECMA-48, as programs use them for colours and to move the cursor.
+_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 _STATE_COLOURS = {
     "SUCCEEDED": "green",
@@ -91,6 +95,15 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
+def same_terminal(one: TextIO, other: TextIO) -> bool:
+    """Tell whether two streams write to one terminal."""
+    try:
+        ends = os.fstat(one.fileno()), os.fstat(other.fileno())
+    except (AttributeError, ValueError, OSError):
+        return False
+    return is_terminal(one) and is_terminal(other) and os.path.samestat(*ends)
+
+
 def width_of(stream: TextIO) -> int:
     """Return the columns of the terminal behind ``stream``; 80 where it does not say."""
     columns = os.environ.get("COLUMNS", "")
@@ -111,6 +124,14 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def plain(data: bytes) -> str:
+    """Return output of a program as one line of text, without its colours."""
+    text = data.decode("utf-8", "replace")
+    if "\x1b" in text:
+        text = _SEQUENCE.sub("", text)
+    return visible(text.strip("\r").expandtabs())
 
 
 def cells(text: str) -> int:

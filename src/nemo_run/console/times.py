@@ -1,4 +1,4 @@
-"""Times and sizes as a person says them. Pure."""
+"""Times, sizes and counts as a person says them. Pure."""
 
 from __future__ import annotations
 
@@ -52,3 +52,15 @@ def size(count: int) -> str:
         if value < 999.5 or unit == "TB":
             break
     return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+
+
+def tally(total: int, done: int, **others: int) -> str:
+    """Return how many of the jobs are done, which means that they succeeded, and what else is.
+
+    Args:
+        total: How many jobs there are.
+        done: How many of them succeeded.
+        **others: How many ended in other ways; those that are none are not named.
+    """
+    named = [f"{count} {how}" for how, count in others.items() if count]
+    return ", ".join([f"{done}/{total} done", *named])

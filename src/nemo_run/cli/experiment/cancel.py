@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nemo_run.cli.confirm import can_ask, confirm
 from nemo_run.cli.select import job_of, record_of
-from nemo_run.cli.settings import common_options, json_option, print_json
+from nemo_run.cli.settings import common_options, json_option, note, print_json
+from nemo_run.console.progress import Progress
+from nemo_run.console.times import duration
 
 if TYPE_CHECKING:
     from nemo_run.management.store.record import Record
@@ -20,6 +22,7 @@ _WHO = "nemo-run experiment cancel"
 # Processes get time to end by themselves before they are killed; whoever drives the experiment
 # sees to that, and longer than this nobody needs to wait here.
 _PATIENCE = 15.0
+_MOST_NAMED = 5
 
 
 @click.command("cancel")
@@ -56,24 +59,61 @@ def command(
     going = [one for one in chosen if not before.jobs[one].state.terminal]
     if job is None and len(going) > 1 and not (yes or everything) and can_ask():
         confirm(f"Cancel {len(going)} jobs of {record.id}?")
+    if going:
+        note(
+            f"Asked to end: {_named(going)}. What goes on after its time of grace "
+            "(10 s, if nothing else was set) is ended by force."
+        )
     if job is None:
         cancel(record, None, by=_WHO)
     else:
         for one in going:
             cancel(record, one, by=_WHO)
-    _report(record, chosen, before, _settled(record, going), as_json=as_json)
+    told = set(going) if as_json else _tell_ended(chosen, before)
+    after = _settled(record, going, told)
+    if as_json:
+        print_json(_document(record, chosen, before, after))
+        return
+    for one in going:
+        if one not in told:
+            print(f"{one}: cancelling ({after.jobs[one].describe()})")
 
 
-def _settled(record: Record, jobs: list[str]) -> ExperimentStatus:
-    """Return the status once the jobs have ended, or after a while as it is then."""
+def _tell_ended(chosen: list[str], before: ExperimentStatus) -> set[str]:
+    """Say which jobs had ended already, and return them."""
+    ended = [one for one in chosen if before.jobs[one].state.terminal]
+    for one in ended:
+        print(f"{one}: had ended already, {before.jobs[one].describe()}")
+    return set(ended)
+
+
+def _settled(record: Record, jobs: list[str], told: set[str]) -> ExperimentStatus:
+    """Return the status once the jobs have ended, or after a while as it is then.
+
+    Each is told of when it has ended, and added to ``told``.
+    """
     from nemo_run.management.operations import status
 
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        now = status(record)
-        if all(now.jobs[job].state.terminal for job in jobs) or time.monotonic() > deadline:
-            return now
-        time.sleep(0.1)
+    begun = time.monotonic()
+    with Progress() as progress:
+        while True:
+            now = status(record)
+            left = [job for job in jobs if not now.jobs[job].state.terminal]
+            for job in jobs:
+                if job not in told and job not in left:
+                    progress.clear()
+                    print(f"{job}: {now.jobs[job].describe()}", flush=True)
+                    told.add(job)
+            if not left or time.monotonic() - begun > _PATIENCE:
+                return now
+            spent = duration(int(time.monotonic() - begun))
+            progress.show(f"waiting for {_named(left)} to end … {spent}")
+            time.sleep(0.1)
+
+
+def _named(jobs: list[str]) -> str:
+    more = f" and {len(jobs) - _MOST_NAMED} more" if len(jobs) > _MOST_NAMED else ""
+    return ", ".join(jobs[:_MOST_NAMED]) + more
 
 
 def _chosen(record: Record, job: str | None, *, dependencies: bool) -> list[str]:
@@ -101,31 +141,16 @@ def _before(record: Record, job: str) -> list[str]:
     return [one for one in waits_for if one in found]
 
 
-def _report(
-    record: Record,
-    chosen: list[str],
-    before: ExperimentStatus,
-    after: ExperimentStatus,
-    *,
-    as_json: bool,
-) -> None:
-    if as_json:
-        jobs = [
-            {
-                "id": one,
-                "state": str(after.jobs[one].state),
-                "was": str(before.jobs[one].state),
-                "cancel_requested": after.jobs[one].cancel_requested,
-            }
-            for one in chosen
-        ]
-        print_json({"id": record.id, "jobs": jobs})
-        return
-    for one in chosen:
-        was, now = before.jobs[one], after.jobs[one]
-        if was.state.terminal:
-            print(f"{one}: had ended already, {was.describe()}")
-        elif now.state.terminal:
-            print(f"{one}: {now.describe()}")
-        else:
-            print(f"{one}: cancelling ({now.describe()})")
+def _document(
+    record: Record, chosen: list[str], before: ExperimentStatus, after: ExperimentStatus
+) -> dict[str, Any]:
+    jobs = [
+        {
+            "id": one,
+            "state": str(after.jobs[one].state),
+            "was": str(before.jobs[one].state),
+            "cancel_requested": after.jobs[one].cancel_requested,
+        }
+        for one in chosen
+    ]
+    return {"id": record.id, "jobs": jobs}

@@ -21,9 +21,12 @@ def command(experiment: str, yes: bool, force: bool, as_json: bool) -> None:
     At a terminal you are asked; elsewhere --yes is needed. An experiment whose jobs may be
     running is refused.
     """
-    from nemo_run.management.store import delete
+    from nemo_run.management.store import delete, refuse_running
 
     record = record_of(experiment)
+    if not force:
+        # Before the question, which would promise what is then refused.
+        refuse_running(record)
     if not yes:
         confirm(f"Delete {record.id} with all its files ({record.path})?")
     delete(record, force=force)

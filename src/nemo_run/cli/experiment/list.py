@@ -9,7 +9,7 @@ import click
 
 from nemo_run.cli.settings import common_options, json_option, note, print_json_rows, settings_of
 from nemo_run.console.tables import Column, table
-from nemo_run.console.times import ago, duration
+from nemo_run.console.times import ago, duration, tally
 from nemo_run.exceptions import nearest
 from nemo_run.execution.observation import State
 
@@ -106,7 +106,7 @@ def _cells(row: Row, now: float) -> list[str]:
     if row.started is not None:
         spent = (now if row.ended is None else row.ended) - row.started
     state = "DAMAGED" if row.error else str(row.state)
-    jobs = f"{row.succeeded}/{row.jobs} done" + (f", {row.failed} failed" if row.failed else "")
+    jobs = tally(row.jobs, row.succeeded, failed=row.failed)
     return [row.id, row.title, state, jobs, ago(row.created, now), duration(spent)]
 
 

@@ -13,23 +13,20 @@ from nemo_run.cli.advice import abandoned, is_abandoned
 from nemo_run.cli.output import LogWriter
 from nemo_run.cli.select import job_of, record_of
 from nemo_run.cli.settings import common_options, json_option, note
+from nemo_run.cli.unseen import ranks_not_shown, require_attempt, require_ranks
 from nemo_run.console.terminal import is_terminal
 from nemo_run.exceptions import PlanError
 from nemo_run.execution.observation import State
+from nemo_run.invocation import experiment_command
 from nemo_run.management.operations import status as status_of
 from nemo_run.management.store.status import ExperimentStatus
-from nemo_run.management.watch.logs import (
-    DEFAULT_RANKS,
-    LogReader,
-    Ranks,
-    chosen_files,
-    follow,
-    log_files,
-    watch,
-)
+from nemo_run.management.watch.labels import Labels
+from nemo_run.management.watch.logs import LogReader, follow, log_files, watch
+from nemo_run.management.watch.ranks import DEFAULT_RANKS, Ranks, chosen_files
 
 if TYPE_CHECKING:
     from nemo_run.management.store.record import Record
+    from nemo_run.management.store.status import JobStatus
 
 _PERIOD = 1.0
 """How often to look whether somebody drives the experiment, in seconds."""
@@ -70,7 +67,7 @@ def _attempt(_context: click.Context, _parameter: click.Parameter, text: str | N
 @click.option("-f", "--follow", "follows", is_flag=True, help="Go on until the jobs have ended.")
 @click.option(
     "--rank", "ranks", default=DEFAULT_RANKS, show_default=True, callback=_ranks,
-    help="Which processes: 0,last or 0-3 or all.",
+    help="Which processes: 0,last or 0-3 or failed or all.",
 )  # fmt: skip
 @click.option("--attempt", callback=_attempt, help="Which try: a number or 'all'. [default: last]")
 @click.option("--tail", "last", type=click.IntRange(0), metavar="N", help="Only the last N lines.")
@@ -98,8 +95,18 @@ def command(
     record = record_of(experiment)
     jobs = [job_of(record, job)] if job is not None else [str(j["id"]) for j in record.jobs]
     status = record.status()
-    several = as_json or len(jobs) > 1 or _count(record, jobs[0], status, ranks) > 1
-    writer = LogWriter(sys.stdout, prefixed=several, pattern=pattern, as_json=as_json)
+    known = [status.jobs[one] for one in jobs if one in status.jobs]
+    require_ranks(record, known, ranks)
+    if attempt and not follows:
+        require_attempt(known, attempt)
+    several = as_json or len(jobs) > 1 or _count(record, known, ranks) > 1
+    writer = LogWriter(
+        sys.stdout,
+        labels=Labels(record, jobs) if several else None,
+        attempts={one.id: _first_attempt(one, attempt) for one in known},
+        pattern=pattern,
+        as_json=as_json,
+    )
     reader = LogReader(
         record,
         jobs,
@@ -110,22 +117,30 @@ def command(
         last_lines=last,
     )
     if follows:
-        return _follow(record, jobs, reader, writer)
+        code = _follow(record, jobs, reader, writer)
+        _note_ranks(record, jobs, ranks)
+        return code
     for piece in reader.read(status):
         writer.write(piece)
     for piece in reader.flush():
         writer.write(piece)
-    _notes(record, jobs, status, ranks, attempt, empty=writer.empty)
+    _note(known, attempt, empty=writer.empty)
+    _note_ranks(record, jobs, ranks)
     return 0
 
 
 def _follow(record: Record, jobs: list[str], reader: LogReader, writer: LogWriter) -> int:
     status = _Status(record)
+
+    def wait(seconds: float) -> None:
+        writer.unfinished(reader.unfinished())
+        time.sleep(seconds)
+
     try:
-        for piece in follow(reader, status=status):
+        for piece in follow(reader, status=status, wait=wait):
             writer.write(piece)
     except KeyboardInterrupt:
-        again = f"nemo-run experiment logs -f {record.id}"
+        again = experiment_command("logs", "-f", record.id)
         note(f"\nNo longer following; the jobs go on. To follow again: {again}")
         raise
     ends = [status.last.jobs[job] for job in jobs]
@@ -162,36 +177,38 @@ class _Status:
             note(abandoned(self._record, self.last))
 
 
-def _notes(
-    record: Record,
-    jobs: list[str],
-    status: ExperimentStatus,
-    ranks: Ranks,
-    attempt: int | None,
-    *,
-    empty: bool,
-) -> None:
-    """Tell what is not seen in the output."""
-    known = [status.jobs[job] for job in jobs if job in status.jobs]
+def _note(jobs: list[JobStatus], attempt: int | None, *, empty: bool) -> None:
+    """Tell why there is no output, or of which attempt it was."""
     if empty:
-        states = ", ".join(f"{job.id} is {job.describe()}" for job in known[:5])
+        states = ", ".join(f"{job.id} is {job.describe()}" for job in jobs[:5])
         note(f"Nothing was written{f' in attempt {attempt}' if attempt else ''}: {states}.")
         return
-    if not is_terminal(sys.stderr):
-        return
-    again = [job for job in known if job.attempt > 1]
-    if attempt is None and again:
+    again = [job for job in jobs if job.attempt > 1]
+    if attempt is None and again and is_terminal(sys.stderr):
         note(f"This was attempt {again[0].attempt} of {again[0].id}; --attempt all shows each.")
-    for job in known:
-        files = log_files(record, job.id, max(job.attempt, 1))
-        shown = chosen_files(files, ranks)
-        if len(shown) < len(files):
-            note(f"{len(shown)} of {len(files)} logs of {job.id}; --rank all shows each.")
-            return
 
 
-def _count(record: Record, job: str, status: ExperimentStatus, ranks: Ranks) -> int:
-    """Return how many logs of one job are asked for."""
-    known = status.jobs.get(job)
-    attempt = max(known.attempt if known else 1, 1)
-    return len(chosen_files(log_files(record, job, attempt), ranks))
+def _note_ranks(record: Record, jobs: list[str], ranks: Ranks) -> None:
+    status = record.status()
+    told = ranks_not_shown(record, [status.jobs[job] for job in jobs if job in status.jobs], ranks)
+    if told:
+        note(told)
+
+
+def _count(record: Record, jobs: list[JobStatus], ranks: Ranks) -> int:
+    """Return how many logs are asked for."""
+    count = 0
+    for job in jobs:
+        attempt = max(job.attempt, 1)
+        files = log_files(record, job.id, attempt)
+        # Any may fail yet.
+        failed = [(file.member, file.rank) for file in files]
+        count += len(chosen_files(files, ranks, failed))
+    return count
+
+
+def _first_attempt(job: JobStatus, asked: int | None) -> int:
+    """Return with which attempt the output of a job begins; 0 if it begins with a heading."""
+    if asked == 0:
+        return 0 if job.attempt > 1 else 1
+    return asked or max(job.attempt, 1)

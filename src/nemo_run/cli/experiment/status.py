@@ -65,10 +65,10 @@ def _text(
 
 _COLUMNS = (
     Column("JOB", least=12),
-    Column("STATE", style=lambda look, text: look.state(text.split(" ")[0], text)),
-    Column("ATTEMPT", right=True),
-    Column("STARTED"),
-    Column("DURATION", right=True),
+    Column("STATE", least=20, style=lambda look, text: look.state(text.split(" ")[0], text)),
+    Column("ATTEMPT", right=True, drop=2),
+    Column("STARTED", drop=1),
+    Column("DURATION", right=True, drop=3),
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from nemo_run.execution.observation import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nemo_run.management.store import Record
     from nemo_run.management.store.status import ExperimentStatus, JobStatus
@@ -35,6 +35,10 @@ class Display(Protocol):
         """Show output of a job; ``prefix`` names it, and is empty where there is only one."""
         ...
 
+    def unfinished(self, lines: Sequence[tuple[str, bytes]]) -> None:
+        """Show the lines that have no end yet, each with its prefix, as they look now."""
+        ...
+
     def message(self, text: str) -> None:
         """Show a sentence for the person."""
         ...
@@ -58,8 +62,11 @@ class SilentDisplay:
         """Say nothing."""
 
     def log(self, piece: Piece, prefix: str) -> None:
-        """Pass the output of a job on, byte for byte where it has no prefix."""
+        """Pass the output of a job on."""
         write_log(self._out or sys.stdout, piece.data, prefix)
+
+    def unfinished(self, lines: Sequence[tuple[str, bytes]]) -> None:
+        """Wait for their end."""
 
     def message(self, text: str) -> None:
         """Say nothing."""
@@ -105,9 +112,7 @@ def write_log(out: TextIO, data: bytes, prefix: str) -> None:
     """Write output of a job to ``out``, with ``prefix`` before each line."""
     if prefix:
         mark = f"{prefix} ".encode()
-        data = b"".join(mark + line for line in data.splitlines(keepends=True))
-        if not data.endswith(b"\n"):
-            data += b"\n"
+        data = b"".join(mark + line + b"\n" for line in data.removesuffix(b"\n").split(b"\n"))
     buffer = getattr(out, "buffer", None)
     if buffer is None:
         # A notebook's stream takes text only.

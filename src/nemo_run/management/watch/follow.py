@@ -11,17 +11,18 @@ from nemo_run.management.conductor.launch import Started, not_started, start
 from nemo_run.management.store.reading import read_on
 from nemo_run.management.store.status import ExperimentStatus, replay
 
-from .logs import LogReader, Ranks, spec_of
+from .labels import Labels
+from .logs import LogReader
+from .ranks import Ranks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nemo_run.execution.jobspec import Member
     from nemo_run.management.describe.plugin import Plugin
+    from nemo_run.management.store.events import Event
     from nemo_run.management.store.record import Record
 
     from .display import Display
-    from .logs import Piece
 
 _SHORTEST, _LONGEST = 0.01, 0.2
 _LIVENESS = 2.0
@@ -58,8 +59,7 @@ class Following:
         self._started = started
         self._offset = 0
         self._reader = LogReader(record, tail, Ranks("all")) if tail else None
-        self._several = len(tail) > 1
-        self._names: dict[str, tuple[bool, bool]] = {}
+        self._labels = Labels(record, tail)
         self._pause = _SHORTEST
         self._replaced = 0
         self._looked = time.monotonic()
@@ -83,13 +83,21 @@ class Following:
     def step(self) -> bool:
         """Show what is new; return whether anything was."""
         fresh, self._offset = read_on(self._journal, self._offset)
+        latest = replay(fresh, self.status) if fresh else self.status
         for event in fresh:
             self.status = replay([event], self.status)
+            if self._ends_a_job(event):
+                # What it wrote comes before the line that says how it ended.
+                self._logs(latest)
             self._display.event(event, self.status)
             self._tell_plugins(event)
         moved = self._logs(self.status) or bool(fresh)
         self._display.tick(self.status)
         return moved
+
+    def _ends_a_job(self, event: Event) -> bool:
+        job = self.status.jobs.get(str(event.get("job")))
+        return job is not None and job.state.terminal
 
     def _over(self, jobs: Sequence[str]) -> bool:
         known = self.status.jobs
@@ -100,29 +108,11 @@ class Following:
             return False
         moved = False
         for piece in self._reader.read(status):
-            self._display.log(piece, self._prefix(piece))
+            self._display.log(piece, self._labels.of(piece))
             moved = True
+        rest = self._reader.unfinished()
+        self._display.unfinished([(self._labels.of(piece), piece.data) for piece in rest])
         return moved
-
-    def _prefix(self, piece: Piece) -> str:
-        """Return as much of a log's name as tells it from the others that are shown."""
-        member, rank = self._name(piece.job)
-        parts = [piece.job + (f"/{piece.member}" if member else "")]
-        if rank:
-            parts.append(str(piece.rank))
-        named = self._several or member or rank
-        return f"[{' '.join(parts)}]" if named else ""
-
-    def _name(self, job: str) -> tuple[bool, bool]:
-        """Return whether a job's logs are told apart by member, and by rank."""
-        if job not in self._names:
-            spec = spec_of(self._record, job)
-            members = spec.members if spec else ()
-            grouped = (
-                any(member.directory != spec.directory for member in members) if spec else False
-            )
-            self._names[job] = grouped, any(_processes(member) > 1 for member in members)
-        return self._names[job]
 
     def _tell_plugins(self, event: dict[str, object]) -> None:
         for plugin in self._plugins:
@@ -156,7 +146,3 @@ class Following:
             raise not_started(self._record)
         self._replaced += 1
         self._started = start(self._record)
-
-
-def _processes(member: Member) -> int:
-    return member.nodes * member.processes_per_node * member.ranks_per_process

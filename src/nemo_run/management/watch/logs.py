@@ -18,14 +18,13 @@ from nemo_run.execution.jobspec import JobSpec
 from nemo_run.execution.observation import State
 
 from . import tail
+from .ranks import Ranks, chosen_files, failed_ranks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nemo_run.management.store.record import Record
     from nemo_run.management.store.status import ExperimentStatus, JobStatus
-
-DEFAULT_RANKS = "0,last"
 
 _PATIENCE = 10
 """How many reads of one file may fail in a row: network file systems have bad moments."""
@@ -48,47 +47,6 @@ class Piece:
     attempt: int
     rank: int
     data: bytes
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """Which processes of each member: ``0``, ``last``, ``0,3,last``, ``2-5`` or ``all``."""
-
-    text: str = DEFAULT_RANKS
-
-    def __post_init__(self) -> None:
-        for part in self._parts():
-            _rank_range(part, world_size=1, whole=self.text)
-
-    def of(self, world_size: int) -> frozenset[int]:
-        """Return the chosen ranks of a member of ``world_size`` processes."""
-        chosen: set[int] = set()
-        for part in self._parts():
-            chosen.update(_rank_range(part, world_size, self.text))
-        return frozenset(chosen)
-
-    def _parts(self) -> list[str]:
-        return [part.strip() for part in self.text.split(",")]
-
-
-def _rank_range(part: str, world_size: int, whole: str) -> Iterable[int]:
-    if part == "all":
-        return range(world_size)
-    if part == "last":
-        return (world_size - 1,)
-    first, dash, last = part.partition("-")
-    if first.isdecimal() and (last.isdecimal() if dash else True):
-        return range(int(first), min(int(last or first), world_size - 1) + 1)
-    raise PlanError(
-        f"The ranks {whole!r} are not understood at {part!r}. Give numbers, ranges, 'last' or "
-        "'all', with commas: 0,last or 0-3 or all."
-    )
-
-
-def label(piece: Piece) -> str:
-    """Return the name that stands before lines where several logs are mixed: ``[train/a:0]``."""
-    member = f"/{piece.member}" if piece.member != piece.job else ""
-    return f"[{piece.job}{member}:{piece.rank}]"
 
 
 def spec_of(record: Record, job: str) -> JobSpec | None:
@@ -154,14 +112,6 @@ def _listed(folder: Path, job: str, attempt: int) -> list[LogFile]:
             member = path.parent.name if path.parent != root else job
             found.append(LogFile(member, attempt, int(rank), str(path)))
     return sorted(found, key=lambda file: (file.member, file.rank))
-
-
-def chosen_files(files: Sequence[LogFile], ranks: Ranks) -> list[LogFile]:
-    """Return those of one attempt's ``files`` whose rank is asked for, member by member."""
-    sizes: dict[str, int] = {}
-    for file in files:
-        sizes[file.member] = max(sizes.get(file.member, 0), file.rank + 1)
-    return [file for file in files if file.rank in ranks.of(sizes[file.member])]
 
 
 @dataclass
@@ -268,7 +218,7 @@ class LogReader:
             for attempt in attempts:
                 if known.state is State.CREATED and attempt >= known.attempt:
                     continue
-                yield from self._read_attempt(job, attempt, over=over or attempt < known.attempt)
+                yield from self._read_attempt(known, attempt, over=over or attempt < known.attempt)
             over = over or (self.attempt is not None and self.attempt < known.attempt)
             if over and all((job, attempt) in self._ended for attempt in attempts):
                 self._open.remove(job)
@@ -285,6 +235,15 @@ class LogReader:
                 if source.trouble is not None:
                     raise source.unreadable() from source.trouble
 
+    def unfinished(self) -> list[Piece]:
+        """Return the lines that have no end yet, as they look now."""
+        return [
+            source.piece(source.lines.rest)
+            for sources in self._sources.values()
+            for source in sources
+            if source.lines is not None and source.lines.rest
+        ]
+
     def _attempts(self, job: str, known: JobStatus) -> list[int]:
         if self.attempt is not None:
             return [self.attempt] if self.attempt <= known.attempt else []
@@ -296,9 +255,10 @@ class LogReader:
             if (job, number) not in self._ended
         ]
 
-    def _read_attempt(self, job: str, attempt: int, *, over: bool) -> Iterator[Piece]:
+    def _read_attempt(self, known: JobStatus, attempt: int, *, over: bool) -> Iterator[Piece]:
+        job = known.id
         sources = self._sources.setdefault((job, attempt), [])
-        self._find_new(sources, job, attempt)
+        self._find_new(sources, known, attempt)
         # Sizes are taken once: a process that writes faster than its log is read, or one that
         # is left over from an ended job, must not keep the reader here for ever.
         ends = [_size(source.file.path) for source in sources]
@@ -311,12 +271,14 @@ class LogReader:
             del self._sources[(job, attempt)]
             self._ended.add((job, attempt))
 
-    def _find_new(self, sources: list[_Source], job: str, attempt: int) -> None:
+    def _find_new(self, sources: list[_Source], known: JobStatus, attempt: int) -> None:
+        job = known.id
         seen = {source.file.path for source in sources}
         if self._specs.get(job) is None:
             self._specs[job] = spec_of(self.record, job)
         files = _files_of(self.record, job, self._specs[job], attempt)
-        for file in chosen_files(files, self.ranks):
+        failed = failed_ranks(self.record, known, attempt)
+        for file in chosen_files(files, self.ranks, failed):
             if file.path in seen:
                 continue
             cursor = tail.Cursor(file.path)

@@ -89,7 +89,7 @@ class Lines:
 
     A line that does not end is given out in parts of a mebibyte, cut between characters. Of a
     line that was written over with carriage returns (a progress bar) only the last state is
-    waited for.
+    given out.
     """
 
     def __init__(self) -> None:
@@ -99,19 +99,34 @@ class Lines:
         """Take a chunk and return the whole lines that are there now."""
         text = self._rest + data
         end = text.rfind(b"\n") + 1
-        whole, rest = text[:end], text[end:]
-        if len(rest) > CHUNK:
-            rest = rest[rest.rfind(b"\r", 0, -1) + 1 :]
+        whole, rest = last_states(text[:end]), _last_state(text[end:])
         if len(rest) > _LONGEST_LINE:
             cut = _between_characters(rest)
             whole, rest = whole + rest[:cut], rest[cut:]
         self._rest = rest
         return whole
 
+    @property
+    def rest(self) -> bytes:
+        """The line that has no end yet, as it looks now."""
+        return self._rest
+
     def flush(self) -> bytes:
-        """Return the line that has no end yet."""
+        """Return the line that has no end yet, and forget it."""
         rest, self._rest = self._rest, b""
         return rest
+
+
+def last_states(text: bytes) -> bytes:
+    """Return ``text`` with each line as it looked in the end."""
+    if b"\r" not in text:
+        return text
+    return b"\n".join(map(_last_state, text.split(b"\n")))
+
+
+def _last_state(line: bytes) -> bytes:
+    # What ends with a carriage return, as lines of Windows do, is not written over yet.
+    return line[line.rstrip(b"\r").rfind(b"\r") + 1 :]
 
 
 def _between_characters(text: bytes) -> int:
