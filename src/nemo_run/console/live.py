@@ -135,11 +135,13 @@ class LiveDisplay:
         with self._lock:
             asides, self._asides = self._asides, []
             self._unfinished = []
-            self._draw()
-            self._status = None
-            self._drawn = []
-            for aside in asides:
-                aside.remove()
+            try:
+                self._draw()
+            finally:
+                self._status = None
+                self._drawn = []
+                for aside in asides:
+                    aside.remove()
 
     def _above(self, write: Callable[[], object], *, whole: bool = True) -> None:
         """Write where the block stands; it is drawn again below with the next tick.

@@ -277,7 +277,7 @@ class LogReader:
         if self._specs.get(job) is None:
             self._specs[job] = spec_of(self.record, job)
         files = _files_of(self.record, job, self._specs[job], attempt)
-        failed = failed_ranks(self.record, known, attempt)
+        failed = failed_ranks(self.record, known, attempt) if self.ranks.failed else ()
         for file in chosen_files(files, self.ranks, failed):
             if file.path in seen:
                 continue

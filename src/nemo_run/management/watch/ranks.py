@@ -32,6 +32,11 @@ class Ranks:
         for part in self._parts():
             _rank_range(part, 1, (), self.text)
 
+    @property
+    def failed(self) -> bool:
+        """Whether processes are chosen because they failed."""
+        return "failed" in self._parts()
+
     def of(self, world_size: int, failed: Collection[int] = ()) -> frozenset[int]:
         """Return the chosen ranks of a member of ``world_size`` processes.
 
