@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from local_jobs import Place, until
 
-from nemo_run.execution.jobspec import Member
+from nemo_run.execution.jobspec import Handle, Member
 from nemo_run.execution.local.client import LocalBackend
-from nemo_run.execution.observation import Reason, State
+from nemo_run.execution.local.starting import prepare
+from nemo_run.execution.observation import Observation, Reason, State
 
 
 @pytest.fixture
@@ -208,12 +210,76 @@ def test_no_zombies_are_left(place: Place) -> None:
 
 
 def test_a_job_of_another_machine_is_unknown_until_its_record_is_there(place: Place) -> None:
-    spec = place.spec("far", "sh", "-c", "sleep 0.2; exit 4")
-    handle = place.start(spec)
-    far = type(handle)(handle.replace(f"local://{os.uname().nodename}/", "local://elsewhere/"))
-    assert place.look(far).state in {State.UNKNOWN}
-    place.end(handle)
-    assert place.look(far).exit_code == 4
+    far = of_another_machine(place, "far")
+    assert far.state is State.UNKNOWN
+    assert "cancel" in far.message
+    (place.folder / "far/attempts/1/exit").write_text("exit 4\n")
+    assert renamed(place, "far").exit_code == 4
+
+
+def renamed(place: Place, name: str) -> Observation:
+    """Look at a job by the handle that it got when this machine had another name."""
+    handle = renamed_handle(place, name)
+    return LocalBackend().poll([handle])[handle]
+
+
+def renamed_handle(place: Place, name: str) -> Handle:
+    return Handle(f"local://elsewhere{place.folder}/{name}/attempts/1")
+
+
+def of_another_machine(place: Place, name: str) -> Observation:
+    """Leave a job as another machine does that shares the folder, and look at it."""
+    place.run(place.spec(name, "true"))
+    attempt = place.folder / name / "attempts/1"
+    (attempt / "exit").write_text("running\n")
+    pid, start, boot, token, *_ = (attempt / "claim").read_text().split("\n")
+    far = f"{pid}\n{start}\nanother-{boot}\n{token}\nits-own-machine-id\n"
+    (attempt / "claim").write_text(far)
+    return renamed(place, name)
+
+
+def test_a_job_of_another_machine_can_be_cancelled_when_that_is_gone(place: Place) -> None:
+    of_another_machine(place, "gone")
+    LocalBackend().cancel([renamed_handle(place, "gone")])
+    seen = renamed(place, "gone")
+    assert (seen.state, seen.reason) == (State.CANCELLED, Reason.CANCELLED)
+    assert "were not reached" in seen.message
+
+
+def test_a_job_that_another_machine_has_not_begun_never_begins_when_cancelled(
+    place: Place,
+) -> None:
+    spec = place.spec("slow", "true")
+    prepare(place.rendered(spec))
+    assert renamed(place, "slow").state is State.UNKNOWN
+    LocalBackend().cancel([renamed_handle(place, "slow")])
+    assert renamed(place, "slow").state is State.CANCELLED
+    script = place.folder / "slow/attempts/1/launch.sh"
+    assert subprocess.run(["sh", script], capture_output=True).returncode == 96
+
+
+def test_a_machine_with_a_new_name_knows_its_jobs(place: Place) -> None:
+    """As a container has each time it starts: what ran in it is lost, and what runs runs."""
+    handle = place.start(place.spec("goes_on", "sleep", "300"))
+    until(lambda: renamed(place, "goes_on").state is State.RUNNING)
+    LocalBackend(grace=0.5).cancel([renamed_handle(place, "goes_on")])
+    assert place.end(handle).state is State.CANCELLED
+    place.run(place.spec("lost", "true"))
+    (place.folder / "lost/attempts/1/exit").write_text("running\n")
+    assert renamed(place, "lost").state is State.LOST
+
+
+@pytest.mark.parametrize(
+    "handle",
+    ["local://[::1", "local://vm/x/y/z", "local://vm/x/1%00/1", "local://vm", "engine://vm/1", ""],
+)
+def test_a_handle_that_names_no_attempt_is_unknown(place: Place, handle: str) -> None:
+    """To look at it, to wait for it and to cancel it are no errors."""
+    place.backend.cancel([Handle(handle)])
+    place.backend.wait([Handle(handle)], 0.01)
+    seen = place.look(Handle(handle))
+    assert seen.state is State.UNKNOWN
+    assert repr(handle) in seen.message
 
 
 def test_a_restart_of_the_machine_is_a_failure_of_the_machine(place: Place) -> None:
@@ -221,8 +287,8 @@ def test_a_restart_of_the_machine_is_a_failure_of_the_machine(place: Place) -> N
     place.run(spec)
     attempt = place.folder / "rebooted/attempts/1"
     (attempt / "exit").write_text("running\n")
-    pid, start, boot, token = (attempt / "claim").read_text().splitlines()
-    (attempt / "claim").write_text(f"{pid}\n{start}\nanother-{boot}\n{token}\n")
+    pid, start, boot, *rest = (attempt / "claim").read_text().split("\n")
+    (attempt / "claim").write_text("\n".join([pid, start, f"another-{boot}", *rest]))
     handle = LocalBackend().find([spec])[spec.token]
     seen = LocalBackend().poll([handle])[handle]
     assert (seen.state, seen.reason) == (State.LOST, Reason.NODE_FAILURE)

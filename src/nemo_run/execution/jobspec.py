@@ -6,8 +6,10 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NewType
 
+from nemo_run.exceptions import CorruptRecordError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Token = NewType("Token", str)
 """What makes one submission ours: experiment, job and attempt. The same token never runs twice."""
@@ -100,16 +102,63 @@ class JobSpec:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> JobSpec:
-        """Return the spec that :meth:`to_json` wrote; fields of a later version are ignored."""
-        known = {f.name for f in dataclasses.fields(cls)}
-        fields = {k: v for k, v in data.items() if k in known}
-        fields["members"] = tuple(_member(m) for m in data["members"])
-        return cls(**fields)
+    def from_json(cls, data: object) -> JobSpec:
+        """Return the spec that :meth:`to_json` wrote; fields of a later version are ignored.
+
+        Raises:
+            CorruptRecordError: It is none; the message names the field.
+        """
+        fields = _fields(cls, data, "the plan")
+        members = [_fields(Member, one, f"members[{i}]") for i, one in enumerate(fields["members"])]
+        for member in members:
+            member["command"] = tuple(member["command"])
+        return cls(**{**fields, "members": tuple(Member(**member) for member in members)})
 
 
-def _member(data: Mapping[str, Any]) -> Member:
-    known = {f.name for f in dataclasses.fields(Member)}
-    fields = {k: v for k, v in data.items() if k in known}
-    fields["command"] = tuple(data["command"])
-    return Member(**fields)
+def backend_of(handle: str) -> str:
+    """Return the name of the backend that gave a handle; empty where it gave none."""
+    return handle.partition("://")[0]
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 31
+
+
+_RIGHT: dict[str, Callable[[object], bool]] = {
+    **dict.fromkeys(("experiment", "job", "backend", "directory", "name"), _is_text),
+    **dict.fromkeys(("working_directory",), _is_text),
+    **dict.fromkeys(("attempt", "retries"), _is_count),
+    **dict.fromkeys(("nodes", "processes_per_node", "ranks_per_process"), _is_count),
+    **dict.fromkeys(("environment", "files"), _is_table),
+    "command": _is_texts,
+    "members": lambda value: isinstance(value, list) and bool(value),
+    "policy": lambda value: value in ("all", "main"),
+    "role": lambda value: value in ("main", "sidecar"),
+    "options": lambda value: isinstance(value, dict),
+}
+
+
+def _fields(kind: type, data: object, where: str) -> dict[str, Any]:
+    """Return those of a document's fields that ``kind`` has, each checked."""
+    if not isinstance(data, dict):
+        raise CorruptRecordError(f"{where} is a {type(data).__name__}, no object")
+    known = {f.name: f.default is f.default_factory for f in dataclasses.fields(kind)}
+    missing = [name for name, needed in known.items() if needed and name not in data]
+    if missing:
+        raise CorruptRecordError(f"{where} has no {missing[0]!r}")
+    for name in known.keys() & data.keys():
+        if not _RIGHT[name](data[name]):
+            raise CorruptRecordError(f"{where} has an odd {name!r}: {data[name]!r:.100}")
+    return {name: data[name] for name in known if name in data}

@@ -24,6 +24,7 @@ export NEMORUN_JOB_DIR=/e/eval
 # Who we are. A process id alone would not tell: ids are used again.
 start=''
 boot=''
+machine=''
 start_time() {
     shift 19
     start=$1
@@ -33,6 +34,7 @@ if [ -r "/proc/$$/stat" ]; then
     # shellcheck disable=SC2086
     start_time ${stat##*) }
     read -r boot </proc/sys/kernel/random/boot_id
+    [ ! -r /etc/machine-id ] || read -r machine </etc/machine-id || machine=''
 else
     start=$(LC_ALL=C ps -o lstart= -p $$)
     boot=$(sysctl -n kern.bootsessionuuid)
@@ -40,15 +42,20 @@ fi
 
 # This attempt runs once: whoever makes the file runs it.
 set -C
-{ printf '%s\n' "$$" "$start" "$boot" "$NEMORUN_TOKEN" >"$attempt/claim"; } 2>/dev/null || {
+{ true >"$attempt/claim"; } 2>/dev/null || {
     echo "$attempt/claim cannot be made: the attempt runs already, or the disk is full." >&2
     exit 96
 }
 set +C
+printf '%s\n' "$$" "$start" "$boot" "$NEMORUN_TOKEN" "$machine" >"$attempt/claim" || {
+    rm -f "$attempt/claim"
+    exit 96
+}
+umask "${NEMORUN_UMASK:-$(umask)}"
 
 # Asked to end, we wait for the processes and write down how they ended.
 trap : HUP INT TERM
-unset NEMORUN_LEADER
+unset NEMORUN_LEADER NEMORUN_UMASK
 
 # server
 member_0() {

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-from nemo_run.exceptions import BackendError
+from nemo_run.exceptions import BackendError, ShortageError
 from nemo_run.execution.backend import Capabilities, LogFile
 from nemo_run.execution.jobspec import Handle, Token
 from nemo_run.execution.observation import Observation, State
@@ -17,14 +19,19 @@ from nemo_run.execution.observation import Observation, State
 from . import layout, processes, records
 from .observing import Child, observe
 from .render import GRACE, render
-from .starting import prepare, start
+from .starting import create, prepare, start
 from .waiting import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nemo_run.execution.backend import Artifact, Rendered
     from nemo_run.execution.jobspec import JobSpec
+
+_SHORTAGES = frozenset(
+    {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT}
+)
+"""What the machine may have again in a while: processes, memory, descriptors, disk."""
 
 _AT_ONCE = 1.0
 """Seconds a cancel waits itself; what takes longer is left to a process of its own."""
@@ -73,7 +80,8 @@ class LocalBackend:
             prepare(job)
             self._children[handle] = start(spec)
         except OSError as error:
-            return BackendError(
+            kind = ShortageError if error.errno in _SHORTAGES else BackendError
+            return kind(
                 f"Job {spec.job!r} could not be started in {folder}: {error.strerror or error}."
             )
         return handle
@@ -93,7 +101,9 @@ class LocalBackend:
         running = self._watch.running()
         return {
             handle: Observation(
-                State.RUNNING, attempt=_attempt(handle), started=running[handle].started
+                State.RUNNING,
+                attempt=int(_place(handle).folder.name),
+                started=running[handle].started,
             )
             if handle in running and not running[handle].group
             else self._look(handle)
@@ -101,7 +111,11 @@ class LocalBackend:
         }
 
     def _look(self, handle: Handle) -> Observation:
-        folder, here = _place(handle)
+        try:
+            folder, here = _place(handle)
+        except ValueError:
+            message = f"The handle {handle!r} is none of a local job."
+            return Observation(State.UNKNOWN, message=message)
         process = self._children.get(handle)
         child = Child(process.pid, None) if process else self._ended.get(handle)
         try:
@@ -111,15 +125,17 @@ class LocalBackend:
             return Observation(State.UNKNOWN, message=f"{folder} cannot be read: {why}.")
         if seen.state.terminal:
             self._watch.drop(handle)
-        elif here:
-            self._watch.add(handle, folder)
+        else:
+            # Without a descriptor it is looked at by its files.
+            with contextlib.suppress(OSError):
+                self._watch.add(handle, folder)
         return seen
 
     def _reap(self) -> None:
         for handle, process in list(self._children.items()):
             if process.poll() is not None:
                 del self._children[handle]
-                if not _is_recorded(_place(handle)[0]):
+                if not _is_recorded(_place(handle).folder):
                     self._ended[handle] = Child(process.pid, process.returncode)
         for token, process in list(self._stopping.items()):
             if process.poll() is not None:
@@ -131,7 +147,7 @@ class LocalBackend:
         Jobs that do not end at once get their time in the background.
         """
         self._reap()
-        claims = [_to_cancel(folder, here=here) for folder, here in map(_place, handles)]
+        claims = [_to_cancel(place) for place in _places(handles)]
         running = {c.token: c for c in claims if c is not None and c.token not in self._stopping}
         if not running:
             return
@@ -151,7 +167,8 @@ class LocalBackend:
 
     def wait(self, handles: Collection[Handle], timeout: float) -> None:
         """Return when one of the jobs ended, at the latest after ``timeout`` seconds."""
-        self._watch.wait([h for h in handles if _place(h)[1]], timeout)
+        # Of those on other machines nothing is heard.
+        self._watch.wait([h for h in handles if _is_named_here(h)], timeout)
 
 
 def handle_of(folder: Path) -> Handle:
@@ -159,14 +176,41 @@ def handle_of(folder: Path) -> Handle:
     return Handle(f"local://{_host()}{quote(os.fsencode(folder))}")
 
 
-def _place(handle: Handle) -> tuple[Path, bool]:
-    """Return the folder that a handle names, and whether it is on this machine."""
+class Place(NamedTuple):
+    """What a handle says.
+
+    Attributes:
+        folder: The attempt's folder; its name is the number of the attempt.
+        named: Whether the machine has the name of this one.
+    """
+
+    folder: Path
+    named: bool
+
+
+def _place(handle: Handle) -> Place:
+    """Return what a handle says.
+
+    Raises:
+        ValueError: It is none of ours.
+    """
     parts = urlsplit(handle)
-    return Path(os.fsdecode(unquote_to_bytes(parts.path))), parts.netloc == _host()
+    path = unquote_to_bytes(parts.path)
+    folder = Path(os.fsdecode(path))
+    number = folder.name
+    if parts.scheme != "local" or b"\0" in path or not (number.isascii() and number.isdecimal()):
+        raise ValueError(f"{handle!r} is no handle of a local job")
+    return Place(folder, parts.netloc == _host())
 
 
-def _attempt(handle: Handle) -> int:
-    return int(handle.rpartition("/")[2])
+def _is_named_here(handle: Handle) -> bool:
+    return any(place.named for place in _places([handle]))
+
+
+def _places(handles: Iterable[Handle]) -> Iterator[Place]:
+    for handle in handles:
+        with contextlib.suppress(ValueError):
+            yield _place(handle)
 
 
 def _host() -> str:
@@ -180,15 +224,12 @@ def _is_recorded(folder: Path) -> bool:
         return False
 
 
-def _to_cancel(folder: Path, *, here: bool) -> records.Claim | None:
-    """Note the wish to end an attempt, and return who runs it; None where nothing can run."""
-    claim = records.read_claim(folder)
-    if not here and not (claim and claim.leader and processes.same_machine(claim.leader)):
-        return None
+def _to_cancel(place: Place) -> records.Claim | None:
+    """Note the wish to end an attempt, and return who runs it; None where nothing runs here."""
+    folder = place.folder
     try:
-        with (folder / layout.CLAIM).open("x") as file:
-            # Its shell finds the claim taken, and starts nothing.
-            file.write(f"{layout.CANCELLED}\n")
+        # Its shell finds the claim taken, and starts nothing.
+        create(folder / layout.CLAIM, f"{layout.CANCELLED}\n")
         return None
     except FileExistsError:
         claim = records.read_claim(folder)
@@ -196,9 +237,10 @@ def _to_cancel(folder: Path, *, here: bool) -> records.Claim | None:
         return None
     if claim is None or claim.leader is None or records.read_exit(folder / layout.EXIT):
         return None
-    if processes.is_alive(claim.leader):
+    here = claim.is_here(named=place.named)
+    if not here or processes.is_alive(claim.leader):
         (folder / layout.CANCELLED).touch(0o600)
-    return claim
+    return claim if here else None
 
 
 def _stop_in_background(token: str, grace: float) -> subprocess.Popen[bytes]:

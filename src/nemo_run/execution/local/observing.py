@@ -36,7 +36,7 @@ def observe(folder: Path, child: Child | None, *, here: bool) -> Observation:
     Args:
         folder: Its folder.
         child: Its shell, if it is a child of this process.
-        here: Whether it runs on this machine.
+        here: Whether the machine it was submitted on has the name of this one.
 
     Raises:
         OSError: A file is there and cannot be read.
@@ -45,7 +45,7 @@ def observe(folder: Path, child: Child | None, *, here: bool) -> Observation:
     if claim is None or claim.leader is None:
         return _unclaimed(folder, claim, child, here=here)
     # In this order: a shell that is gone has written its record before.
-    here = here or processes.same_machine(claim.leader)
+    here = claim.is_here(named=here)
     alive = here and processes.is_alive(claim.leader)
     ended = how_it_ended(folder, _told_by(child, claim))
     asked = _time(folder / layout.CANCELLED)
@@ -65,7 +65,7 @@ def _without_end(
     if alive:
         return Observation(State.RUNNING, attempt=attempt, started=claim.time)
     if not here:
-        return Observation(State.UNKNOWN, attempt=attempt, message="It runs on another machine.")
+        return _elsewhere(attempt, claim.time, asked=asked)
     if asked:
         return _cancelled(Observation(State.CANCELLED, attempt=attempt, started=claim.time))
     return _lost(attempt, claim)
@@ -92,8 +92,22 @@ def _unclaimed(
         said = _last_line(folder / layout.LEADER_LOG) or f"the shell ended with {child.status}"
         return Observation(State.FAILED, Reason.START, attempt=attempt, message=said)
     if not here:
-        return Observation(State.UNKNOWN, attempt=attempt, message="It runs on another machine.")
+        return _elsewhere(attempt, None, asked=False)
     return _never_began(folder, attempt)
+
+
+def _elsewhere(attempt: int, started: float | None, *, asked: bool) -> Observation:
+    """Return what can be told of a job on another machine, whose processes nobody here sees."""
+    if asked:
+        return Observation(
+            State.CANCELLED,
+            Reason.CANCELLED,
+            attempt=attempt,
+            message="cancelled; its processes on another machine, if any run, were not reached",
+            started=started,
+        )
+    message = "It runs on another machine. If that is gone for good, cancel the job."
+    return Observation(State.UNKNOWN, attempt=attempt, message=message, started=started)
 
 
 def _never_began(folder: Path, attempt: int) -> Observation:
@@ -149,7 +163,7 @@ def _lost(attempt: int, claim: Claim) -> Observation:
     else:
         left = len(processes.belonging([claim.token]).tasks)
         reason = Reason.PROCESS_LOST
-        message = "the shell that leads it was killed, so nobody saw how it ended"
+        message = "the shell that leads it is gone (it was killed, or its container was ended)"
         if left:
             message += f"; {left} of its processes still run, and a cancel ends them"
     return Observation(State.LOST, reason, attempt=attempt, message=message, started=claim.time)

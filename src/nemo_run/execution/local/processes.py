@@ -63,13 +63,11 @@ def boot_id() -> str:
     return _run(["sysctl", "-n", "kern.bootsessionuuid"]).strip()
 
 
-def same_machine(identity: Identity) -> bool:
-    """Return whether a process is surely of this machine, whatever that is called now.
-
-    The name of a macOS machine changes with its network. On Linux containers with names of their
-    own share the start of the machine and not the processes, so there nothing is sure.
-    """
-    return not _LINUX and identity.boot == boot_id()
+@cache
+def machine_id() -> str:
+    """Return what tells this machine from others, through all its starts; empty if nothing does."""
+    # machine-id(5). Many containers have none.
+    return _read("/etc/machine-id").decode("ascii", "replace").strip()
 
 
 def is_alive(identity: Identity) -> bool:
@@ -300,10 +298,14 @@ def free_port() -> int:
 
 
 def _read(path: str) -> bytes:
-    """Return what the kernel says, or nothing: processes end, and some belong to others."""
+    """Return what the kernel says, or nothing: processes end, and some belong to others.
+
+    Raises:
+        OSError: Descriptors or memory ran out, which says nothing about the process.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return b""
     try:
         pieces = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nemo_run.execution.observation import Observation, Reason, State
 
 from . import layout
-from .processes import Identity
+from .processes import Identity, boot_id, machine_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +24,28 @@ class Claim(NamedTuple):
         token: The attempt; empty as long as ``leader`` is None.
         time: When it was made.
         cancelled: Whether a cancel was faster.
+        machine: The machine, by its machine-id(5); empty where it has none.
     """
 
     leader: Identity | None
     token: str
     time: float
     cancelled: bool
+    machine: str = ""
+
+    def is_here(self, *, named: bool) -> bool:
+        """Return whether it was made on this machine, whatever that is called now.
+
+        A container has a new name each time it starts, and a laptop one in each network.
+
+        Args:
+            named: Whether its machine had the name that this one has.
+        """
+        if self.leader is not None and self.leader.boot == boot_id():
+            return True
+        if self.machine and machine_id():
+            return self.machine == machine_id()
+        return named
 
 
 class Ended(NamedTuple):
@@ -57,7 +73,11 @@ def read_claim(folder: Path) -> Claim | None:
         return Claim(None, "", time, cancelled=True)
     if len(lines) < 4 or not text.endswith("\n"):
         return Claim(None, "", time, cancelled=False)
-    return Claim(Identity(int(lines[0]), lines[1], lines[2]), lines[3], time, cancelled=False)
+    if not lines[0].isdecimal():
+        return Claim(None, "", time, cancelled=False)
+    leader = Identity(int(lines[0]), lines[1], lines[2])
+    machine = lines[4] if len(lines) > 4 else ""
+    return Claim(leader, lines[3], time, cancelled=False, machine=machine)
 
 
 def read_exit(path: Path) -> Ended | None:

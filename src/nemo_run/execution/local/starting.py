@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -34,24 +35,36 @@ def prepare(job: Rendered) -> None:
         make_folder(layout.member_folder(spec, member))
         make_folder(layout.log_folder(spec, member))
         for rank in layout.ranks_here(spec, member):
-            _create(layout.log_file(spec, member, rank), "")
+            _make_sure(layout.log_file(spec, member, rank), "")
     processes = layout.processes(spec)
     for process in processes if len(processes) > 1 else ():
-        _create(layout.exit_record(spec, process), layout.record(layout.RUNNING))
-    _create(f"{folder}/{layout.EXIT}", layout.record(layout.RUNNING))
+        _make_sure(layout.exit_record(spec, process), layout.record(layout.RUNNING))
+    _make_sure(f"{folder}/{layout.EXIT}", layout.record(layout.RUNNING))
+    _make_sure(f"{folder}/{layout.LEADER_LOG}", "")
     for artifact in job.artifacts:
         _place(artifact)
 
 
-def _create(path: str, text: str) -> None:
+def _make_sure(path: str, text: str) -> None:
+    with contextlib.suppress(FileExistsError):
+        create(path, text)
+
+
+def create(path: str | Path, text: str) -> None:
+    """Make a file that is not there yet, with all of its text or not at all.
+
+    Raises:
+        FileExistsError: It is there; it stays as it is.
+        OSError: It could not be made.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+    except BaseException:
+        # What is not whole has no room on the disk for what comes into it.
+        Path(path).unlink(missing_ok=True)
+        raise
 
 
 def _place(artifact: Artifact) -> None:
@@ -77,7 +90,7 @@ def start(spec: JobSpec) -> subprocess.Popen[bytes]:
         spec: The job, prepared.
     """
     folder = layout.attempt_folder(spec)
-    environment = {**os.environ, "NEMORUN_LEADER": spec.token}
+    environment = {**os.environ, "NEMORUN_LEADER": spec.token, "NEMORUN_UMASK": f"{_umask():o}"}
     environment.pop("NEMORUN_TOKEN", None)
     command = [_SHELL, f"{folder}/{layout.SCRIPT}", *_unspeakable(environment)]
     with open(f"{folder}/{layout.LEADER_LOG}", "ab") as log:  # noqa: PTH123
@@ -88,7 +101,15 @@ def start(spec: JobSpec) -> subprocess.Popen[bytes]:
             stderr=log,
             env=environment,
             start_new_session=True,
+            umask=0o077,
         )
+
+
+def _umask() -> int:
+    # To read it is to set it. For that moment other threads make files more private, not less.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _unspeakable(environment: dict[str, str]) -> list[str]:

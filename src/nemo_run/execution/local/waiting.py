@@ -24,6 +24,9 @@ _WITHOUT_EVENTS = 0.5
 _MOST = 256
 """How many descriptors to hold; jobs beyond are looked at by their files."""
 
+_SHARE = 4
+"""Which part of the descriptors that this process may have is the most to hold."""
+
 HAS_EVENTS = hasattr(os, "pidfd_open")
 
 
@@ -47,6 +50,7 @@ class Watch:
     def __init__(self) -> None:
         self._watched: dict[Handle, Watched] = {}
         self._poll = select.poll() if HAS_EVENTS else None
+        self._most = _most()
 
     def running(self) -> dict[Handle, Watched]:
         """Return the jobs whose shells run; one system call for all."""
@@ -62,7 +66,7 @@ class Watch:
             handle: The job.
             folder: Its attempt.
         """
-        if self._poll is None or handle in self._watched or len(self._watched) >= _MOST:
+        if self._poll is None or handle in self._watched or self._is_full():
             return
         claim = records.read_claim(folder)
         descriptor = _open(claim.leader) if claim and claim.leader else None
@@ -90,8 +94,18 @@ class Watch:
             time.sleep(min(timeout, _WITHOUT_EVENTS))
             return
         if any(handle not in self._watched for handle in handles):
-            timeout = min(timeout, _BEGINNING)
+            timeout = min(timeout, _WITHOUT_EVENTS if self._is_full() else _BEGINNING)
         self._poll.poll(1000 * timeout)
+
+    def _is_full(self) -> bool:
+        return len(self._watched) >= self._most
+
+
+def _most() -> int:
+    import resource
+
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST if allowed == resource.RLIM_INFINITY else min(_MOST, allowed // _SHARE)
 
 
 def _open(leader: processes.Identity) -> int | None:
@@ -102,7 +116,10 @@ def _open(leader: processes.Identity) -> int | None:
         descriptor = os.pidfd_open(leader.pid)
     except OSError:
         return None
-    if processes.is_running(leader):
-        return descriptor
-    os.close(descriptor)
-    return None
+    runs = False
+    try:
+        runs = processes.is_running(leader)
+    finally:
+        if not runs:
+            os.close(descriptor)
+    return descriptor if runs else None
