@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import io
 import itertools
+import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +24,7 @@ from codec_values import Box, Model, Plain, train
 from nemo_run.config.files import codec
 from nemo_run.config.files.serializers import YamlSerializer, ZlibJSONSerializer
 from nemo_run.config.graph.node import Config, Partial
+from nemo_run.config.script import Script
 from nemo_run.exceptions import ConfigError, SerializationError
 
 
@@ -242,3 +246,75 @@ def test_a_target_without_a_name_says_the_way_out(target: Any, sentence: str) ->
     with pytest.raises(SerializationError) as caught:
         codec.check(Partial(target))
     assert sentence in str(caught.value)
+
+
+NODE = {"$": "config", "target": "builtins:dict"}
+DAMAGED: dict[str, Any] = {
+    "no value": {},
+    "a reference to nothing": {"value": {"$": "ref", "id": 10**30}},
+    "a reference without id": {"value": {"$": "ref"}},
+    "an id of a wrong type": {"value": {"$": "dict", "id": [1], "fields": {}}},
+    "a kind of a wrong type": {"value": {"$": [1]}},
+    "no target": {"value": {"$": "config"}},
+    "a target of a wrong type": {"value": {"$": "config", "target": ["a"]}},
+    "arguments of a wrong type": {"value": {**NODE, "arguments": [1]}},
+    "positional of a wrong type": {"value": {**NODE, "positional": [[{"a": 1}, 2]]}},
+    "tags of a wrong type": {"value": {**NODE, "tags": {"a": [5]}}},
+    "no items": {"value": {"$": "tuple"}},
+    "entries of a wrong shape": {"value": {"$": "dict", "entries": [[1, 2, 3]]}},
+    "a key that is no key": {"value": {"$": "dict", "entries": [[[1], 2]]}},
+    "a path of another class": {"value": {"$": "path", "class": "__class__", "value": "x"}},
+    "a time zone outside": {"value": {"$": "zoneinfo", "key": "../../etc/passwd"}},
+    "a script without text": {"value": {"$": "script", "fields": {"args": 5}}},
+    "a text that is none": {"value": {"$": "str", "value": 5}},
+    "deep lists": {"value": functools.reduce(lambda inner, _: [inner], range(900), [])},
+    "history of a wrong type": {"value": NODE, "history": [1]},
+    "history without entries": {"value": NODE, "history": {"nodes": {"": [1]}}},
+    "history of no file": {
+        "value": NODE,
+        "history": {"nodes": {"": [["a", "python", 1, 10**9, 3, None]]}},
+    },
+    "history of a file of a wrong type": {
+        "value": NODE,
+        "history": {"files": [{}], "nodes": {"": [["a", "python", 1, 0, 3, None]]}},
+    },
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_document_is_a_sentence(case: str) -> None:
+    text = json.dumps({"format": "nemo-run/graph", "version": 1, **DAMAGED[case]})
+    with pytest.raises(ConfigError) as caught:
+        codec.loads(text)
+    assert len(str(caught.value)) < 500
+
+
+def test_no_history_makes_the_reader_import_anything(tmp_path: Path) -> None:
+    value = {"$": "object", "name": "not_to_be_imported:x"}
+    entry = ["a", "python", value, 0, 3, None]
+    history = {"files": ["train.py"], "nodes": {"": [entry]}}
+    document = {"format": "nemo-run/graph", "version": 1, "value": NODE, "history": history}
+    (tmp_path / "not_to_be_imported.py").write_text("raise SystemExit('imported')")
+    program = "\n".join(
+        [
+            "import sys; from nemo_run.config.files import codec",
+            "print(codec.dumps(codec.loads(sys.stdin.read())))",
+        ]
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=json.dumps(document),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert '["a", "python", ' in done.stdout
+
+
+def test_a_script_keeps_metadata_that_only_its_own_code_can_make() -> None:
+    script = Script(inline="true", metadata={"color": codec_values.Color.RED})
+    read = codec.loads(codec.dumps(script))
+    assert type(read) is Script
+    assert codec.dumps(read) == codec.dumps(script)

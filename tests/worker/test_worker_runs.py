@@ -308,6 +308,18 @@ def test_an_error_while_building_names_the_path_and_keeps_its_type(job: Job) -> 
     assert "worker.py" not in record["traceback"]
 
 
+def test_a_damaged_history_hides_no_error_of_the_task(job: Job) -> None:
+    job.task("operator:truediv", a=1)
+    task = job.json("task.json")
+    task["value"]["arguments"] = {
+        "a": {"$": "config", "target": "builtins:int", "positional": [["", "x"]]}
+    }
+    for history in ([], {"nodes": []}, {"nodes": {"a": [["__fn_or_cls__", "python", 1, 9, 1]]}}):
+        (job.folder / "task.json").write_text(json.dumps({**task, "history": history}))
+        assert job.run() == 1
+        assert job.json("error.0.json")["type"] == "ValueError"
+
+
 def test_a_missing_module_is_an_error_of_the_job(job: Job) -> None:
     assert job.task("no_such_module:train").run() == 1
     assert job.json("error.0.json")["type"] == "ModuleNotFoundError"

@@ -1067,7 +1067,7 @@ class Run:
         """Build the task and call it."""
         text = _read(os.path.join(self.member, "task.json"))  # noqa: PTH118
         document = checked(parse_json(text), FORMAT)
-        root = document["value"]
+        root = document.get("value")
         if not isinstance(root, dict) or root.get(TAG) not in ("config", "partial"):
             raise TypeError("The task is neither a Config nor a Partial, so there is no call.")
         reader = Reader()
@@ -1196,10 +1196,13 @@ def explain(error: BaseException, reader: Reader, document: Mapping[str, Any]) -
 
 def _configured(document: Mapping[str, Any], place: str) -> str:
     """Return where the user's program made the node at ``place``, as the history says."""
-    history = document.get("history") or {}
-    for entry in history.get("nodes", {}).get(place, ()):
-        if entry[0] == "__fn_or_cls__" and len(entry) > 4 and entry[3] is not None:
-            return f", configured at {history['files'][entry[3]]}:{entry[4]}"
+    try:
+        history = document["history"]
+        for entry in history["nodes"][place]:
+            if entry[0] == "__fn_or_cls__":
+                return f", configured at {history['files'][entry[3]]}:{entry[4]}"
+    except (LookupError, TypeError):
+        pass  # there is no such history
     return ""
 
 

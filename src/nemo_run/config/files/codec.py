@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.config.graph.history import HistoryEntry, Shown, next_sequence, summary
-from nemo_run.config.graph.node import Config, Partial, is_node, target_of
-from nemo_run.config.graph.reference import Deferred, Reference, resolved
+from nemo_run.config.graph.history import Shown, summary
+from nemo_run.config.graph.node import is_node, target_of
+from nemo_run.config.graph.reference import Deferred, Reference
 from nemo_run.exceptions import ConfigError, SerializationError
 from nemo_run.worker import worker
 
 from . import written
+from .reading import GraphReader, argument_step, rebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from nemo_run.config.graph.node import Node
 
 TAG = worker.TAG
 
@@ -60,6 +60,8 @@ def loads(text: str) -> Any:
         document = worker.checked(json.loads(text), worker.FORMAT)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"The text is not a configuration: {error}") from error
+    if "value" not in document:
+        raise ConfigError("The text is not a configuration: it has no value.")
     return _read(document["value"], document.get("history") or {})
 
 
@@ -117,9 +119,18 @@ def _read(data: Any, history: Mapping[str, Any]) -> Any:
     except Exception as error:
         place = worker.path_text(reader.path) or "its root"
         raise ConfigError(
-            f"The configuration cannot be read at {place}: {type(error).__name__}: {error}"
+            f"The configuration cannot be read at {_short(place)}: "
+            f"{type(error).__name__}: {error}. Its file is damaged, or was "
+            "changed to something that the task format does not have."
         ) from error
     return value
+
+
+def _short(place: str) -> str:
+    return place if len(place) <= _LONGEST else f"{place[: _LONGEST - 3]}..."
+
+
+_LONGEST = 200
 
 
 class GraphWriter(worker.Writer):
@@ -141,7 +152,7 @@ class GraphWriter(worker.Writer):
     def describe(self, value: Any) -> Any:
         """Return the parts of a value; see :func:`worker.describe`."""
         if type(value) is Deferred:
-            return _rebuilt(value.document, value.children)
+            return rebuilt(value.document, value.children)
         if type(value) is Reference:
             return {TAG: "object", "name": f"{value.module}:{value.qualname}"}
         if is_node(value):
@@ -176,7 +187,7 @@ class GraphWriter(worker.Writer):
 
     def _put_argument(self, node: Any, name: str | int, parent: Any, key: Any, value: Any) -> None:
         self._setters.append((len(self.path), (node, name)))
-        self.put_step(_step(name), parent, key, value)
+        self.put_step(argument_step(name), parent, key, value)
         self._setters.pop()
 
     def _place(self) -> str:
@@ -211,10 +222,6 @@ def _history_value(value: Any) -> Any:
     if isinstance(value, Shown):
         return {"shown": str(value)}
     return worker.Writer().document(value) if value is not ... else {"shown": "..."}
-
-
-def _step(name: str | int) -> Any:
-    return name if isinstance(name, int) or name.isidentifier() else (name,)
 
 
 def _describe_node(node: Any) -> dict[str, Any]:
@@ -285,146 +292,3 @@ def _stored_or_default(node: Any, key: str | int) -> Any:
             f"its argument {name!r} has no value, and a later one is given by position. Set it."
         )
     return parameter.default
-
-
-class GraphReader(worker.Reader):
-    """Makes nodes instead of calling them, and leaves alone what needs the user's code."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.nodes: dict[str, Node[Any]] = {}
-
-    def node(self, document: Mapping[str, Any]) -> Any:
-        """Make the node that a document describes."""
-        kind: type[Node[Any]] = Partial if document[TAG] == "partial" else Config
-        place = worker.path_text(self.path)
-        arguments: dict[str | int, Any] = {
-            key: self.step(_step(key), value) for key, value in document.get("positional", ())
-        }
-        for name, value in document.get("arguments", {}).items():
-            arguments[name] = self.step(_step(name), value)
-        node = kind._restore(reference(document["target"]), arguments, {})  # noqa: SLF001 - made for this
-        for name, tags in document.get("tags", {}).items():
-            node.__argument_tags__[_key(name)].update(map(reference, tags))
-        self.nodes[place] = node
-        return node
-
-    def make(self, parts: dict[str, Any]) -> Any:
-        """Make a value, or its stand-in when that would import what the file names."""
-        if _needs_import(parts) or _is_unready(parts):
-            return Deferred(_hollow(parts), list(_children(parts)), _load)
-        if parts[TAG] == "script":
-            from nemo_run.config.script import Script
-
-            script = Script.__new__(Script)
-            vars(script).update(parts["fields"])
-            return script
-        return super().make(parts)
-
-    def restore_history(self, history: Mapping[str, Any]) -> None:
-        """Give the nodes that were read their history."""
-        files = history.get("files", [])
-        for place, entries in history.get("nodes", {}).items():
-            node = self.nodes.get(place)
-            if node is None:
-                continue  # the file was edited by hand
-            for name, kind, value, *where in entries:
-                entry = _history_entry(name, kind, value, where, files)
-                node.__argument_history__.setdefault(name, []).append(entry)
-
-
-def _history_entry(name: Any, kind: Any, value: Any, where: Any, files: Any) -> HistoryEntry:
-    if isinstance(value, dict) and "shown" in value:
-        value = Shown(value["shown"])
-    else:
-        value = worker.Reader().read(value)
-    file, line, function = where or (None, None, None)
-    return HistoryEntry(
-        next_sequence(), name, kind, value, None if file is None else files[file], line, function
-    )
-
-
-def reference(name: str) -> Reference:
-    """Return the reference of ``module:qualname``."""
-    module, _, qualname = name.partition(":")
-    return Reference(module, qualname)
-
-
-def _key(name: str) -> str | int:
-    return int(name) if name.isdecimal() else name
-
-
-# Names in these modules are harmless to look up, and the modules are loaded already.
-_KNOWN = frozenset({"builtins", "types", "typing", "collections", "collections.abc"})
-
-
-def _needs_import(parts: Mapping[str, Any]) -> bool:
-    if parts[TAG] in ("method", "generic", "mappingproxy"):
-        # Looking something up on a node loads its target.
-        return is_node(parts["items"][0])
-    if parts[TAG] not in worker.IMPORTING:
-        return False
-    return parts[TAG] != "object" or parts["name"].partition(":")[0] not in _KNOWN
-
-
-def _is_unready(parts: Mapping[str, Any]) -> bool:
-    """Whether a value cannot be made because one that it is made of is not made yet."""
-    tag = parts[TAG]
-    if tag in ("list", "tuple"):
-        return False
-    if tag == "dict":
-        return any(_holds_deferred(key) for key, _ in parts.get("entries", ()))
-    return any(map(_holds_deferred, _children(parts)))
-
-
-def _holds_deferred(value: Any) -> bool:
-    kind = type(value)
-    if kind is dict:
-        return any(map(_holds_deferred, value.values()))
-    return kind is Deferred or (kind in (list, tuple) and any(map(_holds_deferred, value)))
-
-
-def _children(parts: Mapping[str, Any]) -> Iterable[Any]:
-    yield from parts.get("items", ())
-    for pair in parts.get("entries", ()):
-        yield from pair
-    yield from parts.get("fields", {}).values()
-
-
-def _hollow(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parts without the values: only how many there are and what they are called."""
-    document = dict(parts)
-    document.pop("id", None)
-    if "items" in parts:
-        document["items"] = [None] * len(parts["items"])
-    if "entries" in parts:
-        document["entries"] = [[None, None]] * len(parts["entries"])
-    if "fields" in parts:
-        document["fields"] = dict.fromkeys(parts["fields"])
-    return document
-
-
-def _rebuilt(document: Mapping[str, Any], children: Iterable[Any]) -> dict[str, Any]:
-    """Put the values back."""
-    following = iter(children)
-    parts = dict(document)
-    if "items" in parts:
-        parts["items"] = [next(following) for _ in parts["items"]]
-    if "entries" in parts:
-        parts["entries"] = [(next(following), next(following)) for _ in parts["entries"]]
-    if "fields" in parts:
-        parts["fields"] = {name: next(following) for name in parts["fields"]}
-    return parts
-
-
-def _load(document: Mapping[str, Any], children: Iterable[Any]) -> Any:
-    parts = _rebuilt(document, [resolved(child) for child in children])
-    try:
-        return worker.MAKERS[parts[TAG]](parts)
-    except (ImportError, AttributeError, LookupError) as error:
-        name = parts.get("class") or parts.get("name") or parts[TAG]
-        raise ConfigError(
-            f"A value of the configuration needs {str(name).replace(':', '.')}, which cannot be "
-            f"loaded: {type(error).__name__}: {error}. Make its module importable, or start "
-            "from the folder that holds it."
-        ) from error
