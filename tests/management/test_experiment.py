@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import operator
@@ -48,11 +49,13 @@ class Louder(run.Plugin):
 # Describing
 
 
-def test_describing_an_experiment_writes_nothing(home):
-    with quiet() as experiment:
+def test_describing_an_experiment_writes_nothing_and_what_to_call_is_said(home):
+    said = pytest.warns(UserWarning, match=r"nothing was started: call run\(\)")
+    with said as warned, quiet() as experiment:
         experiment.add(echo("a"), name="a")
         experiment.add(run.Partial(math.prod, [2, 3]), name="b")
         assert current() is experiment
+    assert warned[0].filename == __file__
     assert current() is None
     assert not home.exists()
 
@@ -125,7 +128,7 @@ def test_an_experiment_can_begin_with_copies_of_anothers_jobs():
 def test_a_job_without_a_name_is_called_after_its_task():
     experiment = quiet()
     assert experiment.add(run.Partial(math.prod, [1])) == "math.prod"
-    assert experiment.add(run.Script(inline="echo hello world")) == "echo_hello"
+    assert experiment.add(run.Script(inline="echo hello world")) == "echo-hello"
 
 
 @pytest.mark.parametrize(
@@ -242,6 +245,18 @@ def test_a_group_ends_with_its_main_member_when_told_so():
 
 
 # Dry runs
+
+
+def test_a_dry_run_shows_files_of_our_own_only_when_asked():
+    experiment = quiet()
+    experiment.add(run.Partial(operator.add, 1, 2), name="sum")
+    plan = experiment.dryrun(log=False)
+    worker = plan.jobs[0].spec.members[0].files["worker.py"]
+
+    assert worker not in plan.text()
+    assert f"worker.py (mode 600, {len(worker.encode())} bytes)" in plan.text()
+    assert hashlib.sha256(worker.encode()).hexdigest() in plan.text()
+    assert worker in plan.text(full=True)
 
 
 def test_a_dry_run_prints_every_file_verbatim_and_leaves_nothing(home, capsys):
@@ -437,12 +452,6 @@ def test_a_failed_script_ends_the_launching_program_with_an_error(home):
     assert "exit code 3" in done.stderr
 
 
-def test_without_run_nothing_runs(home):
-    with quiet() as experiment:
-        experiment.add(echo("a"), name="a")
-    assert not home.exists()
-
-
 def test_an_error_inside_with_is_the_only_traceback(home):
     program = (
         "import nemo_run as run\n"
@@ -583,8 +592,11 @@ def test_status_has_the_keys_that_programs_know(capsys):
     assert status["status"] == "SUCCEEDED"
     assert Path(status["local_dir"]).is_dir()
     assert status["handle"].startswith("local://")
+    assert Path(status["job_id"]).is_dir()
     assert experiment.status() is None
-    assert "SUCCEEDED" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "SUCCEEDED" in printed
+    assert f"job id:    {status['job_id']}\n" in printed
 
 
 def test_jobs_answer_for_themselves_as_programs_of_the_reference_ask_them(capfd):
@@ -650,6 +662,14 @@ def test_an_experiment_is_opened_by_id_and_title_from_anywhere(tmp_path, monkeyp
     assert "odd_title_17" in run.Experiment.catalog()
     with pytest.raises(NotFoundError, match="Did you mean 'odd_title_17'"):
         run.Experiment.from_title("odd_title")
+
+
+def test_a_reopened_experiment_lists_its_jobs():
+    experiment = quiet("listed")
+    experiment.add(echo("a"), name="first")
+    experiment.add(echo("b"), name="second")
+    experiment.run()
+    assert "jobs=['first', 'second']" in repr(run.Experiment.from_id(experiment.id))
 
 
 def test_looking_at_an_experiment_does_not_need_its_code(tmp_path, capfd):

@@ -140,6 +140,15 @@ def test_resume_tries_again_what_did_not_succeed_and_only_that(tmp_path):
     assert sorted(log.read_text().split()) == ["after", "bad", "bad", "good"]
 
 
+def test_a_job_that_never_ran_has_no_attempts_however_often_it_is_resumed():
+    record = started(("bad", script("exit 3"), []), ("after", script("true"), ["bad"]))
+    ended(record)
+    operations.resume(record)
+    assert ended(record) == {"bad": State.FAILED, "after": State.SKIPPED}
+    assert record.status().jobs["bad"].attempt == 2
+    assert record.status().jobs["after"].attempt == 0
+
+
 def test_resume_has_nothing_to_do_where_all_succeeded_or_somebody_is_at_it(tmp_path):
     gate = tmp_path / "gate"
     record = started(("a", script(f"while [ ! -e {gate} ]; do sleep 0.02; done"), []))
@@ -194,6 +203,46 @@ def test_a_rerun_runs_where_and_as_the_first_run_did(tmp_path):
     assert again.id != record.id
     assert again.wait() is State.SUCCEEDED
     assert again.results()["work"] == [str(project), 15]
+
+
+def test_a_rerun_warns_where_the_code_may_have_changed(tmp_path, capfd):
+    """Modules are not stored; git tells whether they are those of then."""
+    (tmp_path / "model.py").write_text("def train():\n    return 1\n")
+    (tmp_path / "launch.py").write_text(
+        "import nemo_run as run, model\n"
+        "experiment = run.Experiment('versioned', clean_mode=True)\n"
+        "experiment.add(run.Partial(model.train), name='train')\n"
+        "experiment.run()\n"
+    )
+    rerun = (
+        "from nemo_run.management import operations\n"
+        "from nemo_run.management.store import find\n"
+        "again = operations.rerun(find('versioned'))\n"
+        "again.wait(); print(again.id)\n"
+    )
+
+    def python(*arguments):
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+
+    def git(*words):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    git("add", "model.py")
+    git("commit", "-m", "first")
+    python("launch.py")
+    original = find("versioned")
+
+    done = python("-c", rerun)
+    assert "warning" not in done.stderr
+    assert find(done.stdout.strip()).meta["rerun_of"] == original.id
+
+    (tmp_path / "model.py").write_text("def train():\n    return 2\n")
+    assert "files differ from commit" in python("-c", rerun).stderr
+    git("commit", "-am", "second")
+    assert "then git was at" in python("-c", rerun.replace("'versioned'", repr(original.id))).stderr
 
 
 def test_a_rerun_of_a_failure_tells_of_its_own(tmp_path):

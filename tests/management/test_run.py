@@ -8,6 +8,7 @@ import operator
 import os
 import subprocess
 import sys
+import traceback
 
 import pytest
 
@@ -194,7 +195,61 @@ def test_a_users_file_with_a_name_of_the_standard_library_does_not_reach_the_con
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True)
 
 
-def python(*arguments, check: bool) -> subprocess.CompletedProcess[str]:
+def python(*arguments, check: bool, env=None) -> subprocess.CompletedProcess[str]:
     """Run a program of the user's."""
     command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=check)
+    return subprocess.run(command, capture_output=True, text=True, check=check, env=env)
+
+
+def test_a_plugin_that_is_none_is_refused_with_the_right_spelling():
+    class Tuned(run.Plugin):
+        pass
+
+    task = run.Partial(operator.add, 1, 2)
+    with pytest.raises(TypeError, match=r"plugins\[0\] is the class Tuned; give an object: Tuned"):
+        run.run(task, plugins=[Tuned])
+    for given in ("x", 3, [object()]):
+        with pytest.raises(TypeError, match=r"derives from run\.Plugin"):
+            run.Experiment("plugged").add(task, plugins=given)
+
+
+def test_an_error_of_a_plugin_names_the_plugin():
+    class Wrong(run.Plugin):
+        def setup(self, task, executor):
+            task.cuont = 1
+
+    with pytest.raises(ConfigError, match="cuont") as raised:
+        run.run(run.Partial(typed, count=2), plugins=[Wrong()])
+    told = "".join(traceback.format_exception(raised.value))
+    assert "Wrong.setup, a plugin of" in told
+
+
+def test_commands_that_are_printed_can_be_pasted(home):
+    program = (
+        "import nemo_run as run\n"
+        "run.run(run.Script(inline='echo pasted'), run.LocalExecutor(), name='two words',"
+        " detach=True)\n"
+    )
+    for path in (os.environ["PATH"], "/usr/bin:/bin"):
+        environment = {**os.environ, "PATH": path}
+        done = python("-c", program, check=True, env=environment)
+        follow = next(line for line in done.stderr.splitlines() if "follow:" in line)
+        command = follow.partition("follow:")[2].strip()
+        pasted = subprocess.run(
+            ["sh", "-c", command], capture_output=True, text=True, env=environment, check=True
+        )
+        assert pasted.stdout == "pasted\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        ("set -e\nfalse", "set-e"),
+        ("#!/bin/sh\n\necho hello world", "echo-hello"),
+        ("[[ x ]] && y", "x-y"),
+        ("....", "script"),
+    ],
+)
+def test_an_inline_script_gives_a_readable_name(program, name):
+    experiment = run.Experiment("named")
+    assert experiment.add(run.Script(inline=program)) == name

@@ -76,6 +76,19 @@ def test_writing(home: Path, tmp_path: Path, error_snapshot: Snapshot) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     error_snapshot("store: home is a file", said(lambda: store.create("t", base_dir=blocked)))
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "unmounted")
+    seen = said(lambda: store.create("t", base_dir=link))
+    error_snapshot("store: home is a link to nothing", seen)
+    seen = said(lambda: store.create("t", base_dir="/proc/nope"))
+    error_snapshot("store: home cannot be made", seen)
+
+
+def test_a_home_that_cannot_be_made_is_told_once() -> None:
+    with pytest.raises(NemoRunError) as error:
+        store.create("t", base_dir="/proc/nope")
+    assert error.value.__cause__ is None
+    assert error.value.__suppress_context__
 
 
 def test_graphs(error_snapshot: Snapshot) -> None:

@@ -13,6 +13,7 @@ from nemo_run.execution.executor import Executor
 
 from .describe.adding import described_job
 from .describe.jobs import Job, JobGroup, Names
+from .describe.plugin import checked_plugins
 from .opened import Opened
 from .store import ids, layout, names
 from .watch.manner import Manner
@@ -102,6 +103,8 @@ class Experiment(Opened, ConfigurableMixin):
         self._names = Names()
         self._jobs: list[Job] = []
         self._record: Record | None = None
+        self._rerun_of = ""
+        self._asked = False
         self._token: Token[Experiment | None] | None = None
         for job in jobs or ():
             self._adopt(job.copy())
@@ -167,7 +170,11 @@ class Experiment(Opened, ConfigurableMixin):
         return self
 
     def __repr__(self) -> str:
-        return f"Experiment({self._title!r}, id={self._id!r}, jobs={[j.id for j in self._jobs]})"
+        jobs = [job.id for job in self._jobs]
+        if self._record is not None:
+            # From the record, as loading its tasks may need code that is not here.
+            jobs = [str(document["id"]) for document in self._record.jobs]
+        return f"Experiment({self._title!r}, id={self._id!r}, jobs={jobs})"
 
     def to_config(self) -> Config[Any]:
         """Return title, tasks and executors as one configuration, to compare and to draw."""
@@ -237,7 +244,7 @@ class Experiment(Opened, ConfigurableMixin):
         )
         job.tail_logs = tail_logs
         job.experiment = self
-        job.apply(list(plugins or ()), self._id, self._exp_dir)
+        job.apply(checked_plugins(plugins), self._id, self._exp_dir)
         job.check()
         self._jobs.append(job)
         return job.id
@@ -264,6 +271,7 @@ class Experiment(Opened, ConfigurableMixin):
             ConfigError: A task is wrong or cannot travel.
             PlanError: A job cannot run.
         """
+        self._asked = True
         plan = self._plan()
         if log:
             sys.stdout.write(plan.text())
@@ -298,6 +306,7 @@ class Experiment(Opened, ConfigurableMixin):
         from .direct import refuse_groups, run_directly
         from .starting import begin_and_follow, rank_of_launcher
 
+        self._asked = True
         rank = rank_of_launcher()
         if rank:
             self._manner.say(f"Process {rank} of several: the first one runs {self._title!r}.")
@@ -357,7 +366,13 @@ class Experiment(Opened, ConfigurableMixin):
     def _written_down(self, plan: Plan) -> Record:
         from .starting import write_down
 
-        return write_down(plan, own_id=self._own_id, base_dir=self._base_dir, again=self._renamed)
+        return write_down(
+            plan,
+            own_id=self._own_id,
+            base_dir=self._base_dir,
+            again=self._renamed,
+            rerun_of=self._rerun_of,
+        )
 
     def _renamed(self, experiment_id: str) -> Plan:
         """Plan once more under another id: somebody else took ours at the same moment."""
@@ -371,10 +386,13 @@ class Experiment(Opened, ConfigurableMixin):
     def reset(self) -> Experiment:
         """Make this a new experiment of the same jobs, ready to run; the old one stays on disk.
 
-        Dependencies and plugins are kept, and so are changes that were made to the jobs' tasks
-        and executors. Nothing is executed.
+        It is written down which experiment this was. Dependencies and plugins are kept, and so
+        are changes that were made to the jobs' tasks and executors. Nothing is executed.
         """
         jobs = self.jobs
+        if self._record is not None:
+            self._rerun_of = self._record.id
+        self._asked = False
         self._id = ids.new_id(self._title)
         self._own_id = False
         self._record = None
@@ -444,6 +462,14 @@ class Experiment(Opened, ConfigurableMixin):
         if self._token is not None:
             _current.reset(self._token)
             self._token = None
+        if error is None and self._jobs and not (self._asked or self.started):
+            import warnings
+
+            warnings.warn(
+                f"Experiment {self._title!r} has {len(self._jobs)} jobs, and nothing was started: "
+                "call run() at the end of the with block, or dryrun() to see what it would do.",
+                stacklevel=2,
+            )
 
 
 def current() -> Experiment | None:

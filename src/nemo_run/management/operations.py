@@ -22,7 +22,8 @@ from .conductor.launch import start, wait_until_in_charge
 from .direct_handles import DIRECT, process_gone
 from .store import events
 from .watch.display import described
-from .watch.logs import LogReader, Ranks, spec_of
+from .watch.logs import LogReader, spec_of
+from .watch.ranks import Ranks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -113,8 +114,12 @@ def as_dicts(record: Record, known: ExperimentStatus) -> dict[str, dict[str, Any
 
 
 def _engine_id(job: JobStatus) -> str:
-    """Return the part of a handle that the engine itself uses: ``4242`` of ``slurm://host/4242``."""
-    return job.handle.partition("://")[2].partition("/")[2]
+    """Return the part of a handle that the engine itself uses.
+
+    That is ``4242`` of ``slurm://host/4242``, and where it is a path, the path from its root.
+    """
+    own = job.handle.partition("://")[2].partition("/")[2]
+    return f"/{own}" if "/" in own else own
 
 
 def status_text(record: Record, known: ExperimentStatus) -> str:
@@ -126,7 +131,7 @@ def status_text(record: Record, known: ExperimentStatus) -> str:
             f"- {job.id}",
             f"  status:    {described(job)}",
             f"  executor:  {documents.get(job.id, {}).get('executor', '')}",
-            f"  job id:    {job.handle or '-'}",
+            f"  job id:    {_engine_id(job) or '-'}",
             f"  directory: {record.job_dir(job.id)}",
         ]
     told = notice(record, known)
@@ -226,7 +231,10 @@ def resume(record: Record, *, by: str = "") -> None:
                 f"Every job of {record.id} has succeeded; there is nothing to resume. To run all "
                 f"of it once more: {experiment_command('rerun', record.id)}"
             )
-        wanted += [events.job_retried(job.id, job.attempt + 1, because="resumed") for job in again]
+        wanted += [
+            events.job_retried(job.id, job.attempt and job.attempt + 1, because="resumed")
+            for job in again
+        ]
     record.journal.append(wanted)
     wait_until_in_charge(record, start(record))
 
@@ -234,13 +242,20 @@ def resume(record: Record, *, by: str = "") -> None:
 def rerun(record: Record) -> Experiment:
     """Run the stored tasks once more as a new experiment, and return that at once.
 
+    What they import is taken as it is now; a warning says where that may have changed.
+
     Raises:
         ConfigError: The code of a task or an executor cannot be imported here.
         StoreError: Something could not be read or written.
     """
     from .experiment import Experiment
+    from .reset import doubts_of_code
+    from .watch.manner import Manner
 
     experiment = Experiment.of_record(record).reset()
+    doubt = doubts_of_code(record, experiment.jobs)
+    if doubt:
+        Manner().say(f"warning: {doubt}")
     experiment.run(detach=True)
     return experiment
 

@@ -8,14 +8,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.graph.node import is_node
 from nemo_run.exceptions import CorruptRecordError
 from nemo_run.execution.executor import Executor
 
+from .capture.environment import git_state
 from .describe import dag
 from .describe.jobs import Job, JobGroup, Member, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nemo_run.packaging.launching_script import LaunchingScript
 
@@ -112,3 +114,33 @@ def _launching_script(folder: Path, settings: Mapping[str, Any]) -> LaunchingScr
         names=(),
         argv=tuple(settings.get("argv") or ()),
     )
+
+
+def doubts_of_code(record: Record, jobs: Sequence[Job]) -> str:
+    """Return why the modules that tasks import may not be those of then; empty if they are.
+
+    Args:
+        record: The experiment that was run.
+        jobs: Its jobs.
+    """
+    if not any(is_node(member.task) for job in jobs for member in job.members):
+        return ""
+    folder = str(record.meta.get("cwd") or "")
+    then, now = record.meta.get("git"), git_state(folder)
+    if not isinstance(then, dict) or now is None:
+        why = f"{folder} was in no git repository" if now else f"{folder} is in no git repository"
+    elif then.get("commit") != now["commit"]:
+        why = f"then git was at {_commit(then)}, now it is at {_commit(now)}"
+    elif then.get("dirty") or now["dirty"]:
+        when = "then and now" if then.get("dirty") and now["dirty"] else "now"
+        why = f"files differ from commit {_commit(now)} {'then' if not now['dirty'] else when}"
+    else:
+        return ""
+    return (
+        f"modules that the tasks of {record.id} import are not stored with it, and may have "
+        f"changed since: {why}. What runs is the code as it is now."
+    )
+
+
+def _commit(state: Mapping[str, Any]) -> str:
+    return str(state.get("commit") or "no commit")[:12]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.exceptions import JobFailedError, PlanError
 
 from .describe.jobs import check_kind, task_name
+from .describe.plugin import checked_plugins
 from .direct import call, dryrun_text
 
 if TYPE_CHECKING:
@@ -59,14 +60,16 @@ def run(
             "executor=run.LocalExecutor()."
         )
     if executor is None or direct:
-        return _here(fn_or_script, executor, _listed(plugins), dryrun=dryrun)
+        return _here(fn_or_script, executor, checked_plugins(plugins), dryrun=dryrun)
     from .experiment import Experiment
 
     title = name or task_name(fn_or_script)
     with Experiment(
         title, executor=executor, log_level=log_level, enable_goodbye_message=detach
     ) as experiment:
-        job = experiment.add(fn_or_script, name=name, plugins=_listed(plugins), tail_logs=tail_logs)
+        job = experiment.add(
+            fn_or_script, name=name, plugins=checked_plugins(plugins), tail_logs=tail_logs
+        )
         if dryrun:
             experiment.dryrun()
             return None
@@ -125,14 +128,6 @@ def _here(task: Any, executor: Executor | None, plugins: list[Plugin], *, dryrun
         print(dryrun_text(task, executor))  # noqa: T201
         return None
     return call(task, executor)
-
-
-def _listed(plugins: Plugin | Sequence[Plugin] | None) -> list[Plugin]:
-    from .describe.plugin import Plugin
-
-    if isinstance(plugins, Plugin):
-        return [plugins]
-    return list(plugins or ())
 
 
 def direct_run_fn(fn_or_script: Any, dryrun: bool = False) -> Any:

@@ -43,6 +43,7 @@ def write_down(
     own_id: bool,
     base_dir: str | Path | None,
     again: Callable[[str], Plan],
+    rerun_of: str = "",
 ) -> Record:
     """Make the experiment of a plan on disk: all of it, or nothing.
 
@@ -51,6 +52,7 @@ def write_down(
         own_id: Whether the user chose the id, so that no other will do.
         base_dir: Where ``experiments/`` lies.
         again: Plans once more under another id, where somebody else had the same idea.
+        rerun_of: The id of the experiment whose jobs these are, if there is one.
 
     Raises:
         AlreadyExistsError: There is an experiment with this id.
@@ -63,6 +65,8 @@ def write_down(
             plan = again(draft.id)
         _write_files(plan, draft)
         meta = {**environment.describe(), "plan": plan.hash}
+        if rerun_of:
+            meta["rerun_of"] = rerun_of
         return draft.publish({**meta, "jobs": [job.document for job in plan.jobs]})
 
 

@@ -99,6 +99,7 @@ def _head(record: Record, status: ExperimentStatus, look: Look, now: float) -> l
         "Ran": duration(ran) if ran is not None else "",
         "By": "@".join(str(meta[key]) for key in ("user", "host") if meta.get(key)),
         "Folder": str(record.path),
+        "Rerun of": str(meta.get("rerun_of") or ""),
         "Command": shlex.join(map(str, meta.get("argv") or [])),
         "In": str(meta.get("cwd") or ""),
         "Python": str(python or ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from .dag import Edge
     from .plugin import Plugin
+
+_LONGEST_NAME = 24
 
 
 @dataclass
@@ -122,7 +125,7 @@ class Job:
         for member in self.members:
             for plugin in self.plugins:
                 with setting("plugin"):
-                    plugin.setup(member.task, member.executor)
+                    _set_up_by(plugin, member)
 
     def _assign(self, experiment: str, directory: str) -> None:
         folder = str(layout.job_folder(Path(directory), self.id))
@@ -240,6 +243,19 @@ class JobGroup(Job):
         return [member.executor for member in self.members]
 
 
+def _set_up_by(plugin: Plugin, member: Member) -> None:
+    from nemo_run.config.graph.build import tell
+
+    try:
+        plugin.setup(member.task, member.executor)
+    except Exception as error:
+        kind = type(plugin)
+        tell(
+            error, f"(in {kind.__module__}.{kind.__qualname__}.setup, a plugin of {member.name!r})"
+        )
+        raise
+
+
 def check_kind(task: Any) -> None:
     """Refuse what is no task, and say how to spell it.
 
@@ -286,7 +302,15 @@ def task_name(task: Any) -> str:
     if is_node(task):
         # A function of the launching script is known by its own name; "__main__" tells nothing.
         return target_name(task).removeprefix("__main__.")
-    return str(task.get_name())
+    return _name_of_text(task.inline) if task.inline else str(task.get_name())
+
+
+def _name_of_text(program: str) -> str:
+    """Return the first words of a program, readable: ``set-e`` of ``set -e; make``."""
+    lines = [line for line in program.splitlines() if not line.lstrip().startswith("#")]
+    first = next((line for line in lines if line.strip()), "")
+    words = re.findall(r"[A-Za-z0-9]+", first)[:2]
+    return "-".join(words)[:_LONGEST_NAME] or "script"
 
 
 def clone(value: Any) -> Any:

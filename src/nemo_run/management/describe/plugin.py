@@ -46,3 +46,30 @@ class Plugin(ConfigurableMixin):
         Args:
             event: ``event`` names its kind, ``job`` the job where it concerns one.
         """
+
+
+def checked_plugins(given: Any) -> list[Plugin]:
+    """Return the plugins that were given: none, one, or several.
+
+    Raises:
+        TypeError: One of them is no plugin.
+    """
+    if given is None or isinstance(given, Plugin):
+        return [] if given is None else [given]
+    if isinstance(given, type | str) or not hasattr(given, "__iter__"):
+        raise _no_plugin("plugins", given)
+    listed = list(given)
+    for index, one in enumerate(listed):
+        if not isinstance(one, Plugin):
+            raise _no_plugin(f"plugins[{index}]", one)
+    return listed
+
+
+def _no_plugin(where: str, given: Any) -> TypeError:
+    if isinstance(given, type) and issubclass(given, Plugin):
+        name = given.__name__
+        return TypeError(f"{where} is the class {name}; give an object: {name}().")
+    return TypeError(
+        f"{where} is {given!r}, a {type(given).__name__}; it must be an object of a class that "
+        "derives from run.Plugin."
+    )
