@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
 
 from nemo_run.console.terminal import is_terminal
+from nemo_run.management.watch.keyboard import read_line
 
 
 def confirm(question: str) -> None:
@@ -32,43 +32,15 @@ def confirm(question: str) -> None:
 def _agreed(question: str) -> bool:
     while True:
         print(f"{question} [y/N]: ", end="", file=sys.stderr, flush=True)
-        answer = _line().strip().lower()
+        line = read_line()
+        if not line:
+            raise EOFError
+        answer = line.strip().lower()
         if answer in {"y", "yes"}:
             return True
         if answer in {"", "n", "no"}:
             return False
         print("Answer y or n.", file=sys.stderr)
-
-
-def _line() -> str:
-    """Read a line from the terminal; a Ctrl-C is never lost.
-
-    Raises:
-        EOFError: The terminal was closed, or the person typed Ctrl-D.
-    """
-    if os.name == "posix":
-        _wait_for_line_or_signal()
-    line = sys.stdin.readline()
-    if not line:
-        raise EOFError
-    return line
-
-
-def _wait_for_line_or_signal() -> None:
-    # Python handles a signal between two of its own steps. One that comes just before it begins
-    # to read would wait for the line; the byte that it writes into this pipe does not.
-    import select
-    import signal
-
-    woken, wake = os.pipe()
-    os.set_blocking(wake, False)
-    before = signal.set_wakeup_fd(wake)
-    try:
-        select.select([sys.stdin, woken], [], [])
-    finally:
-        signal.set_wakeup_fd(before)
-        os.close(woken)
-        os.close(wake)
 
 
 def can_ask() -> bool:

@@ -18,7 +18,6 @@ from nemo_run.console.terminal import is_terminal
 from nemo_run.exceptions import PlanError
 from nemo_run.execution.observation import State
 from nemo_run.invocation import experiment_command
-from nemo_run.management.operations import status as status_of
 from nemo_run.management.store.status import ExperimentStatus
 from nemo_run.management.watch.labels import Labels
 from nemo_run.management.watch.logs import LogReader, follow, log_files, watch
@@ -166,7 +165,9 @@ class _Status:
             self._looked = time.monotonic()
             self._look_for_conductor()
         if self._looks_abandoned > 1:
-            self.last = status_of(self._record)
+            from nemo_run.management.operations import status
+
+            self.last = status(self._record)
         return self.last
 
     def _look_for_conductor(self) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.invocation import experiment_command
 
+from .keyboard import read_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -134,7 +136,7 @@ def _is_at_terminal() -> bool:
 def _agreed(record: Record) -> bool:
     try:
         print(f"\nCancel all jobs of {record.id}? [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
-        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+        return read_line().strip().lower() in {"y", "yes"}
     except KeyboardInterrupt:
         # Somebody who presses it three times does not want to be asked.
         return True
