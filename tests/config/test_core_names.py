@@ -222,3 +222,22 @@ def test_objects_from_plain_dicts():
         config.from_dict({"iner": 1}, Whole)
     with pytest.raises(CheckError, match="could be any of Inner, Whole"):
         config.from_dict({}, Union[Inner, Whole])
+
+
+def test_functions_of_a_program_under_a_profiler_have_their_names(tmp_path):
+    (tmp_path / "program.py").write_text(
+        "from nemo_run.config.graph.reference import Reference\n"
+        "class Model:\n"
+        "    def fit(self): ...\n"
+        "def train(): ...\n"
+        "print(*map(Reference.of, [train, Model, Model.fit]))\n"
+    )
+    for runner in (["-m", "cProfile"], ["-m", "trace", "--count", "--coverdir", "out"]):
+        done = subprocess.run(
+            [sys.executable, *runner, "program.py"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "__main__.train __main__.Model __main__.Model.fit\n" in done.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from importlib import import_module
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import ConfigError, nearest
@@ -115,10 +115,26 @@ def _module_of(value: Any, name: str) -> str | None:
     stated = owner.__module__ if isinstance(owner, type) else getattr(value, "__module__", None)
     if isinstance(stated, str) and _is_at(sys.modules.get(stated), name, value):
         return stated
+    if stated == "__main__" and _is_at(_program_of(value), name, value):
+        return stated
     # C functions often do not say their module (as pickle.whichmodule knows).
     for candidate, module in list(sys.modules.items()):
         if candidate != "__main__" and _is_at(module, name, value):
             return candidate
+    return None
+
+
+def _program_of(value: Any) -> Any:
+    """Return the program that defined ``value`` as something with its names.
+
+    What runs another program (``python -m cProfile script.py``) does not always make it the module
+    ``__main__``; its functions know their globals.
+    """
+    own = vars(value).values() if isinstance(value, type) else ()
+    for thing in (value, *own):
+        found = getattr(thing, "__globals__", None)
+        if isinstance(found, dict) and found.get("__name__") == "__main__":
+            return SimpleNamespace(**found)
     return None
 
 
