@@ -582,7 +582,7 @@ def test_direct_refuses_groups_before_anything_is_written(home):
 
 
 def test_status_has_the_keys_that_programs_know(capsys):
-    experiment = quiet()
+    experiment = quiet("with spaces")
     experiment.add(echo("a"), name="a")
     experiment.run()
     status = experiment.status(return_dict=True)["a"]

@@ -95,8 +95,28 @@ def test_who_catches_it_decides_what_comes_next(home):
     experiment.cancel()
 
 
+def test_where_statements_are_typed_one_by_one_it_does_not_end_the_session(home):
+    program = (
+        "import nemo_run as run, os, signal, sys, threading\n"
+        "sys.ps1 = '>>> '\n"
+        "threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "try:\n"
+        "    run.run(run.Script(inline='sleep 60'), run.LocalExecutor(), name='typed')\n"
+        "except SystemExit:\n"
+        "    print('the session would end')\n"
+        "except KeyboardInterrupt as left:\n"
+        "    print(*left._render_traceback_())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    experiment = run.Experiment.from_title("typed")
+    assert done.stdout.strip() == f"left experiment {experiment.id}; it goes on"
+    experiment.cancel()
+
+
 def test_one_that_comes_while_it_is_begun_leaves_an_experiment_that_goes_on(home):
-    # The disk is asked to sync once the folder is written and before anything is started.
+    # The folder is renamed into place once it is written and before anything is started.
     program = (
         "import os, signal, sys\n"
         "import nemo_run as run\n"

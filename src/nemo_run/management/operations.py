@@ -118,7 +118,9 @@ def _engine_id(job: JobStatus) -> str:
 
     That is ``4242`` of ``slurm://host/4242``, and where it is a path, the path from its root.
     """
-    own = job.handle.partition("://")[2].partition("/")[2]
+    from urllib.parse import unquote
+
+    own = unquote(job.handle.partition("://")[2].partition("/")[2])
     return f"/{own}" if "/" in own else own
 
 
