@@ -495,8 +495,7 @@ class Writer:
 
     def put(self, parent: Any, key: Any, value: Any) -> None:
         """Write ``value`` to ``parent[key]``."""
-        kind = type(value)
-        if kind in (bool, type(None)) or (kind is str and _is_plain_text(value)):
+        if is_plain(value):
             parent[key] = value
             return
         entry = self._met.get(id(value))
@@ -615,6 +614,20 @@ def _can_be_shared(parts: Any) -> bool:
     )
 
 
+def is_plain(value: Any) -> bool:
+    """Whether JSON has the value as it is."""
+    kind = type(value)
+    if kind is str:
+        return _is_plain_text(value)
+    if kind is int:
+        return -_WIDE < value < _WIDE
+    return value is None or kind is bool or (kind is float and -_HUGE <= value <= _HUGE)
+
+
+_WIDE = 1 << 4096
+_HUGE = sys.float_info.max
+
+
 def _is_plain_text(text: str) -> bool:
     # JSON would join a high and a low surrogate that stand side by side into one character.
     return text.isascii() or not any("\ud800" <= char <= "\udbff" for char in text)
@@ -669,7 +682,7 @@ LARGEST_ARRAY = 10_000
 
 def _describe_int(value: int) -> Any:
     # Python limits how many decimal digits it reads; hexadecimal has no limit.
-    return value if value.bit_length() <= 4096 else {TAG: "int", "value": hex(value)}
+    return value if -_WIDE < value < _WIDE else {TAG: "int", "value": hex(value)}
 
 
 def _describe_float(value: float) -> Any:

@@ -219,6 +219,8 @@ class GraphWriter(worker.Writer):
 
 
 def _history_value(value: Any) -> Any:
+    if worker.is_plain(value):
+        return value
     if isinstance(value, Shown):
         return {"shown": str(value)}
     return worker.Writer().document(value) if value is not ... else {"shown": "..."}

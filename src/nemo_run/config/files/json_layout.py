@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
+
+    # How each type without parts is written.
+    _Leaves: TypeAlias = dict[type, Callable[[Any], str]]
 
 _WIDTH = 100
 _INDENT = 2
 _WORDS = {None: "null", True: "true", False: "false"}
+_LEAVES: _Leaves = {
+    int: repr,
+    float: repr,
+    bool: _WORDS.__getitem__,
+    type(None): _WORDS.__getitem__,
+}
 
 
 def layout(document: Any) -> str:
@@ -19,31 +29,35 @@ def layout(document: Any) -> str:
     Args:
         document: Dicts, lists, text, finite numbers, booleans and None.
     """
-    text = _text(document, 0, 0, encode_basestring)
+    text = _text(document, 0, 0, {**_LEAVES, str: encode_basestring})
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         # Lone surrogates, as file names that are no UTF-8 have them.
-        text = _text(document, 0, 0, encode_basestring_ascii)
+        text = _text(document, 0, 0, {**_LEAVES, str: encode_basestring_ascii})
     return text + "\n"
 
 
-def _text(document: Any, depth: int, before: int, quoted: Callable[[str], str]) -> str:
+def _text(document: Any, depth: int, before: int, leaves: _Leaves) -> str:
     """Return the text of a part at a depth, after ``before`` characters on its line."""
     kind = type(document)
-    if kind is str:
-        return quoted(document)
+    parts = []
     if kind is dict:
-        keys = [quoted(key) + ": " for key in document]
-        parts = [
-            key + _text(value, depth + 1, len(key), quoted)
-            for key, value in zip(keys, document.values(), strict=True)
-        ]
+        quoted = leaves[str]
+        for key, value in document.items():
+            start = quoted(key) + ": "
+            # Most parts are text and numbers, which need no call of this function.
+            leaf = leaves.get(type(value))
+            parts.append(
+                start + (leaf(value) if leaf else _text(value, depth + 1, len(start), leaves))
+            )
         return _joined("{", parts, "}", depth, before)
     if kind is list:
-        parts = [_text(value, depth + 1, 0, quoted) for value in document]
+        for value in document:
+            leaf = leaves.get(type(value))
+            parts.append(leaf(value) if leaf else _text(value, depth + 1, 0, leaves))
         return _joined("[", parts, "]", depth, before)
-    return repr(document) if kind in (int, float) else _WORDS[document]
+    return leaves[kind](document)
 
 
 def _joined(start: str, parts: list[str], end: str, depth: int, before: int) -> str:
