@@ -620,8 +620,8 @@ def is_plain(value: Any) -> bool:
     if kind is str:
         return _is_plain_text(value)
     if kind is int:
-        return -_WIDE < value < _WIDE
-    return value is None or kind is bool or (kind is float and -_HUGE <= value <= _HUGE)
+        return bool(-_WIDE < value < _WIDE)
+    return value is None or kind is bool or (kind is float and bool(-_HUGE <= value <= _HUGE))
 
 
 _WIDE = 1 << 4096
