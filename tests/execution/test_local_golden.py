@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from nemo_run.execution import processes
 from nemo_run.execution.jobspec import JobSpec, Member
-from nemo_run.execution.local import processes
 from nemo_run.execution.local.render import render
 
 GOLDENS = Path(__file__).parent / "goldens"

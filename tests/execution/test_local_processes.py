@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from local_jobs import PATIENCE, Place, until
 
-from nemo_run.execution.local import processes
+from nemo_run.execution import processes
 from nemo_run.execution.local.client import LocalBackend, handle_of
 from nemo_run.execution.local.records import read_claim
 from nemo_run.execution.observation import Reason, State

@@ -10,9 +10,8 @@ from local_jobs import Place, until
 
 import nemo_run as run
 from nemo_run.config.files import codec
-from nemo_run.execution import LocalExecutor
+from nemo_run.execution import LocalExecutor, processes
 from nemo_run.execution.jobspec import JobSpec
-from nemo_run.execution.local import processes
 from nemo_run.execution.observation import State
 from nemo_run.execution.planning import PlanRequest, TaskRequest, plan_job
 

@@ -16,8 +16,7 @@ from nemo_run.execution.registry import get_backend
 from nemo_run.invocation import experiment_command
 
 from . import store
-from .conductor.charge import charge, taken
-from .conductor.conducting import Conducting
+from .conductor.charge import is_stopped, taken
 from .conductor.launch import start, wait_until_in_charge
 from .direct_handles import DIRECT, process_gone
 from .store import events
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from .experiment import Experiment
     from .store.record import Record
     from .store.status import ExperimentStatus, JobStatus
-
-_CANCEL_SECONDS = 30.0
 
 
 def status(record: Record) -> ExperimentStatus:
@@ -189,15 +186,20 @@ def cancel(record: Record, job: str | None = None, *, by: str = "") -> None:
         _end_leftovers(record, concerned)
         return
     record.journal.append([events.job_cancel_requested(job, by or _whoami())])
-    if taken(record):
-        # The conductor is at work; it reads the request.
-        return
-    try:
-        with charge(record):
-            Conducting(record, get_backend).settle_cancels(_CANCEL_SECONDS)
-    except TimeoutError:
-        # One has begun its work this moment.
-        return
+    if not taken(record):
+        # Somebody has to carry it out; what was not started stays so.
+        wait_until_in_charge(record, start(record, only_cancels=True))
+    elif is_stopped(known.conductor):
+        raise StoreError(_held_up(record, known))
+
+
+def _held_up(record: Record, known: ExperimentStatus) -> str:
+    pid = known.conductor.pid if known.conductor else 0
+    return (
+        f"The conductor of {record.id}, process {pid}, is there but stopped, so it does not hear "
+        f"the request, which is written down. Let it go on with `kill -CONT {pid}`, or end it with "
+        f"`kill -9 {pid}` and go on with `{experiment_command('resume', record.id)}`."
+    )
 
 
 def _end_leftovers(record: Record, jobs: Iterable[JobStatus]) -> None:
@@ -222,9 +224,13 @@ def resume(record: Record, *, by: str = "") -> None:
     Raises:
         StoreError: It goes on already, or every job has succeeded, or nothing can be written.
     """
-    if taken(record):
-        raise StoreError(f"Experiment {record.id} goes on already; there is nothing to resume.")
     known = record.status()
+    conductor = known.conductor
+    # One that only carries out a cancel goes on with the rest when it reads that it shall.
+    if taken(record) and not (conductor and conductor.only_cancels and conductor.ended is None):
+        if is_stopped(conductor):
+            raise StoreError(_held_up(record, known))
+        raise StoreError(f"Experiment {record.id} goes on already; there is nothing to resume.")
     wanted = [events.experiment_resumed(by or _whoami())]
     if known.ended is not None:
         again = [job for job in known.jobs.values() if job.state is not State.SUCCEEDED]

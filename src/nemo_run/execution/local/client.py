@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from nemo_run.exceptions import BackendError, ShortageError
+from nemo_run.execution import processes
 from nemo_run.execution.backend import Capabilities, LogFile
 from nemo_run.execution.jobspec import Handle, Token
 from nemo_run.execution.observation import Observation, State
 
-from . import layout, processes, records
+from . import layout, records
 from .observing import Child, observe
 from .render import GRACE, render
 from .starting import create, prepare, start

@@ -6,9 +6,10 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from nemo_run.execution import processes
 from nemo_run.execution.observation import Observation, Reason, State
 
-from . import layout, processes, records
+from . import layout, records
 from .records import Claim, Ended
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import signal
 from typing import TYPE_CHECKING, NamedTuple
 
 from nemo_run.execution.observation import Observation, Reason, State
+from nemo_run.execution.processes import Identity, boot_id, machine_id
 
 from . import layout
-from .processes import Identity, boot_id, machine_id
 
 if TYPE_CHECKING:
     from pathlib import Path

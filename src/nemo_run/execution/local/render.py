@@ -27,7 +27,7 @@ _SHELLS_OWN = frozenset(
     | {"PS3", "PS4", "PWD", "RANDOM", "SECONDS", "SHELLOPTS", "SHLVL", "SRANDOM", "UID"}
 )
 
-_TOOL = str(Path(__file__).with_name("processes.py"))
+_TOOL = str(Path(__file__).parent.with_name("processes.py"))
 
 _HEAD = """\
 #!/bin/sh

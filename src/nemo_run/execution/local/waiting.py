@@ -7,7 +7,9 @@ import select
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import layout, processes, records
+from nemo_run.execution import processes
+
+from . import layout, records
 
 if TYPE_CHECKING:
     from collections.abc import Collection

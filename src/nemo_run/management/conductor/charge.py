@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from nemo_run.execution import processes
+from nemo_run.management.store.files import open_file
 from nemo_run.management.store.locks import locked
 
 if TYPE_CHECKING:
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nemo_run.management.store import Record
+    from nemo_run.management.store.status import ConductorStatus
 
 _NAME = "conductor.lock"
 
@@ -28,7 +32,7 @@ def charge(record: Record) -> Iterator[None]:
         TimeoutError: Another process has it.
         OSError: The lock file could not be opened.
     """
-    descriptor = os.open(_path(record), os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = open_file(_path(record), os.O_RDWR | os.O_CREAT)
     try:
         with locked(descriptor, timeout=_PATIENCE):
             yield
@@ -39,7 +43,7 @@ def charge(record: Record) -> Iterator[None]:
 def taken(record: Record) -> bool:
     """Whether some process, on any machine that shares the folder, has charge of it now."""
     try:
-        descriptor = os.open(_path(record), os.O_RDONLY)
+        descriptor = open_file(_path(record), os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
@@ -49,6 +53,18 @@ def taken(record: Record) -> bool:
         return True
     finally:
         os.close(descriptor)
+
+
+def is_stopped(conductor: ConductorStatus | None) -> bool:
+    """Whether a conductor on this machine is there and held up, as by ``kill -STOP``."""
+    if conductor is None or conductor.ended is not None or not _is_here(conductor):
+        return False
+    found = processes.look(conductor.pid)
+    return found is not None and found.state in "Tt"
+
+
+def _is_here(conductor: ConductorStatus) -> bool:
+    return conductor.host == platform.node()
 
 
 def _path(record: Record) -> Path:

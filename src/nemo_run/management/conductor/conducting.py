@@ -12,20 +12,25 @@ so that a new process can go on at any point where the last one was stopped:
 from __future__ import annotations
 
 import dataclasses
+import os
+import platform
 import sys
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from nemo_run.exceptions import NemoRunError, StoreError
+from nemo_run.exceptions import CorruptRecordError, NemoRunError, ShortageError, StoreError
 from nemo_run.execution.backend import Rendered
+from nemo_run.execution.jobspec import backend_of
 from nemo_run.execution.observation import Observation, Reason, State
 from nemo_run.management import results
 from nemo_run.management.describe import dag
 from nemo_run.management.direct_handles import DIRECT, process_gone
 from nemo_run.management.store import events
 from nemo_run.management.store.reading import read_on
-from nemo_run.management.store.status import ExperimentStatus, JobStatus, replay
+from nemo_run.management.store.status import JobStatus, replay
 from nemo_run.management.watch.logs import spec_of
+
+from .backoff import BackOff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,7 +46,6 @@ BATCH = 32
 """The most jobs submitted at once, so that the first ones are watched while the last ones start."""
 
 _SHORTEST, _LONGEST = 0.05, 1.0
-_SLOWEST_RETRY = 30.0
 _PATIENCE = 3
 _CANCEL_AGAIN = 5.0
 
@@ -53,6 +57,12 @@ class Conducting:
         record: The experiment.
         backend_named: Returns the backend of a name.
         log: Takes lines for whoever looks for the cause of trouble.
+        only_cancels: Start nothing and leave when all is cancelled that was asked to be, unless
+            somebody resumes the experiment meanwhile.
+
+    Attributes:
+        status: How the experiment stands.
+        stopping: Set to leave at the next chance.
     """
 
     def __init__(
@@ -61,9 +71,13 @@ class Conducting:
         backend_named: Callable[[str], Backend],
         *,
         log: Callable[[str], None] | None = None,
+        only_cancels: bool = False,
     ) -> None:
-        self.status = ExperimentStatus()
+        self.status = record.unstarted
         self.stopping = False
+        self._only_cancels = only_cancels
+        # The number of the last event of each kind.
+        self._last: dict[str, int] = {}
         self._record = record
         self._journal = record.journal
         self._backend_named = backend_named
@@ -77,62 +91,83 @@ class Conducting:
         self._ready: list[str] = []
         self._moved = True
         self._pause = _SHORTEST
-        self._failures: dict[str, int] = {}
-        self._not_before: dict[str, float] = {}
+        self._backoff = BackOff(self.log)
         self._cancelled: dict[str, float] = {}
         self._unusable: dict[str, Exception] = {}
 
     def run(self) -> str:
         """Go on until every job has ended or :attr:`stopping` is set; return why it ended."""
-        self._hear()
-        if self.status.started is None:
-            self._write([events.experiment_started()])
+        self._begin()
         while not self.stopping:
             self.step()
             if not self._open and self._end():
+                self._write([_left("done")])
                 return "done"
+            if self._only_cancels and not self._cancels() and self._leave_unless_asked():
+                return "cancelled"
             self._wait()
+        self._write([_left("stopped")])
         return "stopped"
 
-    def note(self, event: Event) -> None:
-        """Write an event; one that the disk does not take now is left out."""
-        self._write([event])
+    def _begin(self) -> None:
+        self._hear()
+        started = events.conductor_started(
+            os.getpid(), platform.node(), "", only_cancels=self._only_cancels
+        )
+        first = self.status.started is None and not self._only_cancels
+        self._write([started, *([events.experiment_started()] if first else [])])
 
-    def step(self, *, submit: bool = True) -> None:
+    def _leave_unless_asked(self) -> bool:
+        """Say that nobody has charge any more, unless somebody wrote something meanwhile."""
+        try:
+            return self._journal.append_if([_left("cancelled")], self._offset) is not None
+        except StoreError as error:
+            self._backoff.failed("journal", error)
+            return False
+
+    def step(self) -> None:
         """Do what can be done now, without waiting."""
         self._hear()
-        self._confirm(submit=submit)
+        if self.stopping:
+            return
+        self._answer()
+        self._confirm()
         self._cancel()
         self._skip()
-        if submit:
+        if not self._only_cancels:
             self._submit()
         self._look()
         self._give_up()
-
-    def settle_cancels(self, timeout: float) -> None:
-        """Carry out what was asked to be cancelled, and start nothing."""
-        deadline = time.monotonic() + timeout
-        self.step(submit=False)
-        while time.monotonic() < deadline and any(
-            self._known(job).cancel_requested for job in self._open
-        ):
-            self._wait()
-            self.step(submit=False)
         self._skip()
-        if not self._open:
-            self._end()
+
+    def _answer(self) -> None:
+        """Let whoever asked for something know that it was heard."""
+        last = self._last.get
+        if last(events.JOB_CANCEL_REQUESTED, 0) > last(events.CONDUCTOR_HEARD, 0):
+            self._write([events.conductor_heard()])
+        if self._only_cancels and (
+            last(events.EXPERIMENT_RESUMED, 0) > last(events.CONDUCTOR_STARTED, 0)
+        ):
+            self._only_cancels = False
+            self._begin()
 
     # What the journal says
 
     def _hear(self) -> None:
         try:
             fresh, self._offset = read_on(self._journal, self._offset)
+        except CorruptRecordError as error:
+            self._stop(str(error))
+            return
         except StoreError as error:
-            self._trouble("journal", error)
+            self._backoff.failed("journal", error)
             return
         if not fresh:
+            if not self._journal.path.exists():
+                self._stop(f"{self._journal.path} is gone.")
             return
         self.status = replay(fresh, self.status)
+        self._last.update({event["event"]: event.get("seq", 0) for event in fresh})
         self._moved = True
         self._pause = _SHORTEST
         jobs = self.status.jobs
@@ -147,6 +182,11 @@ class Conducting:
             for job in dag.ready([n for n in self._nodes if n.id in self._open], states)
             if not self._known(job).token and not self._known(job).cancel_requested
         ]
+
+    def _stop(self, why: str) -> None:
+        if not self.stopping:
+            self.log(f"{why} Nothing more is started.")
+        self.stopping = True
 
     def _sort(self, job: JobStatus) -> None:
         """Put a job where the steps look for it."""
@@ -164,16 +204,14 @@ class Conducting:
         """Write events and take note of them; False when the disk does not take them now."""
         if not happened:
             return True
-        if self._is_waiting("journal"):
+        if self._backoff.waiting("journal") or not self._journal.path.exists():
             return False
         try:
             self._journal.append(happened)
         except StoreError as error:
-            self._trouble("journal", error)
-            # Deleted by force: there is nothing to drive any more.
-            self.stopping = self.stopping or not self._record.path.exists()
+            self._backoff.failed("journal", error)
             return False
-        self._fine("journal")
+        self._backoff.worked("journal")
         self._hear()
         return True
 
@@ -182,7 +220,7 @@ class Conducting:
     def _submit(self) -> None:
         """Start jobs whose turn it is, as many as their backends take."""
         for name, jobs in self._by_backend(self._ready).items():
-            if self._is_waiting(f"{name}: submit"):
+            if self._backoff.waiting(f"{name}: submit"):
                 continue
             limit = self._backend_named(name).capabilities.max_running
             going = self._by_backend([*self._running, *self._unconfirmed]).get(name, [])
@@ -204,50 +242,64 @@ class Conducting:
 
     def _ask_to_start(self, specs: Sequence[JobSpec]) -> bool:
         backend = self._backend_named(specs[0].backend)
-        if self._is_waiting(f"{backend.name}: submit"):
+        if self._backoff.waiting(f"{backend.name}: submit"):
             return False
         try:
             answers = backend.submit([Rendered(s, tuple(backend.render(s))) for s in specs])
         except Exception as error:  # noqa: BLE001 - an engine's failure must not end the others' jobs
-            self._trouble(f"{backend.name}: submit", error)
+            self._backoff.failed(f"{backend.name}: submit", error)
             return False
-        self._fine(f"{backend.name}: submit")
-        return self._write([e for s in specs for e in self._answered(s, answers.get(s.token))])
+        short = next((a for a in answers.values() if isinstance(a, ShortageError)), None)
+        if short is None:
+            self._backoff.worked(f"{backend.name}: submit")
+        else:
+            self._backoff.failed(f"{backend.name}: submit", short)
+        written = self._write([e for s in specs for e in self._answered(s, answers.get(s.token))])
+        return written and short is None
 
     def _answered(self, spec: JobSpec, answer: Handle | Exception | None) -> list[Event]:
         if answer is None:
             return []
         if isinstance(answer, str):
             return [events.job_submitted(spec.job, spec.attempt, answer)]
-        seen = Observation(State.FAILED, Reason.START, attempt=spec.attempt, message=str(answer))
+        if isinstance(answer, ShortageError):
+            seen = Observation(State.PENDING, message=f"{answer} It is tried again.")
+        else:
+            seen = Observation(State.FAILED, Reason.START, message=str(answer))
         return self._observed(spec.job, seen)
 
-    def _confirm(self, *, submit: bool) -> None:
+    def _confirm(self) -> None:
         """Find out about jobs that were about to be started when nobody was there to see it."""
         for name, jobs in self._by_backend(self._unconfirmed).items():
             backend = self._backend_named(name)
-            specs = [self._next_spec(job) for job in jobs]
-            if self._is_waiting(f"{name}: find") or self._is_waiting(f"{name}: submit"):
+            later = self._only_cancels or self._backoff.waiting(f"{name}: submit")
+            now = [j for j in jobs if not later or self._known(j).cancel_requested]
+            specs = [self._next_spec(job) for job in now]
+            if not specs or self._backoff.waiting(f"{name}: find"):
                 continue
             try:
                 found = backend.find(specs)
             except Exception as error:  # noqa: BLE001 - an engine's failure: ask again later
-                self._trouble(f"{name}: find", error)
+                self._backoff.failed(f"{name}: find", error)
                 continue
-            self._fine(f"{name}: find")
+            self._backoff.worked(f"{name}: find")
             known = [s for s in specs if s.token in found]
             self._write([events.job_submitted(s.job, s.attempt, found[s.token]) for s in known])
             unknown = [s for s in specs if s.token not in found]
             called_off = [s.job for s in unknown if self._known(s.job).cancel_requested]
             self._call_off(called_off)
-            wanted = [s for s in unknown if submit and s.job not in called_off]
+            wanted = [s for s in unknown if not later and s.job not in called_off]
             for batch in _batches(wanted, BATCH):
-                self._ask_to_start(batch)
+                if not self._ask_to_start(batch):
+                    break
 
     # Ending
 
+    def _cancels(self) -> list[str]:
+        return [job for job in self._open if self._known(job).cancel_requested]
+
     def _cancel(self) -> None:
-        wanted = [job for job in self._open if self._known(job).cancel_requested]
+        wanted = self._cancels()
         self._call_off([j for j in wanted if j not in self._running and j not in self._unconfirmed])
         now = time.monotonic()
         due = [
@@ -259,7 +311,7 @@ class Conducting:
             try:
                 self._backend_named(name).cancel(self._handles(jobs))
             except Exception as error:  # noqa: BLE001 - an engine's failure: ask again later
-                self._trouble(f"{name}: cancel", error)
+                self._backoff.failed(f"{name}: cancel", error)
                 continue
             self._cancelled.update(dict.fromkeys(jobs, now))
 
@@ -268,7 +320,7 @@ class Conducting:
         seen = Observation(
             State.CANCELLED, Reason.CANCELLED, message="it was cancelled before it started"
         )
-        self._write([e for job in jobs for e in self._observed(job, seen)])
+        self._write([e for job in jobs for e in self._changes(job, seen, retries=0)])
 
     def _skip(self) -> None:
         if not self._moved:
@@ -290,15 +342,15 @@ class Conducting:
         self._write([e for job in direct for e in self._changes(job, process_gone(), retries=0)])
         for name, jobs in self._by_backend(self._running).items():
             handles = {self._handle(job): job for job in jobs}
-            if self._is_waiting(f"{name}: poll"):
+            if self._backoff.waiting(f"{name}: poll"):
                 continue
             try:
                 seen = self._backend_named(name).poll(list(handles))
             except Exception as error:  # noqa: BLE001 - an engine's failure says nothing about jobs
-                self._trouble(f"{name}: poll", error)
+                self._backoff.failed(f"{name}: poll", error)
                 seen = self._cannot_tell(name, handles, error)
             else:
-                self._fine(f"{name}: poll")
+                self._backoff.worked(f"{name}: poll")
             self._write(
                 [e for h, job in handles.items() if h in seen for e in self._observed(job, seen[h])]
             )
@@ -306,13 +358,17 @@ class Conducting:
     def _cannot_tell(
         self, name: str, handles: Iterable[Handle], error: Exception
     ) -> Mapping[Handle, Observation]:
-        if self._failures.get(f"{name}: poll", 0) < _PATIENCE:
+        if self._backoff.count(f"{name}: poll") < _PATIENCE:
             return {}
         return {handle: Observation(State.UNKNOWN, message=str(error)) for handle in handles}
 
     def _observed(self, job: str, seen: Observation) -> list[Event]:
         """Return what is new in an observation; nothing when it shows what is known."""
-        return self._changes(job, seen, retries=self._spec(job).retries)
+        try:
+            retries = self._spec(job).retries
+        except StoreError:
+            retries = 0
+        return self._changes(job, seen, retries=retries)
 
     def _changes(self, job: str, seen: Observation, *, retries: int) -> list[Event]:
         known = self._known(job)
@@ -335,7 +391,7 @@ class Conducting:
             results.keep(self._record, job, attempt)
         except OSError as error:
             # The attempt's own file stays, and is read where the copy is missing.
-            self._trouble("results", error)
+            self._backoff.failed("results", error)
 
     def _wait(self) -> None:
         going = self._by_backend(self._running)
@@ -343,8 +399,8 @@ class Conducting:
             try:
                 self._backend_named(name).wait(self._handles(jobs), self._pause / len(going))
             except Exception as error:  # noqa: BLE001 - an engine's failure: look again later
-                self._trouble(f"{name}: wait", error)
-        if not going or self._failures:
+                self._backoff.failed(f"{name}: wait", error)
+        if not going or self._backoff:
             # An engine that fails does not wait either.
             time.sleep(self._pause)
         self._pause = min(self._pause * 1.5, _LONGEST)
@@ -378,6 +434,10 @@ class Conducting:
         attempt = max(self._known(job).attempt, 1)
         return dataclasses.replace(self._spec(job), attempt=attempt)
 
+    def _backend_name(self, job: str) -> str:
+        # What runs is looked at and ended, whatever became of its plan.
+        return backend_of(self._known(job).handle) or self._spec(job).backend
+
     def _handle(self, job: str) -> Handle:
         from nemo_run.execution.jobspec import Handle
 
@@ -392,28 +452,13 @@ class Conducting:
             if job in self._unusable:
                 continue
             try:
-                backend = self._backend_named(self._spec(job).backend)
+                backend = self._backend_named(self._backend_name(job))
             except (NemoRunError, ImportError) as error:
-                self._trouble(f"job {job}", error)
+                self._backoff.failed(f"job {job}", error)
                 self._unusable[job] = error
             else:
                 found.setdefault(backend.name, []).append(job)
         return found
-
-    def _trouble(self, where: str, error: Exception) -> None:
-        """Leave something that failed alone for a while, each time for longer."""
-        count = self._failures.get(where, 0) + 1
-        self._failures[where] = count
-        self._not_before[where] = time.monotonic() + min(_SHORTEST * 2**count, _SLOWEST_RETRY)
-        if count == 1:
-            self.log(f"{where}: {type(error).__name__}: {error}")
-
-    def _is_waiting(self, where: str) -> bool:
-        return where in self._failures and time.monotonic() < self._not_before[where]
-
-    def _fine(self, where: str) -> None:
-        if self._failures.pop(where, 0):
-            self.log(f"{where}: works again")
 
 
 def _is_news(seen: Observation, known: JobStatus) -> bool:
@@ -425,6 +470,16 @@ def _is_news(seen: Observation, known: JobStatus) -> bool:
         known.observation,
         started=seen.started if seen.started is None else known.started,
     )
+
+
+def _left(why: str) -> Event:
+    """Return the event that says why this process left, and what it has cost."""
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    # Kilobytes on Linux, bytes on macOS (getrusage(2) of each).
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return events.conductor_ended(why, used.ru_utime + used.ru_stime, used.ru_maxrss / unit)
 
 
 def _batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:

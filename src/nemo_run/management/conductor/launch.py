@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nemo_run.management.store.record import Record
 
 LOG = "conductor.log"
+ONLY_CANCELS = "only-cancels"
 
 _START = 20.0
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -60,18 +61,23 @@ class Started:
         return self._gone
 
 
-def start(record: Record) -> Started:
-    """Start the conductor of ``record`` and return when it has taken charge, or has ended.
+def start(record: Record, *, only_cancels: bool = False) -> Started:
+    """Start the conductor of ``record``.
+
+    Args:
+        record: The experiment.
+        only_cancels: It carries out the requests to cancel, and starts nothing.
 
     Raises:
-        StoreError: It could not be started; the message holds the end of its log.
+        StoreError: It could not be started, or there is nothing to drive any more.
     """
     import subprocess
 
+    only = [ONLY_CANCELS] if only_cancels else []
     try:
         with os.fdopen(os.open(record.path / LOG, _APPEND, 0o600), "ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, _root(), str(record.path)],
+                [sys.executable, "-c", _PROGRAM, _root(), str(record.path), *only],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -81,6 +87,8 @@ def start(record: Record) -> Started:
                 start_new_session=True,
             )
     except OSError as error:
+        if not record.path.exists():
+            raise _deleted(record) from None
         raise StoreError(
             f"The conductor of {record.id} could not be started: {error.strerror or error}. The "
             f"experiment is written down; go on with `{experiment_command('resume', record.id)}`."
@@ -110,20 +118,30 @@ def wait_until_in_charge(record: Record, started: Started) -> None:
         if conductor is not None and conductor.pid == started.pid:
             return
         if started.gone:
-            if taken(record) or record.status().ended is not None:
+            if not taken(record) and record.status().ended is None:
+                raise not_started(record)
+            if conductor is None or not conductor.only_cancels or conductor.ended:
                 # Another one was faster, which is as good.
                 return
-            raise not_started(record)
         time.sleep(0.01)
     raise not_started(record)
 
 
 def not_started(record: Record) -> StoreError:
-    """Return the error that says how the conductor failed."""
+    """Return the error that says how the conductor failed, or that all was deleted."""
+    if not record.path.exists():
+        return _deleted(record)
     return StoreError(
         f"The conductor of {record.id} ended before its work was done. The end of "
         f"{record.path / LOG}:\n{_last_lines(record)}\nNothing is lost: go on with "
         f"`{experiment_command('resume', record.id)}`."
+    )
+
+
+def _deleted(record: Record) -> StoreError:
+    return StoreError(
+        f"The experiment {record.id} was deleted or moved while it ran: {record.path} is gone. "
+        "Jobs that were running were not stopped, and no others are started."
     )
 
 

@@ -26,7 +26,9 @@ def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "It is a pipe, a device or a folder where a file should be")
+            raise OSError(  # noqa: TRY301 - the descriptor is closed below
+                errno.EINVAL, "It is a pipe, a device or a folder where a file should be"
+            )
     except BaseException:
         os.close(descriptor)
         raise

@@ -54,6 +54,7 @@ class ExperimentStatus:
         ended: When it ended; None while it goes on.
         cancel_requested: Whether somebody asked to end all of it.
         conductor: Who has charge of it.
+        heard: The number of the event with which it last said that it heard of requests.
         seq: The number of the last event.
         corrupt_lines: Where in the journal lines lie that cannot be read, as byte offsets.
     """
@@ -64,6 +65,7 @@ class ExperimentStatus:
     ended: float | None = None
     cancel_requested: bool = False
     conductor: ConductorStatus | None = None
+    heard: int = 0
     seq: int = 0
     corrupt_lines: tuple[int, ...] = ()
 
@@ -197,6 +199,9 @@ class _Fold:
             only_cancels=event.get("only_cancels") is True,
         )
 
+    def heard(self, event: Event) -> None:
+        self._fields["heard"] = event["seq"]
+
     def conductor_ended(self, event: Event) -> None:
         conductor = self._fields.get("conductor", self._before.conductor)
         if conductor is not None:
@@ -213,5 +218,6 @@ _EXPERIMENT_CHANGES: dict[str, Callable[[_Fold, Event], None]] = {
     names.EXPERIMENT_ENDED: _Fold.ended,
     names.JOB_CANCEL_REQUESTED: _Fold.cancel,
     names.CONDUCTOR_STARTED: _Fold.conductor_started,
+    names.CONDUCTOR_HEARD: _Fold.heard,
     names.CONDUCTOR_ENDED: _Fold.conductor_ended,
 }
