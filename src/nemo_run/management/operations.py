@@ -185,7 +185,8 @@ def cancel(record: Record, job: str | None = None, *, by: str = "") -> None:
     if all(one.state.terminal for one in concerned):
         _end_leftovers(record, concerned)
         return
-    record.journal.append([events.job_cancel_requested(job, by or _whoami())])
+    if not all(one.cancel_requested or one.state.terminal for one in concerned):
+        record.journal.append([events.job_cancel_requested(job, by or _whoami())])
     if not taken(record):
         # Somebody has to carry it out; what was not started stays so.
         wait_until_in_charge(record, start(record, only_cancels=True))
