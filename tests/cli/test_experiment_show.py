@@ -301,3 +301,19 @@ def test_status_needs_the_journal_only(nemo_run, made):
     assert "SUCCEEDED" in nemo_run("status", experiment.id).out
     document = nemo_run("status", experiment.id, "--json").json
     assert (document["title"], document["state"]) == ("digits", "SUCCEEDED")
+
+
+def test_secrets_on_a_scripts_command_line_are_covered_everywhere(nemo_run, home):
+    import nemo_run as run_library
+
+    task = run_library.Script(inline="true", args=["--api-key", "HIDDEN1", "--token=HIDDEN2"])
+    run_library.run(task, executor=run_library.LocalExecutor(), name="secrets", log_level="WARNING")
+    for options in ([], ["--json"]):
+        shown = nemo_run("show", "secrets", *options).out
+        assert "--api-key" in shown
+        assert "HIDDEN" not in shown
+
+
+def test_a_limit_beyond_all_numbers_lists_everything(nemo_run, made):
+    made()
+    assert nemo_run("list", "--limit", "9" * 25).code == 0

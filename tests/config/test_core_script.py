@@ -200,3 +200,13 @@ def test_a_script_is_a_configuration_too():
     cfg.args.append("y")
     assert build(cfg).args == ["x", "y"]
     assert script.args == ["x"]
+
+
+@pytest.mark.parametrize("given", [{"path": 5}, {"path": b"x"}, {"path": "x.sh", "entrypoint": 5}])
+def test_fields_that_are_no_text_are_named(given):
+    with pytest.raises(ArgumentError, match="of Script must be text"):
+        run.Script(**given)
+
+
+def test_no_inline_program_is_as_good_as_an_empty_one():
+    assert run.Script("train.sh", inline=None).inline == ""

@@ -114,3 +114,9 @@ def test_an_id_tells_its_title_folder_and_time() -> None:
     assert ids.folder_of(made) == "my_run_1"
     assert ids.time_of(made) == 4000000000000000000
     assert (ids.folder_of("custom"), ids.time_of("custom_12")) == (None, None)
+
+
+def test_characters_that_turn_text_around_are_refused_and_emoji_are_not() -> None:
+    with pytest.raises(PlanError, match="control character"):
+        names.check("a\u202eb")
+    names.check("family \U0001f468\u200d\U0001f469\u200d\U0001f467")

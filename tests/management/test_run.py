@@ -253,3 +253,16 @@ def test_commands_that_are_printed_can_be_pasted(home):
 def test_an_inline_script_gives_a_readable_name(program, name):
     experiment = run.Experiment("named")
     assert experiment.add(run.Script(inline=program)) == name
+
+
+def test_a_folder_that_was_removed_under_the_program_is_a_sentence(tmp_path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = (
+        "import os, nemo_run as run\n"
+        "os.rmdir(os.getcwd())\n"
+        "run.run(run.Script(inline='true'), executor=run.LocalExecutor())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=gone, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "was removed, so nothing can start there" in done.stderr

@@ -160,8 +160,10 @@ def _json(path: Path) -> Any:
 
 
 def _masked(document: Any) -> Any:
-    """Return a document whose environments may be shown."""
+    """Return a document whose environments and command lines may be shown."""
     if isinstance(document, list):
+        if all(isinstance(item, str) for item in document):
+            return mask_arguments(document)
         return [_masked(item) for item in document]
     if not isinstance(document, dict):
         return document
@@ -200,6 +202,8 @@ def _script(task: Script) -> str:
             lines += ["inline:", *(f"  {line}" for line in value.splitlines())]
         elif known.name == "env" and value:
             lines += ["env:", *(f"  {name}={mask(name, v)}" for name, v in value.items())]
+        elif known.name == "args" and value:
+            lines.append(f"args: {mask_arguments(value)}")
         elif value and known.name != "metadata":
             lines.append(f"{known.name}: {value}")
     return "Script\n" + "\n".join(f"  {line}" for line in lines)

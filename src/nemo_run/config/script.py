@@ -55,7 +55,9 @@ class Script(ConfigurableMixin):
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.path = os.fspath(self.path or "")
+        self.path = _given_text("path", self.path)
+        self.inline = _given_text("inline", self.inline)
+        self.entrypoint = _given_text("entrypoint", self.entrypoint)
         self.args = _checked_args(self.args)
         self.env = _checked_env(self.env)
         self.metadata = dict(self.metadata or {})
@@ -202,6 +204,16 @@ class Script(ConfigurableMixin):
 def _is_python(entrypoint: str) -> bool:
     words = shlex.split(entrypoint)
     return bool(words) and bool(_PYTHON.fullmatch(os.path.basename(words[0])))  # noqa: PTH119
+
+
+def _given_text(name: str, value: Any) -> str:
+    """Return a field as text; None means that nothing was given."""
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value or ""
+    if not isinstance(text, str):
+        raise ArgumentError(
+            f"{name} of Script must be text, not {type(value).__name__}: {value!r}."
+        )
+    return text
 
 
 def _checked_args(args: Any) -> list[str]:

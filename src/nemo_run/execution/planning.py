@@ -67,8 +67,23 @@ def _environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def current_folder() -> str:
+    """Return the folder that this program is in, where processes will start.
+
+    Raises:
+        PlanError: It was removed.
+    """
+    try:
+        return os.getcwd()  # noqa: PTH109  (the name as it is, no Path)
+    except FileNotFoundError as error:
+        raise PlanError(
+            "The folder that this program was started in was removed, so nothing can start there. "
+            "Change to one that exists."
+        ) from error
+
+
 def _sys_path() -> tuple[str, ...]:
-    return launching_path(sys.path, str(Path.cwd()))
+    return launching_path(sys.path, current_folder())
 
 
 @dataclass(frozen=True)
@@ -94,7 +109,7 @@ class PlanRequest:
     members: tuple[TaskRequest, ...]
     policy: Policy = "all"
     group: bool | None = None
-    working_directory: str = field(default_factory=os.getcwd)
+    working_directory: str = field(default_factory=current_folder)
     python: str = field(default_factory=lambda: sys.executable)
     sys_path: tuple[str, ...] = field(default_factory=_sys_path)
     environment: Mapping[str, str] = field(default_factory=_environment)

@@ -16,7 +16,13 @@ from nemo_run.config.checks.check import check_task
 from nemo_run.config.files import codec
 from nemo_run.config.files.serializers import YamlSerializer
 from nemo_run.config.graph.node import is_node
-from nemo_run.execution.planning import PlanRequest, TaskRequest, launching_path, plan_job
+from nemo_run.execution.planning import (
+    PlanRequest,
+    TaskRequest,
+    current_folder,
+    launching_path,
+    plan_job,
+)
 from nemo_run.execution.quoting import quote
 from nemo_run.execution.registry import get_backend
 from nemo_run.management.capture.masking import MASK, is_secret
@@ -208,7 +214,7 @@ class _Shared:
     """What the plans of one experiment's jobs have in common, found out once."""
 
     yaml_of_scripts: bool
-    working_directory: str = field(default_factory=os.getcwd)
+    working_directory: str = field(default_factory=current_folder)
     python: str = sys.executable
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     warnings: dict[str, None] = field(default_factory=dict)

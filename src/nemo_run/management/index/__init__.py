@@ -35,6 +35,8 @@ CREATE TABLE experiments (
 ) WITHOUT ROWID;
 """
 _REPLACE = "REPLACE INTO experiments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# The largest number that SQLite holds.
+_ALL = 2**63 - 1
 _SELECT = """
 SELECT id, title, path, created, state, jobs, succeeded, failed, started, ended, user, error
 FROM experiments
@@ -241,7 +243,11 @@ def _select(
     if state is not None:
         states = [state] if isinstance(state, str) else state
         wanted = f",{','.join(map(str, states))},"
-    values = {"title": _to_sql(title), "states": wanted, "limit": -1 if limit is None else limit}
+    values = {
+        "title": _to_sql(title),
+        "states": wanted,
+        "limit": -1 if limit is None else min(limit, _ALL),
+    }
     return [_as_row(row) for row in connection.execute(_SELECT, values)]
 
 

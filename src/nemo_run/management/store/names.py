@@ -15,6 +15,11 @@ _PUNCTUATION = frozenset(" ._-+=@")
 _WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 
 
+# Control and format characters turn a terminal's text around; those that join emoji do not.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"
+
+
 def folder(name: str, what: str = "name") -> str:
     """Return the folder name for a title or a job.
 
@@ -45,7 +50,7 @@ def check(name: str, what: str = "name") -> None:
         raise PlanError(f"The {what} must be text, not {type(name).__name__}: {name!r}.")
     if not name.strip():
         raise PlanError(f"The {what} is empty. Give it at least one visible character.")
-    bad = next((c for c in name if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"}), None)
+    bad = next((c for c in name if unicodedata.category(c) in _UNSEEN and c not in _JOINERS), None)
     if bad is not None:
         raise PlanError(
             f"The {what} {name!r} contains the control character {bad!r}. Leave it out."
