@@ -317,3 +317,18 @@ def test_secrets_on_a_scripts_command_line_are_covered_everywhere(nemo_run, home
 def test_a_limit_beyond_all_numbers_lists_everything(nemo_run, made):
     made()
     assert nemo_run("list", "--limit", "9" * 25).code == 0
+
+
+def test_odd_fields_of_a_damaged_description_are_shown_as_such(nemo_run, made):
+    import json
+
+    experiment = made(**META)
+    file = experiment.record.path / "experiment.json"
+    document = json.loads(file.read_text())
+    odd = {"argv": 5, "packages": 7, "environment": {"a": 1}}
+    file.write_text(json.dumps({**document, **odd}))
+    assert nemo_run("show", experiment.id).code == 0
+    for created in (1e308, float("nan"), float("inf")):
+        file.write_text(json.dumps({**document, **odd, "created": created}))
+        assert "bug" not in nemo_run("show", experiment.id).err
+        assert nemo_run("list").code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
@@ -27,6 +29,8 @@ def ago(then: float | None, now: float) -> str:
     if then is None:
         return "-"
     past = max(0.0, now - then)
+    if not math.isfinite(past):
+        return "?"
     for unit, size in _UNITS:
         if past >= size:
             return f"{int(past // size)}{unit} ago"
@@ -39,7 +43,10 @@ def moment(then: float | None) -> str:
         return "-"
     import time
 
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(then))
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(then))
+    except (OverflowError, ValueError, OSError):  # no calendar has it; the file was damaged
+        return "?"
 
 
 def size(count: int) -> str:

@@ -75,10 +75,10 @@ def _document(record: Record, status: ExperimentStatus, views: list[JobView]) ->
 
 def _masked(meta: dict[str, Any]) -> dict[str, Any]:
     shown = dict(meta)
-    if isinstance(meta.get("argv"), list):
-        shown["argv"] = mask_arguments([str(word) for word in meta["argv"]])
+    words = meta.get("argv")
+    shown["argv"] = mask_arguments([str(w) for w in words]) if isinstance(words, list) else []
     if isinstance(meta.get("environment"), dict):
-        shown["environment"] = mask_all(meta["environment"])
+        shown["environment"] = mask_all({k: str(v) for k, v in meta["environment"].items()})
     return shown
 
 
@@ -86,7 +86,7 @@ def _head(record: Record, status: ExperimentStatus, look: Look, now: float) -> l
     import shlex
 
     meta = _masked(record.meta)
-    python = meta.get("python")
+    python, packages = meta.get("python"), meta.get("packages")
     if isinstance(python, dict):
         python = f"{python.get('version', '')} ({python.get('executable', '')})"
     ran = None
@@ -104,7 +104,9 @@ def _head(record: Record, status: ExperimentStatus, look: Look, now: float) -> l
         "In": str(meta.get("cwd") or ""),
         "Python": str(python or ""),
         "Git": _git(meta.get("git")),
-        "Packages": f"{len(meta['packages'])} (see --json)" if meta.get("packages") else "",
+        "Packages": f"{len(packages)} (see --json)"
+        if isinstance(packages, dict) and packages
+        else "",
     }
     lines = [look.paint(visible(record.id), "bold")]
     for name, value in facts.items():
