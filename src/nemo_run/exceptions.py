@@ -9,6 +9,7 @@
     │  ├─ CheckError (TypeError, ValueError)   values that do not fit their annotations
     │  ├─ AutoconvertError (SyntaxError)       a line that autoconvert cannot turn into a config
     │  ├─ SetValueError (ValueError)           a path that leads nowhere
+   │  ├─ OverrideError (ValueError)           a key or value given as text that cannot be used
     │  └─ SerializationError (TypeError)       a value that cannot travel
     ├─ PlanError (ValueError)       the plan is wrong, found before anything was written
     ├─ BackendError                 an engine refused or failed
@@ -62,6 +63,10 @@ class AutoconvertError(ConfigError, SyntaxError):
 
 class SetValueError(ConfigError, ValueError):
     """A dotted path that leads nowhere in the configuration."""
+
+
+class OverrideError(ConfigError, ValueError):
+    """A key, a value or a factory of the command line or of a file that cannot be used."""
 
 
 class SerializationError(ConfigError, TypeError):
