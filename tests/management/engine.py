@@ -24,6 +24,7 @@ class Engine:
     """
 
     name = "engine"
+    executor = ""
 
     def __init__(self, folder: Path, *, max_running: int | None = None) -> None:
         self.folder = folder
@@ -55,6 +56,9 @@ class Engine:
     def find(self, specs: Collection[JobSpec]) -> Mapping[Token, Handle]:
         found = [spec.token for spec in specs if self._path(spec.token).exists()]
         return {token: Handle(f"engine://here/{token}") for token in found}
+
+    def own(self, jobs: Collection[tuple[JobSpec, Handle]]) -> Collection[Token]:
+        return {spec.token for spec, handle in jobs if handle == f"engine://here/{spec.token}"}
 
     def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
         self.polls += 1

@@ -77,9 +77,16 @@ class Backend(Protocol):
     """One kind of engine. Rendering is pure; everything else talks to the engine.
 
     Every call takes many jobs, so that one request serves them all.
+
+    Attributes:
+        name: Its entry point's name, and the ``backend`` of its executors.
+        executor: The class of its executor as ``package.module:MyExecutor``, so that a profile
+            and the command line can ask for it by the backend's name; empty: they cannot.
+        capabilities: What the engine can do by itself.
     """
 
     name: str
+    executor: str
     capabilities: Capabilities
 
     def render(self, spec: JobSpec) -> Sequence[Artifact]:
@@ -96,6 +103,15 @@ class Backend(Protocol):
 
     def find(self, specs: Collection[JobSpec]) -> Mapping[Token, Handle]:
         """Return the handles of those jobs that the engine knows, by token."""
+        ...
+
+    def own(self, jobs: Collection[tuple[JobSpec, Handle]]) -> Collection[Token]:
+        """Return the tokens of those jobs that the engine calls by this handle.
+
+        Handles are read from files, which somebody else may have written: one that names the
+        job of another token must not be polled or cancelled. Of each spec only the token and the
+        directory count.
+        """
         ...
 
     def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:

@@ -91,6 +91,17 @@ def look(pid: int) -> Process | None:
     return None if found is None or found.state in "ZX" else found
 
 
+def command_line(pid: int) -> bytes:
+    """Return what a process was started as, its words with a NUL or a space between them."""
+    return (
+        _read(f"/proc/{pid}/cmdline")
+        if _LINUX
+        else _run(["ps", "-ww", "-p", str(pid), "-o", "command="]).encode(
+            "utf-8", "surrogateescape"
+        )
+    )
+
+
 def table() -> dict[int, Process]:
     """Return all processes that run, by id."""
     if not _LINUX:

@@ -1,15 +1,20 @@
-"""Which backends there are: one entry point of the group ``nemo_run.backends`` each."""
+"""Which backends there are: one entry point of the group ``nemo_run.backends`` each.
+
+A backend says by its attribute ``executor`` which executor describes jobs for it, so that the
+name of a backend also names a kind of executor.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import PlanError, nearest
 
 if TYPE_CHECKING:
     from .backend import Backend
+    from .executor import Executor
 
 GROUP = "nemo_run.backends"
 
@@ -25,21 +30,46 @@ def get_backend(name: str) -> Backend:
     Raises:
         PlanError: No installed package offers a backend of that name.
     """
-    target = _BUILT_IN.get(name) or _installed(name)
-    module, _, attribute = target.partition(":")
-    made: Backend = getattr(import_module(module), attribute)()
+    made: Backend = _loaded(name)()
     return made
 
 
-def _installed(name: str) -> str:
-    # Imported here: it is slow, and our own backends do without.
-    from importlib import metadata
+def backend_names() -> list[str]:
+    """Return the names of the backends that are installed; imports none of them."""
+    return sorted({*_BUILT_IN, *_installed()})
 
-    found = {point.name: point.value for point in metadata.entry_points(group=GROUP)}
-    if name not in found:
-        names = sorted({*found, *_BUILT_IN})
+
+def executor_kind(name: str) -> type[Executor]:
+    """Return the executor class whose jobs the backend called ``name`` runs.
+
+    Raises:
+        PlanError: There is no such backend, or it does not say which class.
+    """
+    said = str(getattr(_loaded(name), "executor", ""))
+    module, _, attribute = said.partition(":")
+    if not attribute:
+        raise PlanError(
+            f"The backend {name!r} does not say which executor it runs. Its class needs the "
+            "attribute executor = 'package.module:MyExecutor'."
+        )
+    kind: type[Executor] = getattr(import_module(module), attribute)
+    return kind
+
+
+def _loaded(name: str) -> Any:
+    target = _BUILT_IN.get(name) or _installed().get(name)
+    if target is None:
+        names = backend_names()
         raise PlanError(
             f"No backend is called {name!r}.{nearest(name, names)} Installed: {', '.join(names)}. "
             f"A package offers one through the entry-point group {GROUP!r}."
         )
-    return found[name]
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _installed() -> dict[str, str]:
+    # Imported here: it is slow, and our own backends do without.
+    from importlib import metadata
+
+    return {point.name: point.value for point in metadata.entry_points(group=GROUP)}

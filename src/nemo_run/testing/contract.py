@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import time
 import zlib
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nemo_run.execution.backend import Backend, Capabilities, Rendered
+from nemo_run.execution.executor import Executor
 from nemo_run.execution.jobspec import Handle, JobSpec, Member, Policy, Token
 from nemo_run.execution.observation import Observation, Reason, State
 
@@ -333,3 +335,12 @@ class BackendContract:
         assert backend.poll([]) == {}
         assert backend.find([]) == {}
         assert self.job("t", "true").token == Token(f"{self.experiment}/t/1")
+
+    def test_its_executor_is_the_one_that_names_it(self, backend: Backend) -> None:
+        """So that a profile and the command line find the executor by the backend's name."""
+        if not backend.executor:
+            return
+        module, _, attribute = backend.executor.partition(":")
+        kind = getattr(import_module(module), attribute)
+        assert issubclass(kind, Executor)
+        assert kind.backend == backend.name

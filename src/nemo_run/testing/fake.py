@@ -217,6 +217,7 @@ class FakeBackend:
     """
 
     name = "fake"
+    executor = ""
 
     def __init__(
         self, engine: FakeEngine | None = None, capabilities: Capabilities | None = None
@@ -241,6 +242,10 @@ class FakeBackend:
         """Return the handles of the jobs that the engine has."""
         self._ask("find")
         return {s.token: _handle(s.token) for s in specs if s.token in self.engine.jobs}
+
+    def own(self, jobs: Collection[tuple[JobSpec, Handle]]) -> Collection[Token]:
+        """Return the tokens of the jobs that have this handle."""
+        return {spec.token for spec, handle in jobs if _token(handle) == spec.token}
 
     def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
         """Look at jobs."""

@@ -49,6 +49,7 @@ class LocalBackend:
     """
 
     name = "local"
+    executor = "nemo_run.execution.local.executor:LocalExecutor"
 
     def __init__(self, *, grace: float = GRACE) -> None:
         self.capabilities = Capabilities(
@@ -95,6 +96,10 @@ class LocalBackend:
         shells = processes.carriers(written, processes.LEADER) if written else {}
         begun = claimed.union(token for token, pids in shells.items() if pids)
         return {Token(token): handle_of(folders[Token(token)]) for token in begun}
+
+    def own(self, jobs: Collection[tuple[JobSpec, Handle]]) -> Collection[Token]:
+        """Return the tokens of those jobs whose attempt lies where the handle says."""
+        return {spec.token for spec, handle in jobs if _is_own(spec, handle)}
 
     def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
         """Look at jobs. One system call for those that run; a few small files for the others."""
@@ -148,11 +153,12 @@ class LocalBackend:
         Jobs that do not end at once get their time in the background.
         """
         self._reap()
-        claims = [_to_cancel(place) for place in _places(handles)]
-        running = {c.token: c for c in claims if c is not None and c.token not in self._stopping}
+        claims = {place.folder: _to_cancel(place) for place in _places(handles)}
+        running = {c.token: f for f, c in claims.items() if c and c.token not in self._stopping}
         if not running:
             return
-        leaders = [c.leader for c in running.values() if c.leader and processes.is_alive(c.leader)]
+        found = ((claims[folder], folder) for folder in running.values())
+        leaders = [c.leader for c, folder in found if c and c.leader and _leads(c.leader, folder)]
         if processes.stop(running, self._grace, leaders, patience=_AT_ONCE):
             return
         for token in running:
@@ -204,6 +210,18 @@ def _place(handle: Handle) -> Place:
     return Place(folder, parts.netloc == _host())
 
 
+def _is_own(spec: JobSpec, handle: Handle) -> bool:
+    """Whether a handle names the attempt of a spec, and what lies there was made for it."""
+    try:
+        folder = _place(handle).folder
+        claim = records.read_claim(folder)
+    except (ValueError, OSError):
+        return False
+    if claim is not None and claim.token not in {"", spec.token}:
+        return False
+    return os.path.realpath(folder) == os.path.realpath(layout.attempt_folder(spec))
+
+
 def _is_named_here(handle: Handle) -> bool:
     return any(place.named for place in _places([handle]))
 
@@ -240,8 +258,15 @@ def _to_cancel(place: Place) -> records.Claim | None:
         return None
     here = claim.is_here(named=place.named)
     if not here or processes.is_alive(claim.leader):
-        (folder / layout.CANCELLED).touch(0o600)
+        with contextlib.suppress(FileExistsError):
+            create(folder / layout.CANCELLED, "")
     return claim if here else None
+
+
+def _leads(leader: processes.Identity, folder: Path) -> bool:
+    """Whether a process is the shell of this attempt, and not one that a file merely names."""
+    script = os.fsencode(folder / layout.SCRIPT)
+    return processes.is_alive(leader) and script in processes.command_line(leader.pid)
 
 
 def _stop_in_background(token: str, grace: float) -> subprocess.Popen[bytes]:

@@ -95,7 +95,8 @@ def read_exit(path: Path) -> Ended | None:
 
 def _text(path: Path) -> tuple[str, float] | None:
     try:
-        with path.open("rb") as file:
+        # A pipe in its place would keep the reader waiting for a writer.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             text = file.read().decode("utf-8", "surrogateescape")
             return text, os.fstat(file.fileno()).st_mtime
     except FileNotFoundError:

@@ -1,0 +1,190 @@
+"""Where executor profiles lie: a site's file, a user's, a project's."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.exceptions import OverrideError
+
+from .profiles import Layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+FILE = "nemo-run.toml"
+SITE = "/etc/nemo-run/nemo-run.toml"
+SITE_VARIABLE = "NEMORUN_SITE_CONFIG"
+_PYPROJECT = "pyproject.toml"
+_TABLE = ("tool", "nemo-run")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file that may hold profiles.
+
+    Attributes:
+        layer: Whose it is: ``site``, ``user`` or ``project``.
+        path: The file.
+        required: Whether it has to be there, as somebody named it.
+    """
+
+    layer: str
+    path: Path
+    required: bool = False
+
+
+def read_layers(
+    folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> list[Layer]:
+    """Read the files with profiles that there are; what comes later wins.
+
+    Args:
+        folder: Where the project is looked for; by default the current folder.
+        environment: By default that of this process.
+
+    Raises:
+        OverrideError: A file cannot be read, is no TOML, or is not to be trusted.
+    """
+    layers = (_read(place) for place in places(folder, environment))
+    return [layer for layer in layers if layer is not None]
+
+
+def places(folder: Path | None = None, environment: Mapping[str, str] | None = None) -> list[Place]:
+    """Return where profiles are looked for, in the order in which they are layered."""
+    environment = os.environ if environment is None else environment
+    folder = Path.cwd() if folder is None else folder
+    found = list(_site(environment))
+    user = _user_folder(environment)
+    if user is not None:
+        found.append(Place("user", user / "nemo-run" / FILE))
+    return [*found, *_project(folder.absolute(), _home())]
+
+
+def _site(environment: Mapping[str, str]) -> Iterator[Place]:
+    named = environment.get(SITE_VARIABLE)
+    if named is None:
+        yield Place("site", Path(SITE))
+    elif named:
+        yield Place("site", Path(named).expanduser(), required=True)
+
+
+def _user_folder(environment: Mapping[str, str]) -> Path | None:
+    # https://specifications.freedesktop.org/basedir-spec: a relative path counts as none.
+    named = environment.get("XDG_CONFIG_HOME", "")
+    if named and Path(named).is_absolute():
+        return Path(named)
+    home = _home()
+    return None if home is None else home / ".config"
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:  # neither $HOME nor an entry of the user
+        return None
+
+
+def _project(folder: Path, home: Path | None) -> Iterator[Place]:
+    for place in _up_to_root(folder, home):
+        own, shared = place / FILE, place / _PYPROJECT
+        if own.is_file():
+            yield Place("project", own)
+        if shared.is_file() and _has_table(shared):
+            if own.is_file():
+                raise OverrideError(
+                    f"Both {own} and [tool.nemo-run] of {shared} are there; keep one of them."
+                )
+            yield Place("project", shared)
+            return
+        if own.is_file():
+            return
+
+
+def _up_to_root(folder: Path, home: Path | None) -> list[Path]:
+    """Return the folders of the project around ``folder``, the nearest first.
+
+    Nothing above the project is looked at: /tmp and the like belong to everybody.
+    """
+    above: list[Path] = []
+    for place in (folder, *folder.parents):
+        above.append(place)
+        if place == home:
+            break
+    for marker in (".git", _PYPROJECT):
+        for index, place in enumerate(above):
+            if (place / marker).exists():
+                return above[: index + 1]
+    return above[:1]
+
+
+def _has_table(path: Path) -> bool:
+    # Most projects have none, and then nobody has to pay for reading the whole file.
+    text = _text(path)
+    return "nemo-run" in text and _section(_parsed(text, path), path) is not None
+
+
+def _read(place: Place) -> Layer | None:
+    try:
+        text = _text(place.path)
+    except FileNotFoundError:
+        if not place.required:
+            return None
+        raise OverrideError(
+            f"${SITE_VARIABLE} names {place.path}, and there is no such file. Unset it, or set it "
+            "to nothing for no site file."
+        ) from None
+    _check_owner(place)
+    data = _parsed(text, place.path)
+    if place.path.name == _PYPROJECT:
+        return Layer(place.layer, str(place.path), _section(data, place.path) or {}, {}, _TABLE)
+    return Layer(place.layer, str(place.path), data, {})
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise OverrideError(f"{path} cannot be read: {why}.") from error
+
+
+def _check_owner(place: Place) -> None:
+    """Refuse what a stranger may have put there: a profile says what runs in one's name."""
+    if sys.platform == "win32":
+        return
+    file, folder = place.path.stat(), place.path.parent.stat()
+    mine = file.st_uid in (0, os.geteuid())
+    if not mine and (file.st_mode | folder.st_mode) & stat.S_IWOTH:
+        raise OverrideError(
+            f"{place.path} is not read: it belongs to another user, and it lies where everybody "
+            "can write; a profile says what runs in your name. Copy it, or work in another folder."
+        )
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    from importlib import import_module
+
+    tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except ValueError as error:
+        raise OverrideError(f"{path} is no TOML: {error}.") from error
+    return data
+
+
+def _section(data: dict[str, Any], path: Path) -> dict[str, Any] | None:
+    here: Any = data
+    for name in _TABLE:
+        if not isinstance(here, dict) or name not in here:
+            return None
+        here = here[name]
+    if not isinstance(here, dict):
+        raise OverrideError(f"{path}: tool.nemo-run is {here!r}; it must be a table.")
+    return here
