@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from .config import Config, ConfigurableMixin, Partial, Script
     from .config.convert import autoconvert
+    from .config.sweep import Sweep, sweep
 
 __version__ = "1.0.0.dev0"
 __package_name__ = "nemo_run"
@@ -37,6 +38,8 @@ _HOMES = {
     "ConfigurableMixin": "config",
     "Partial": "config",
     "Script": "config",
+    "Sweep": "config.sweep",
+    "sweep": "config.sweep",
     "Executor": "execution",
     "ExecutorMacros": "execution",
     "FaultTolerance": "execution",
@@ -65,11 +68,13 @@ __all__ = [
     "Partial",
     "Plugin",
     "Script",
+    "Sweep",
     "Torchrun",
     "autoconvert",
     "dryrun_fn",
     "import_executor",
     "run",
+    "sweep",
 ]
 
 

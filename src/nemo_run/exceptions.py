@@ -9,7 +9,8 @@
     │  ├─ CheckError (TypeError, ValueError)   values that do not fit their annotations
     │  ├─ AutoconvertError (SyntaxError)       a line that autoconvert cannot turn into a config
     │  ├─ SetValueError (ValueError)           a path that leads nowhere
-   │  ├─ OverrideError (ValueError)           a key or value given as text that cannot be used
+    │  ├─ OverrideError (ValueError)           a key or value given as text that cannot be used
+    │  ├─ SweepError (ValueError)              fields or values that no sweep can be made of
     │  └─ SerializationError (TypeError)       a value that cannot travel
     ├─ PlanError (ValueError)       the plan is wrong, found before anything was written
     ├─ BackendError                 an engine refused or failed
@@ -27,7 +28,7 @@ seen, the nearest valid one, what to do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,6 +68,10 @@ class SetValueError(ConfigError, ValueError):
 
 class OverrideError(ConfigError, ValueError):
     """A key, a value or a factory of the command line or of a file that cannot be used."""
+
+
+class SweepError(ConfigError, ValueError):
+    """A sweep whose fields or values cannot be used."""
 
 
 class SerializationError(ConfigError, TypeError):
@@ -112,14 +117,21 @@ class JobFailedError(NemoRunError):
         experiment_id: The experiment.
         failures: For each job that did not succeed, its id and all that is known of its end,
             with the traceback.
+        results: What the other jobs gave, by id, with ``table()``; None where none was kept.
     """
 
     def __init__(
-        self, message: str, *, experiment_id: str = "", failures: dict[str, str] | None = None
+        self,
+        message: str,
+        *,
+        experiment_id: str = "",
+        failures: dict[str, str] | None = None,
+        results: Any = None,
     ) -> None:
         super().__init__(message)
         self.experiment_id = experiment_id
         self.failures = failures or {}
+        self.results = results
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.config.graph.node import Config, Partial, is_node, target_name
 from nemo_run.config.graph.signature import signature_info
 from nemo_run.config.graph.traverse import join, nodes, step
-from nemo_run.exceptions import ArgumentError, CheckError, nearest
+from nemo_run.exceptions import ArgumentError, CheckError, ConfigError, nearest
 
 from .annotations import display, mismatches
 from .hints import hints_of
@@ -61,10 +61,14 @@ def check_task(task: Any) -> None:
             with its path, the value, what was expected, and where it was set.
     """
     found = list(problems(task))
-    if not found:
-        return
+    if found:
+        raise error_of(task, found)
+
+
+def error_of(task: Any, found: list[Problem]) -> ConfigError:
+    """Return the error that tells the problems of a task."""
     kind = CheckError if any(problem.about_value for problem in found) else ArgumentError
-    raise kind(_message(_name(task) if is_node(task) else type(task).__name__, found))
+    return kind(_message(_name(task) if is_node(task) else type(task).__name__, found))
 
 
 def missing(root: str, path: str, node: Any) -> str | None:
@@ -158,7 +162,7 @@ def _unfit(path: str, node: Any) -> Iterator[Problem]:
     info = _signature_of(node)
     hints = hints_of(node.__fn_or_cls__)
     for key, value in node.__arguments__.items():
-        parameter = _parameter(info, key)
+        parameter = parameter_of(info, key)
         # Nobody means a parameter to be nothing but None; torch writes its own annotations so
         # that they are None.
         if parameter is None or hints.get(parameter.name) in (None, type(None)):
@@ -166,7 +170,7 @@ def _unfit(path: str, node: Any) -> Iterator[Problem]:
         if value is parameter.default or (value is None and parameter.default is None):
             continue
         here = join(path, step(key))
-        for found in mismatches(value, _of_one(hints[parameter.name], parameter, key)):
+        for found in mismatches(value, hint_of_one(hints[parameter.name], parameter, key)):
             yield Problem(
                 here + found.path,
                 f"{_shown(found.value)} is given, {found.expected} is expected"
@@ -175,7 +179,7 @@ def _unfit(path: str, node: Any) -> Iterator[Problem]:
             )
 
 
-def _parameter(info: Any, key: str | int) -> inspect.Parameter | None:
+def parameter_of(info: Any, key: str | int) -> inspect.Parameter | None:
     if isinstance(key, str):
         found = info.parameters.get(key)
         own = found is not None and found.kind not in (_P.VAR_POSITIONAL, _P.VAR_KEYWORD)
@@ -184,7 +188,7 @@ def _parameter(info: Any, key: str | int) -> inspect.Parameter | None:
     return by_position[key] if key < len(by_position) else _variadic(info, _P.VAR_POSITIONAL)
 
 
-def _of_one(hint: Any, parameter: inspect.Parameter, key: str | int) -> Any:
+def hint_of_one(hint: Any, parameter: inspect.Parameter, key: str | int) -> Any:
     """Return what the annotation of ``**options`` or ``*items`` says of one of them."""
     import typing
 

@@ -19,6 +19,7 @@ def set_value(cfg: Any, key: str, value: Any) -> None:
     Args:
         cfg: Where the path begins.
         key: Names with dots between, items in brackets; negative indices count from the end.
+            An entry of a dict is reached by a dot too.
         value: The new value.
 
     Raises:
@@ -62,7 +63,9 @@ def _item(text: str, key: str) -> Any:
 
 def _get(here: Any, attribute: str | None, item: Any, key: str, path: str) -> Any:
     try:
-        return here[item] if attribute is None else getattr(here, attribute)
+        if attribute is not None and not isinstance(here, dict):
+            return getattr(here, attribute)
+        return here[item if attribute is None else attribute]
     except (LookupError, AttributeError, TypeError) as error:
         raise SetValueError(_nowhere(here, key, path, error)) from error
 
@@ -73,6 +76,8 @@ def _set(here: Any, attribute: str | None, item: Any, value: Any, key: str, path
             if isinstance(here, list):
                 here[item]  # the list must have it already
             here[item] = value
+        elif isinstance(here, dict):
+            here[attribute] = value
         else:
             setattr(here, attribute, value)
     except (LookupError, AttributeError, TypeError) as error:
