@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nemo_run.management import Experiment, Plugin, dryrun_fn, run
     from nemo_run.packaging import Packager
 
+    from .cli.help import help  # noqa: A004 - the reference's name
     from .config import Config, ConfigurableMixin, Partial, Script
     from .config.convert import autoconvert
     from .config.sweep import Sweep, sweep
@@ -52,6 +53,7 @@ _HOMES = {
     "Plugin": "management",
     "dryrun_fn": "management",
     "Packager": "packaging",
+    "help": "cli.help",
 }
 
 __all__ = [
@@ -72,6 +74,7 @@ __all__ = [
     "Torchrun",
     "autoconvert",
     "dryrun_fn",
+    "help",
     "import_executor",
     "run",
     "sweep",

@@ -108,7 +108,6 @@ LATER: dict[str, tuple[str, ...]] = {
         "nemo_run.cli.parse_config",
         "nemo_run.cli.parse_partial",
         "nemo_run.cli.resolve_factory",
-        "nemo_run.help",
         "nemo_run.lazy_imports",
     ),
     "running in Docker containers": (

@@ -1,0 +1,63 @@
+"""The factories that fit a function and its parameters, as they are typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .docstrings import read
+from .parameters import NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .parameters import Parameter
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """A factory that can be named in a place.
+
+    Attributes:
+        key: The parameter; empty for the function itself.
+        name: Its name.
+        place: ``module.function``.
+        text: The first line of its docstring.
+        is_default: Whether it is what the parameter gets where none is named.
+    """
+
+    key: str
+    name: str
+    place: str
+    text: str
+    is_default: bool
+
+    @property
+    def typed(self) -> str:
+        """What is typed to use it."""
+        return f"{self.key}={self.name}" if self.key else self.name
+
+
+def fitting_itself(target: Any) -> list[Fitting]:
+    """Return the factories of a function or class itself."""
+    return list(_shown("", target, None, None))
+
+
+def fitting_each(target: Any, rows: Sequence[Parameter]) -> list[Fitting]:
+    """Return the factories of each of the parameters ``rows`` of ``target``."""
+    return [
+        found
+        for row in rows
+        if row.hint is not NOTHING and not row.name.startswith("**")
+        for found in _shown(row.name.lstrip("*"), row.hint, target, row.name.lstrip("*"))
+    ]
+
+
+def _shown(key: str, hint: Any, parent: Any, argument: str | None) -> Iterator[Fitting]:
+    from nemo_run.config.factories import fitting
+
+    for factory in fitting(hint, parent, argument):
+        fn = factory.fn
+        place = f"{getattr(fn, '__module__', '')}.{getattr(fn, '__qualname__', '')}".strip(".")
+        text = read(factory.doc).summary
+        yield Fitting(key, factory.name, place, text, factory.is_default)

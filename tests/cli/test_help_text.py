@@ -1,0 +1,201 @@
+"""What help shows of a function: every kind of annotation, default and docstring."""
+
+from __future__ import annotations
+
+import enum
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Protocol, TypeVar
+
+import pytest
+
+import nemo_run as run
+from nemo_run.cli.help import help_of
+from nemo_run.console.terminal import Look, cells
+
+T = TypeVar("T")
+
+
+class Stops(Protocol):
+    def stop(self) -> bool: ...
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Sulky:
+    def __repr__(self) -> str:
+        raise RuntimeError("not today")
+
+
+@dataclass
+class Model:
+    """A network.
+
+    Attributes:
+        hidden: Width of each layer.
+        layers: How many layers,
+            one on another.
+    """
+
+    hidden: int = 128
+    layers: int = 2
+    tags: list[str] = field(default_factory=list)
+
+
+def line_of(text: str, name: str) -> str:
+    """The one line of the table that begins with ``name``."""
+    (found,) = [line for line in text.splitlines() if line.split()[:1] == [name]]
+    return " ".join(found.split())
+
+
+def odd(
+    any_call: Callable,
+    of_int: Callable[..., int],
+    of_one: Callable[[int], str] = str,
+    bare: callable = print,  # type: ignore[valid-type]
+    maybe: int | None = None,
+    generic: T = None,
+    protocol: Stops | None = None,
+    untyped=7,
+    unknown: Nowhere[int] = None,  # noqa: F821
+    noted: Annotated[int, "How often it is tried."] = 5,
+    either: Literal["a", "b"] = "a",
+    colour: Colour = Colour.RED,
+    sulky: Any = Sulky(),
+    huge: list[int] = list(range(100_000)),
+    text: str = "x" * 10_000,
+    lambda_: Callable[[int], int] = lambda x: x,
+):
+    """Take all there is."""
+
+
+def test_every_kind_of_annotation_and_default_is_shown():
+    text = help_of(odd, width=100)
+    assert line_of(text, "any_call") == "any_call Callable required"
+    assert line_of(text, "of_int") == "of_int Callable[..., int] required"
+    assert line_of(text, "of_one") == "of_one Callable[[int], str] = str"
+    assert line_of(text, "bare") == "bare callable = print"
+    assert line_of(text, "maybe") == "maybe int | None = None"
+    assert line_of(text, "generic") == "generic T = None"
+    assert line_of(text, "protocol") == "protocol Stops | None = None"
+    assert line_of(text, "untyped") == "untyped = 7"
+    assert line_of(text, "unknown") == "unknown Nowhere[int] = None"
+    assert line_of(text, "noted") == "noted int = 5 How often it is tried."
+    assert line_of(text, "either") == "either one of 'a', 'b' = 'a'"
+    assert line_of(text, "colour") == "colour Colour = Colour.RED"
+    assert line_of(text, "sulky") == "sulky Any = <Sulky>"
+    assert "<list of 100000 items>" in " ".join(text.split())
+    assert line_of(text, "lambda_").endswith("= odd.lambda") or "= lambda" in text
+    assert len(text) < 4000
+
+
+@pytest.mark.parametrize("width", [40, 47, 60, 79, 80, 100, 200])
+def test_no_line_is_wider_than_the_terminal(width):
+    text = help_of(
+        odd, width=width, options=[("--a-rather-long-option NAME", "Does a thing. " * 9)]
+    )
+    assert max(cells(line) for line in text.splitlines()) <= width
+
+
+def train(
+    model: Model,
+    opt: Model | None = None,
+    made: run.config.OptionalDefaultConfig[Model] = None,
+    lr: float = 1e-3,
+    *files: str,
+    **extra: int,
+) -> None:
+    """Train a model.
+
+    It runs until it is good.
+
+    Args:
+        model: What is trained.
+        lr (float, optional): Step size,
+            not too large.
+        *files: What to read.
+
+    Returns:
+        Nothing.
+    """
+
+
+def test_what_is_inside_an_argument_is_shown_one_level_deep_with_its_texts():
+    text = help_of(train, width=100)
+    assert line_of(text, "model") == "model Model required What is trained."
+    assert line_of(text, "model.hidden") == "model.hidden int = 128 Width of each layer."
+    assert "How many layers, one on another." in " ".join(text.split())
+    assert line_of(text, "model.tags") == "model.tags list[str] = []"
+    assert line_of(text, "opt.hidden") == "opt.hidden int = 128 Width of each layer."
+    assert line_of(text, "made") == "made Model | None = Model()"
+    assert line_of(text, "lr") == "lr float = 0.001 Step size, not too large."
+    assert line_of(text, "*files") == "*files str What to read."
+    assert line_of(text, "**extra") == "**extra int"
+    assert text.startswith(
+        "Usage: train model=… [KEY=VALUE ...]\n\nTrain a model.\n\nIt runs until"
+    )
+    assert "Returns" not in text
+
+
+def test_a_configuration_shows_its_values_as_the_defaults():
+    task = run.Partial(train, model=run.Config(Model, hidden=7), lr=0.5)
+    text = help_of(task, width=100)
+    assert line_of(text, "lr").startswith("lr float = 0.5")
+    assert line_of(text, "model.hidden").startswith("model.hidden int = 7")
+    assert "required" not in text
+
+
+def test_a_default_that_is_an_object_shows_what_is_in_it():
+    def fit(model: Model = Model(hidden=3)):
+        pass
+
+    assert "model.hidden int = 3" in " ".join(help_of(fit).split())
+
+
+class Plain:
+    """Made by hand."""
+
+    def __init__(self, size: int = 1) -> None:
+        """Make it.
+
+        Args:
+            size: How big.
+        """
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [Model, Plain, functools.partial(train, lr=3), print, len, dict, int, type, Sulky, range,
+     Plain().__init__, run.Config(Model), run.Config(dict, a=1), lambda x, /, y=1: 0,
+     functools.cache(train)],
+    ids=str,
+)  # fmt: skip
+def test_help_of_anything_that_can_be_called_is_printed(thing, capsys):
+    run.help(thing)
+    out = capsys.readouterr().out
+    assert out.startswith("Usage: ")
+
+
+def test_texts_of_a_constructor_are_found():
+    assert "size int = 1 How big." in " ".join(help_of(Plain).split())
+
+
+def test_without_docs_the_texts_of_arguments_are_left_out(capsys):
+    run.help(train, with_docs=False)
+    assert "What is trained" not in capsys.readouterr().out
+
+
+def test_colours_only_where_they_may_be():
+    assert "\x1b" not in help_of(train)
+    assert "\x1b[1mUsage:\x1b[0m" in help_of(train, look=Look(terminal=True, colour=True, width=80))
+
+
+def test_control_characters_of_a_docstring_do_not_reach_the_terminal():
+    def evil(x: int = 1):
+        pass
+
+    evil.__doc__ = "Looks \x1b[31mred\x07.\n\nArgs:\n    x: Rings \x07."
+    assert not set("\x1b\x07") & set(help_of(evil))
