@@ -140,7 +140,7 @@ def sweep(
                 f"points= gives whole points, and {_listed(varied)} gives values to combine. "
                 "Leave one of the two out."
             )
-        given = _checked_points(points)
+        given: Sequence[Mapping[str, Any]] = _checked_points(points)
     else:
         given = combined({name: _values(name, one) for name, one in varied.items()}, mode)
     return made(task, given, max_parallel=max_parallel)
@@ -266,7 +266,7 @@ def _refuse_doubled(over: Mapping[str, Any] | None, fields: Mapping[str, Any]) -
 def _checked_points(points: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     if isinstance(points, str | bytes | Mapping):
         raise SweepError("points= takes a list of dicts: points=[{'lr': 0.1}, {'lr': 0.2}].")
-    found = list(islice(points, MOST_POINTS + 1))
+    found: list[Any] = list(islice(points, MOST_POINTS + 1))
     for index, point in enumerate(found):
         if not isinstance(point, Mapping) or not all(isinstance(name, str) for name in point):
             raise SweepError(
@@ -337,7 +337,7 @@ def checked_max_parallel(count: int | None) -> int | None:
     Raises:
         SweepError: It is no number from 1 on.
     """
-    if count is None or (isinstance(count, int) and not isinstance(count, bool) and count >= 1):
+    if count is None or (type(count) is int and count >= 1):
         return count
     raise SweepError(
         f"max_parallel={count!r} is no number of points; give one from 1 on, or leave it out to "

@@ -14,6 +14,7 @@ from nemo_run.execution.executor import Executor
 from .describe.adding import described_job
 from .describe.jobs import Job, JobGroup, Names
 from .describe.plugin import checked_plugins
+from .describe.sweeping import checked_sweep, points_of, refuse_sweep
 from .opened import Opened
 from .store import ids, layout, names
 from .watch.manner import Manner
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from nemo_run.config import Config
+    from nemo_run.config.sweep import Sweep
     from nemo_run.execution.jobspec import Policy
 
     from .describe.dag import Edge
@@ -227,6 +229,65 @@ class Experiment(Opened, ConfigurableMixin):
             ConfigError: The task is wrong, or cannot travel; the message says where.
             PlanError: A name, a dependency or the executors are wrong.
         """
+        refuse_sweep(task)
+        job = self._described(
+            task, executor, name, plugins, tail_logs, dependencies, policy=policy, roles=roles
+        )
+        self._jobs.append(job)
+        return job.id
+
+    def add_sweep(
+        self,
+        sweep: Sweep,
+        executor: Executor | None = None,
+        name: str = "",
+        plugins: Sequence[Plugin] | None = None,
+        tail_logs: bool = False,
+        dependencies: Sequence[str | Edge] | None = None,
+        *,
+        max_parallel: int | None = None,
+    ) -> list[str]:
+        """Add a job for each point of a sweep.
+
+        Where some points fail, the others go on.
+
+        Args:
+            sweep: What :func:`nemo_run.sweep` returned.
+            executor: Where and how each of them runs.
+            name: Begins the name of every job; without one they are called after what varies.
+            plugins: Edit each job's own copies of task and executor.
+            tail_logs: Show the output of all of them while :meth:`run` waits.
+            dependencies: The ids of jobs that must have succeeded before any of them.
+            max_parallel: How many of them may run at once; by default what the sweep says.
+
+        Returns:
+            The jobs' ids, in the order of the points.
+
+        Raises:
+            TypeError: What was given is no sweep.
+            ConfigError: A task cannot travel; the message says where.
+            PlanError: A name, a dependency or the executor is wrong.
+        """
+        given = points_of(checked_sweep(sweep), name, self._jobs, max_parallel)
+        jobs = []
+        for own, point, varied in given:
+            job = self._described(point.task, executor, own, plugins, tail_logs, dependencies)
+            job.varied = varied
+            jobs.append(job)
+        self._jobs += jobs
+        return [job.id for job in jobs]
+
+    def _described(
+        self,
+        task: Any,
+        executor: Executor | Sequence[Executor] | None,
+        name: str,
+        plugins: Sequence[Plugin] | None,
+        tail_logs: bool,
+        dependencies: Sequence[str | Edge] | None,
+        policy: Policy = "all",
+        roles: Sequence[str] | None = None,
+    ) -> Job:
         if self.started:
             raise PlanError(
                 f"Experiment {self._id} was started, so no job can be added to it. Call reset() "
@@ -246,8 +307,7 @@ class Experiment(Opened, ConfigurableMixin):
         job.experiment = self
         job.apply(checked_plugins(plugins), self._id, self._exp_dir)
         job.check()
-        self._jobs.append(job)
-        return job.id
+        return job
 
     def _adopt(self, job: Job) -> None:
         job.experiment = self

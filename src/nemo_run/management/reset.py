@@ -15,6 +15,7 @@ from nemo_run.execution.executor import Executor
 from .capture.environment import git_state
 from .describe import dag
 from .describe.jobs import Job, JobGroup, Member, Origin
+from .describe.varied import Varied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +51,7 @@ def _stored(record: Record, document: dict[str, Any]) -> Job:
         tail_logs=bool(document.get("tail_logs")),
         name=str(document.get("name") or ""),
         policy=document.get("policy", "all"),
+        varied=Varied.from_json(document.get("sweep")),
     )
 
 

@@ -31,6 +31,7 @@ from nemo_run.management.store.status import JobStatus, replay
 from nemo_run.management.watch.logs import spec_of
 
 from .backoff import BackOff
+from .limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -83,6 +84,7 @@ class Conducting:
         self._backend_named = backend_named
         self.log = log or _to_stderr
         self._nodes = [dag.node(job["id"], job.get("dependencies", ())) for job in record.jobs]
+        self._limits = Limits(record.jobs)
         self._specs: dict[str, JobSpec] = {}
         self._offset = 0
         self._unconfirmed: dict[str, None] = {}
@@ -199,6 +201,7 @@ class Conducting:
                 place[job.id] = None
             else:
                 place.pop(job.id, None)
+        self._limits.note(job.id, going=bool(job.token or job.handle) and not job.state.terminal)
 
     def _write(self, happened: Sequence[Event]) -> bool:
         """Write events and take note of them; False when the disk does not take them now."""
@@ -219,7 +222,7 @@ class Conducting:
 
     def _submit(self) -> None:
         """Start jobs whose turn it is, as many as their backends take."""
-        for name, jobs in self._by_backend(self._ready).items():
+        for name, jobs in self._by_backend(self._limits.admitted(self._ready)).items():
             if self._backoff.waiting(f"{name}: submit"):
                 continue
             limit = self._backend_named(name).capabilities.max_running

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .dag import Edge
     from .plugin import Plugin
+    from .varied import Varied
 
 _LONGEST_NAME = 24
 
@@ -75,6 +76,7 @@ class Job:
         tail_logs: Whether its output is shown while the experiment is followed.
         name: The name that was asked for; empty when it was derived from the task.
         policy: How a group ends.
+        varied: What makes it a point of a sweep, if it is one.
     """
 
     id: str
@@ -84,6 +86,7 @@ class Job:
     tail_logs: bool = False
     name: str = ""
     policy: Policy = "all"
+    varied: Varied | None = None
     experiment: Experiment | None = field(default=None, repr=False)
     # Each member's task and executor before and after the plugins, to be able to apply them anew.
     _before: list[tuple[Any, Any]] = field(default_factory=list, repr=False)

@@ -288,6 +288,7 @@ def document(job: Job) -> dict[str, Any]:
         "policy": job.policy,
         "tail_logs": job.tail_logs,
         "plugins": [type(plugin).__qualname__ for plugin in job.plugins],
+        **({"sweep": job.varied.to_json()} if job.varied else {}),
     }
 
 
