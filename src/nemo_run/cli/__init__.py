@@ -1,11 +1,42 @@
-"""The front door: the command ``nemo-run``."""
+"""The front door: the command ``nemo-run``, and commands of your own functions.
+
+Each name is loaded on first use (PEP 562). A module here is never called like a public name of
+another one: importing it would put it in that name's place.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from nemo_run import lazy
+
+if TYPE_CHECKING:
+    from .factories import factory, list_factories, resolve_factory
+    from .parse_args import parse_cli_args, parse_config, parse_partial
+
+_HOMES = {
+    "factory": "factories",
+    "list_factories": "factories",
+    "parse_cli_args": "parse_args",
+    "parse_config": "parse_args",
+    "parse_partial": "parse_args",
+    "resolve_factory": "factories",
+}
+
+__all__ = [
+    "factory",
+    "list_factories",
+    "parse_cli_args",
+    "parse_config",
+    "parse_partial",
+    "resolve_factory",
+]
 
 
-def __getattr__(name: str) -> Any:
+def _other(name: str) -> Any:
     from nemo_run.compat import missing
 
     raise missing(__name__, name)
+
+
+__getattr__, __dir__ = lazy.names(__name__, _HOMES, _other)

@@ -67,7 +67,7 @@ def display(hint: Any) -> str:
     if isinstance(hint, type) and not typing.get_args(hint):
         return "None" if hint is type(None) else hint.__qualname__
     origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin in _UNIONS:
+    if origin in UNIONS:
         return " | ".join(display(arg) for arg in args)
     if origin is typing.Literal:
         return "one of " + ", ".join(map(repr, args))
@@ -77,18 +77,18 @@ def display(hint: Any) -> str:
     return str(hint).replace("typing.", "").replace("collections.abc.", "")
 
 
-_UNIONS = (typing.Union, types.UnionType)
+UNIONS = (typing.Union, types.UnionType)
 _TRANSPARENT = {"Final", "ClassVar", "Required", "NotRequired", "ReadOnly", "Annotated"}
 
 
 def _check(value: Any, hint: Any) -> list[Mismatch]:  # noqa: PLR0911 - one case a line
     """Check a value that is no node, or what a node makes."""
-    hint = _simplified(hint)
+    hint = simplified(hint)
     origin = typing.get_origin(hint) or hint
     args = typing.get_args(hint)
     if hint is Any or hint is object:
         return []
-    if origin in _UNIONS:
+    if origin in UNIONS:
         return _check_union(value, hint, args)
     rule = next((rule for special, rule in _RULES if origin is special), None)
     if rule is not None:
@@ -105,7 +105,7 @@ def _check(value: Any, hint: Any) -> list[Mismatch]:  # noqa: PLR0911 - one case
     return list(_check_items(value, origin, args))
 
 
-def _simplified(hint: Any) -> Any:
+def simplified(hint: Any) -> Any:
     """Return what stands behind aliases, qualifiers, new types and type variables."""
     for _ in range(20):  # an alias may refer to itself
         name = getattr(typing.get_origin(hint), "_name", None) or getattr(
@@ -121,6 +121,8 @@ def _simplified(hint: Any) -> Any:
             hint = hint.__supertype__
         elif type(hint).__name__ == "TypeAliasType":
             hint = hint.__value__
+        elif type(typing.get_origin(hint)).__name__ == "TypeAliasType":
+            hint = typing.get_origin(hint).__value__[typing.get_args(hint)]
         elif isinstance(hint, typing.TypeVar):
             hint = _of_type_variable(hint)
         elif getattr(hint, "_name", None) == "LiteralString":
@@ -187,9 +189,9 @@ def _is_class(value: Any, args: Sequence[Any]) -> bool:
     if not isinstance(value, type):
         # list[int] and the like make objects too.
         return typing.get_origin(value) is not None or callable(value)
-    wanted = _simplified(args[0]) if args else Any
-    options = typing.get_args(wanted) if typing.get_origin(wanted) in _UNIONS else [wanted]
-    return any(_is_subclass(value, _simplified(option)) for option in options)
+    wanted = simplified(args[0]) if args else Any
+    options = typing.get_args(wanted) if typing.get_origin(wanted) in UNIONS else [wanted]
+    return any(_is_subclass(value, simplified(option)) for option in options)
 
 
 _RULES: tuple[tuple[Any, Any], ...] = (

@@ -1,0 +1,260 @@
+"""Factories: functions that make a value, called by their name on a command line.
+
+A factory is registered for a target: the class or function that it configures, one argument of
+one (``target_arg``), or a namespace that the program chose. :func:`find` looks a name up for the
+annotation of a parameter.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.exceptions import OverrideError, nearest
+
+from .alternatives import alternatives, items_of, makes, namespace_of
+from .checks.hints import hints_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Factory:
+    """A registered function.
+
+    Attributes:
+        name: What it is called by.
+        namespace: What it is registered for, as text.
+        fn: The function.
+        target: What it makes: a class, function or annotation; None where only the namespace
+            is known.
+        target_arg: The argument of the target that it makes a value for.
+        is_default: Whether it is used where nothing was said.
+        file: The file that the function is in.
+        line: Its line there.
+        doc: Its docstring.
+    """
+
+    name: str
+    namespace: str
+    fn: Callable[..., Any]
+    target: Any = None
+    target_arg: str | None = None
+    is_default: bool = False
+    file: str | None = None
+    line: int | None = None
+    doc: str | None = None
+
+    @property
+    def place(self) -> str:
+        """``file:line``, or the name of its module."""
+        return f"{self.file}:{self.line}" if self.file else str(self.fn.__module__)
+
+
+class _Registry:
+    """Every factory, by namespace and name."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, dict[str, list[Factory]]] = {}
+        # Those whose annotation is a text that could not be read yet: the classes that it names
+        # may be written below the function, or be imported later.
+        self.waiting: list[Factory] = []
+
+    def add(self, factory: Factory) -> None:
+        here = self.known.setdefault(factory.namespace, {})
+        for name in {factory.name, DEFAULT} if factory.is_default else {factory.name}:
+            # The same file again is a notebook's cell or a reload; the last default wins.
+            others = [f for f in here.get(name, []) if name != DEFAULT and f.file != factory.file]
+            here[name] = [*others, factory]
+
+    def all(self) -> dict[str, dict[str, list[Factory]]]:
+        for factory in list(self.waiting):
+            target = _said(factory.fn)
+            if target is not None:
+                self.waiting.remove(factory)
+                self.add(replace(factory, target=target, namespace=namespace_of(target)))
+        return self.known
+
+
+_registry = _Registry()
+
+
+def register(
+    fn: Callable[..., Any],
+    target: Any = None,
+    *,
+    target_arg: str | None = None,
+    is_target_default: bool = False,
+    name: str | None = None,
+    namespace: str | None = None,
+) -> Factory:
+    """Register ``fn`` under its name, or ``name``.
+
+    Args:
+        fn: The function.
+        target: What it makes a value of: a class, a function, a configuration of one, or its
+            dotted name. Without it the function's return annotation says so.
+        target_arg: Makes it a factory for this argument of the target only.
+        is_target_default: Use it where nothing was said.
+        name: What to call it by.
+        namespace: Register it here instead, for :func:`nemo_run.cli.resolve_factory`.
+
+    Raises:
+        OverrideError: Nothing says what the function makes.
+    """
+    if target_arg is not None and target is None:
+        raise OverrideError(
+            f"{_called(fn)} is registered for the argument {target_arg!r}, but of what? Give "
+            "target= as well."
+        )
+    code = getattr(inspect.unwrap(fn), "__code__", None)
+    known = makes(target) if target is not None else _said(fn)
+    made = Factory(
+        name or fn.__name__,
+        namespace or (_joined(namespace_of(known), target_arg) if known is not None else ""),
+        fn,
+        None if namespace or isinstance(known, str) else known,
+        target_arg,
+        is_target_default,
+        code.co_filename if code else None,
+        code.co_firstlineno if code else None,
+        inspect.getdoc(fn),
+    )
+    if made.namespace:
+        _registry.add(made)
+    elif isinstance(getattr(fn, "__annotations__", {}).get("return"), str):
+        _registry.waiting.append(made)
+    else:
+        raise OverrideError(
+            f"{_called(fn)} does not say what it makes. Annotate what it returns, such as "
+            "-> run.Config[Model], or give target=Model."
+        )
+    return made
+
+
+def find(hint: Any, name: str, parent: Any = None, argument: str | None = None) -> Factory | None:
+    """Return the factory of that name that fits an annotation best.
+
+    Args:
+        hint: The annotation, or the function whose factories are asked for.
+        name: The name.
+        parent: The callable that takes the value.
+        argument: Its parameter.
+
+    Raises:
+        OverrideError: Several files register that name for the same.
+    """
+    for group in _groups(hint, parent, argument):
+        found = [factory for factory in group if _has_name(factory, name)]
+        if found:
+            return _only(found, name)
+    return None
+
+
+def fitting(hint: Any, parent: Any = None, argument: str | None = None) -> list[Factory]:
+    """Return every factory that fits an annotation, the best first."""
+    found: dict[int, Factory] = {}
+    for group in _groups(hint, parent, argument):
+        for factory in group:
+            found.setdefault(id(factory), factory)
+    return list(found.values())
+
+
+def default_of(hint: Any, parent: Any = None, argument: str | None = None) -> Factory | None:
+    """Return the factory that is used where nothing was said, if there is one."""
+    return find(hint, DEFAULT, parent, argument)
+
+
+def in_namespace(namespace: str) -> list[Factory]:
+    """Return the factories of a namespace, by name."""
+    found = _registry.all().get(namespace, {})
+    unique = {id(factory): factory for factories in found.values() for factory in factories}
+    return sorted(unique.values(), key=lambda factory: factory.name)
+
+
+def suggestion(name: str, fits: list[Factory]) -> str:
+    """Return the sentences that help somebody who asked for a factory that is not there."""
+    names = list(dict.fromkeys(factory.name for factory in fits))
+    listed = f" Factories that fit: {', '.join(names)}." if names else " No factory fits."
+    return nearest(name, names) + listed
+
+
+def _called(fn: Callable[..., Any]) -> str:
+    code = getattr(inspect.unwrap(fn), "__code__", None)
+    place = f" ({code.co_filename}:{code.co_firstlineno})" if code else ""
+    return f"the factory {getattr(fn, '__qualname__', fn)}{place}"
+
+
+def _joined(namespace: str, argument: str | None) -> str:
+    return f"{namespace}.{argument}" if argument else namespace
+
+
+def _said(fn: Callable[..., Any]) -> Any:
+    """Return what the return annotation says a function makes, or None."""
+    return makes(hints_of(fn).get("return"))
+
+
+def _has_name(factory: Factory, name: str) -> bool:
+    return factory.name == name or (name == DEFAULT and factory.is_default)
+
+
+def _only(found: list[Factory], name: str) -> Factory:
+    if len(found) > 1 and name != DEFAULT:
+        places = " and ".join(factory.place for factory in found)
+        raise OverrideError(
+            f"{name!r} is the name of {len(found)} factories for {found[0].namespace}: {places}. "
+            "Give one of them another name (name=...)."
+        )
+    return found[-1]
+
+
+def _groups(hint: Any, parent: Any, argument: str | None) -> Iterator[list[Factory]]:
+    known = _registry.all()
+    if parent is not None and argument is not None:
+        for namespace in (f"{namespace_of(parent)}.{argument}", namespace_of(parent)):
+            here = known.get(namespace, {})
+            # What makes the parent itself is no value for its arguments.
+            yield [f for fs in here.values() for f in fs if f.target_arg or f.target is None]
+    for one in alternatives(hint):
+        yield from _of_one(one)
+    for one in alternatives(hint):
+        for item in items_of(one):
+            for inside in alternatives(item):
+                yield from _of_one(inside)
+
+
+def _of_one(hint: Any) -> Iterator[list[Factory]]:
+    if hint is str:
+        return  # a text is a text, whatever it is called
+    everything = [factory for factory in _everything() if factory.target_arg is None]
+    namespace = namespace_of(hint)
+    yield [f for f in everything if f.namespace == namespace or hint in _made_by(f)]
+    if not isinstance(hint, type):
+        return
+    others = [f for f in everything if hint not in _made_by(f)]
+    yield [f for f in others if any(_is_below(kind, hint) for kind in _made_by(f))]
+    for base in hint.__mro__[1:-1]:
+        yield [f for f in others if base in _made_by(f)]
+
+
+def _everything() -> Iterator[Factory]:
+    for names in _registry.all().values():
+        for factories in names.values():
+            yield from factories
+
+
+def _made_by(factory: Factory) -> list[Any]:
+    return alternatives(factory.target)
+
+
+def _is_below(kind: Any, base: type) -> bool:
+    if not isinstance(kind, type):
+        return False
+    # Whatever has its methods would be below a protocol.
+    return base in kind.__mro__ or (
+        not getattr(base, "_is_protocol", False) and issubclass(kind, base)
+    )

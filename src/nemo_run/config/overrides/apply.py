@@ -1,0 +1,89 @@
+"""Overrides applied to a configuration."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nemo_run.config.graph.history import Shown, setting, summary
+from nemo_run.exceptions import ConfigError, OverrideError
+
+from .grammar import Item
+from .operators import combined
+from .owner import Owner
+from .reading import value_of
+from .walking import Changed, changed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .grammar import Override, Step
+
+T = TypeVar("T")
+
+
+def apply(task: T, overrides: Sequence[Override], hint: Any = Any) -> T:
+    """Return a copy of a configuration with overrides applied.
+
+    They are applied strictly in the order given, but for one case: a whole value given after its
+    parts, by the same source (``model.width=3 model=small``), goes before them, since it would
+    silently undo them.
+
+    Args:
+        task: A configuration, or a list or dict of them. It is not changed.
+        overrides: The changes.
+        hint: The annotation of ``task`` itself, for keys without steps.
+
+    Raises:
+        OverrideError: A key leads nowhere, or a value cannot be used.
+    """
+    result: Any = copy.deepcopy(task)
+    for override in _in_order(overrides):
+        result = _applied(result, override, hint)
+    return result  # type: ignore[no-any-return]
+
+
+def _applied(task: Any, override: Override, hint: Any) -> Any:
+    def change(current: Any, hint: Any, owner: Owner) -> Changed:
+        if override.operator == "=":
+            value = value_of(override, hint, owner)
+            return Changed(value, _shown(value, override))
+        value = combined(
+            current, override.operator, hint, lambda wanted: value_of(override, wanted, owner)
+        )
+        return Changed(value, summary(value))
+
+    try:
+        with setting(override.kind, override.file, override.line):
+            return changed(task, hint, override.steps, Owner(), change).value
+    except ConfigError as error:
+        raise OverrideError(f"{override.label}: {error}") from error.__cause__
+
+
+def _shown(value: Any, override: Override) -> Any:
+    """Return what the history says of a value: of a factory's, how it was asked for."""
+    seen = summary(value)
+    if isinstance(seen, Shown) and override.text is not None:
+        return Shown(override.text)
+    return seen
+
+
+def _in_order(overrides: Sequence[Override]) -> list[Override]:
+    result: list[Override] = []
+    for override in overrides:
+        place = len(result)
+        if override.operator == "=":
+            place = next((i for i, o in enumerate(result) if _is_part(o, override)), place)
+        result.insert(place, override)
+    return result
+
+
+def _is_part(part: Override, whole: Override) -> bool:
+    steps = _names(whole.steps)
+    same_source = (part.kind, part.file) == (whole.kind, whole.file)
+    longer = len(part.steps) > len(steps)
+    return same_source and longer and _names(part.steps[: len(steps)]) == steps
+
+
+def _names(steps: tuple[Step, ...]) -> list[str]:
+    return [str(step.key) if isinstance(step, Item) else step for step in steps]

@@ -1,0 +1,123 @@
+"""The operators of overrides: what ``+=`` and the others make of a value that is there.
+
+They make a new value and leave the old one as it is, so that no default is ever changed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import operator
+import types
+from collections.abc import MutableMapping, MutableSequence
+from collections.abc import Set as AbstractSet
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.config.checks.annotations import display, mismatches
+from nemo_run.config.graph.history import summary
+from nemo_run.config.graph.node import is_node
+from nemo_run.exceptions import OverrideError
+
+from .grammar import MISSING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "+=": operator.add,
+    "-=": operator.sub,
+    "*=": operator.mul,
+    "/=": operator.truediv,
+    "|=": operator.or_,
+    "&=": operator.and_,
+}
+_DATES = (dt.date, dt.datetime)
+
+
+def combined(current: Any, symbol: str, hint: Any, read: Callable[[Any], Any]) -> Any:
+    """Return ``current symbol operand``.
+
+    Args:
+        current: The value that is there, or MISSING.
+        symbol: The operator.
+        hint: The annotation of the value.
+        read: Returns the operand, read by an annotation.
+
+    Raises:
+        OverrideError: There is no value, or the operator does not fit it, or its result does not
+            fit the annotation.
+    """
+    if current is MISSING:
+        raise OverrideError(
+            f"{symbol} needs a value to begin with, and it has neither value nor default. Set it "
+            "with = first."
+        )
+    operand = _operand(current, symbol, hint, read)
+    try:
+        result = _OPERATIONS[symbol](current, operand)
+    except (TypeError, ArithmeticError, ValueError) as error:
+        raise OverrideError(
+            f"{_shown(current)} {symbol[:-1]} {_shown(operand)} cannot be computed: {error}."
+        ) from error
+    result = _as(type(current), result)
+    if hint is not Any and mismatches(result, hint):
+        raise OverrideError(
+            f"{_shown(current)} {symbol[:-1]} {_shown(operand)} is {_shown(result)}; "
+            f"{display(hint)} is expected."
+        )
+    return result
+
+
+def _operand(current: Any, symbol: str, hint: Any, read: Callable[[Any], Any]) -> Any:
+    if isinstance(current, (list, tuple)) and symbol == "+=":
+        return _items(current, hint, read)
+    return read(_hint_of_operand(current, symbol, hint))
+
+
+def _hint_of_operand(current: Any, symbol: str, hint: Any) -> Any:  # noqa: PLR0911 - one a line
+    if current is None or is_node(current):
+        raise OverrideError(
+            f"{symbol} does not fit what is there, {_shown(current)}. Set it with = instead."
+        )
+    if isinstance(current, (str, bytes, MutableSequence, tuple)) and symbol == "*=":
+        return int
+    if isinstance(current, dt.timedelta) and symbol in {"*=", "/="}:
+        return float
+    if isinstance(current, _DATES):
+        return dt.timedelta
+    if isinstance(current, (bool, int, float)):
+        if symbol in {"|=", "&="}:
+            return type(current)
+        return int | float
+    if isinstance(current, PurePath):
+        return str
+    if isinstance(current, (AbstractSet, MutableMapping)):
+        return hint if hint is not Any else type(current)
+    return type(current)
+
+
+def _items(current: Any, hint: Any, read: Callable[[Any], Any]) -> Any:
+    """Return the items to add; one alone needs no brackets."""
+    from .hints import of_item
+
+    kind = type(current)
+    item = of_item(hint, 0)
+    many: Any = list if item is Any else types.GenericAlias(list, item)
+    try:
+        found = read(many)
+    except OverrideError as error:
+        try:
+            found = [read(item)]
+        except OverrideError:
+            raise error from None
+    return kind(found)
+
+
+def _as(kind: type, result: Any) -> Any:
+    """Return a whole float as the int that it was before."""
+    whole = kind is int and isinstance(result, float) and result.is_integer()
+    return int(result) if whole else result
+
+
+def _shown(value: Any) -> str:
+    return repr(summary(value))

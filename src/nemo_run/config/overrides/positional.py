@@ -1,0 +1,94 @@
+"""Words without an operator: ``train small 10 lr=1``.
+
+The first may name a factory of the function itself; the others are values of its parameters, in
+their order.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.config import factories
+from nemo_run.config.graph.node import Partial, is_node, target_name, target_of
+from nemo_run.config.graph.signature import display_name, signature_info
+from nemo_run.exceptions import OverrideError
+
+from .grammar import Item, Override
+from .resolving import call_factory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def bound(target: Callable[..., Any], words: Sequence[str]) -> list[Override]:
+    """Return the overrides that set a callable's parameters, in their order, to ``words``.
+
+    Raises:
+        OverrideError: There are more words than parameters.
+    """
+    info = signature_info(target)
+    names = [name for name, p in info.parameters.items() if p.kind in _BY_POSITION]
+    if len(words) > len(names) and info.var_positional_start is None:
+        raise OverrideError(
+            f"{words[len(names)]!r} is one value too many: {display_name(target)} takes "
+            f"{len(names)} by position ({', '.join(names) or 'none'}). Write key=value."
+        )
+    found = []
+    for index, word in enumerate(words):
+        name = names[index] if index < len(names) else None
+        key, step = (name, name) if name else (f"[{index}]", Item(index))
+        found.append(Override(key, (step,), "=", word))
+    return found
+
+
+def start(fn: Callable[..., Any], words: Sequence[str]) -> tuple[Partial[Any] | None, list[str]]:
+    """Return the task of the factory that the first word names, and the other words.
+
+    Args:
+        fn: The function of the command.
+        words: The words without an operator.
+
+    Returns:
+        None and all the words, where the first names no factory of the function.
+    """
+    from nemo_run.config.values.syntax import read_call
+
+    call = read_call(words[0]) if words else None
+    if call is None or factories.find(fn, call.name) is None:
+        return None, list(words)
+    return from_factory(fn, words[0]), list(words[1:])
+
+
+def from_factory(fn: Callable[..., Any], text: str) -> Partial[Any]:
+    """Return the task that a factory of a function makes.
+
+    Args:
+        fn: The function.
+        text: The factory's name, perhaps with arguments.
+
+    Raises:
+        OverrideError: The function has no such factory, or it makes something else.
+    """
+    from nemo_run.config.values.syntax import read_call
+
+    call = read_call(text)
+    factory = factories.find(fn, call.name) if call else None
+    if call is None or factory is None:
+        fits = factories.fitting(fn)
+        raise OverrideError(
+            f"{display_name(fn)} has no factory {text!r}.{factories.suggestion(text, fits)}"
+        )
+    made = call_factory(factory, call)
+    if not is_node(made) or target_of(made) is not fn:
+        what = f"{type(made).__name__}({target_name(made)})" if is_node(made) else repr(made)
+        raise OverrideError(
+            f"the factory {factory.name} ({factory.place}) makes {what}; "
+            f"Partial({display_name(fn)}) is expected."
+        )
+    if isinstance(made, Partial):
+        return made
+    return Partial._restore(fn, dict(made.__arguments__), made.__argument_history__.copy())  # noqa: SLF001
+
+
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
