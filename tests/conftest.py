@@ -26,6 +26,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         n for n in os.environ if n.startswith(("NEMORUN_", "SLURM_")) and n != "NEMORUN_HOME"
     ]:
         monkeypatch.delenv(name)
+    # The profiles of this machine and of whoever runs the tests are not theirs.
+    monkeypatch.setenv("NEMORUN_SITE_CONFIG", "")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return folder
 
 

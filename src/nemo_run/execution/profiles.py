@@ -67,6 +67,24 @@ class Setting:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
+@dataclass(frozen=True)
+class Source:
+    """A table of a file that says something of a profile.
+
+    Attributes:
+        layer: Whose file it is.
+        profile: Whose table it is: the profile's own, or that of one that it extends.
+        place: ``file:line``.
+    """
+
+    layer: str
+    profile: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.layer} {self.place}"
+
+
 Tree = dict[str, "Setting | Tree"]
 """A table: its values by key, each with its place; tables inside are trees again."""
 
@@ -80,14 +98,14 @@ class Profile:
         kind: Which executor: a backend's name or a class.
         fields: The values of its fields.
         parents: The profiles that it extends, the nearest first.
-        sources: Where its tables stand, as ``layer file:line``; what comes later wins.
+        sources: Its tables; what comes later wins.
     """
 
     name: str
     kind: Setting
     fields: Tree
     parents: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
 
 
 class Profiles:
@@ -103,7 +121,7 @@ class Profiles:
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = tuple(layers)
         self._tables: dict[str, Tree] = {}
-        self._sources: dict[str, list[str]] = {}
+        self._sources: dict[str, list[Source]] = {}
         for layer in layers:
             _check_keys(layer)
             for name, table in _tables_of(layer):
@@ -123,7 +141,7 @@ class Profiles:
             self._tables.pop(name, None)
             self._sources.pop(name, None)
         self._tables[name] = merged(self._tables.get(name, {}), new)
-        self._sources.setdefault(name, []).append(f"{layer.name} {place}")
+        self._sources.setdefault(name, []).append(Source(layer.name, name, place))
 
     @property
     def names(self) -> list[str]:
@@ -167,7 +185,7 @@ class Profiles:
         if not isinstance(kind, Setting) or not isinstance(kind.value, str):
             said = "does not say" if kind is None else "says wrongly"
             raise OverrideError(
-                f"{sources[-1].partition(' ')[2]}: profile {name!r} {said} which executor it is. "
+                f"{sources[-1].place}: profile {name!r} {said} which executor it is. "
                 'Give it executor = "local" (a backend\'s name, or a class as '
                 '"package.module:MyExecutor"), or extends = "another profile".'
             )
@@ -271,4 +289,7 @@ def _tree(layer: Layer, table: Mapping[str, Any], path: tuple[str, ...]) -> Tree
 
 
 def _setting(layer: Layer, value: Any, path: tuple[str, ...]) -> Setting:
-    return Setting(value, layer.file, layer.lines.get((*layer.prefix, *path)))
+    whole = (*layer.prefix, *path)
+    while whole and whole not in layer.lines:
+        whole = whole[:-1]
+    return Setting(value, layer.file, layer.lines.get(whole))

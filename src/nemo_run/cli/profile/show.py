@@ -1,0 +1,79 @@
+"""``nemo-run profile show``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nemo_run.cli.settings import common_options, json_option, print_json, settings_of
+from nemo_run.console.tables import Column, table
+from nemo_run.console.terminal import visible
+from nemo_run.exceptions import NotFoundError
+from nemo_run.execution.profile_files import read_layers
+from nemo_run.execution.profiles import Profiles, leaves
+from nemo_run.management.capture.masking import mask
+
+if TYPE_CHECKING:
+    from nemo_run.console.terminal import Look
+    from nemo_run.execution.profiles import Profile, Setting
+
+_COLUMNS = (Column("FIELD", least=12), Column("VALUE", least=12), Column("FROM", drop=1))
+
+
+@click.command("show")
+@click.argument("name", metavar="NAME")
+@json_option
+@common_options
+@click.pass_context
+def command(context: click.Context, name: str, as_json: bool) -> None:
+    """Show the values of a profile with all that it inherits, and where each was written.
+
+    ${...} is shown as it is written, and what its name tells to be secret as ***. Nothing that a
+    file names is imported.
+    """
+    profiles = Profiles(read_layers())
+    if name not in profiles:
+        raise NotFoundError(profiles.unknown(name))
+    profile = profiles.get(name)
+    if as_json:
+        print_json(_document(profile))
+        return
+    print("\n".join(_lines(profile, settings_of(context).look)))
+
+
+def _document(profile: Profile) -> dict[str, Any]:
+    return {
+        "name": profile.name,
+        "executor": profile.kind.value,
+        "extends": list(profile.parents),
+        "sources": [vars(source) for source in profile.sources],
+        "fields": [
+            {
+                "path": list(path),
+                "value": _shown(path, setting.value),
+                "file": setting.file,
+                "line": setting.line,
+            }
+            for path, setting in leaves(profile.fields)
+        ],
+    }
+
+
+def _shown(path: tuple[str, ...], value: Any) -> Any:
+    return mask(path[-1], value) if isinstance(value, str) else value
+
+
+def _lines(profile: Profile, look: Look) -> list[str]:
+    lines = [look.paint(visible(profile.name), "bold")]
+    if profile.parents:
+        lines.append(f"  Extends  {visible(', '.join(profile.parents))}")
+    lines += [f"  From     {visible(str(source))}" for source in profile.sources]
+    rows = [_row(("executor",), profile.kind)]
+    rows += [_row(path, setting) for path, setting in leaves(profile.fields)]
+    return [*lines, "", *table(_COLUMNS, rows, look)]
+
+
+def _row(path: tuple[str, ...], setting: Setting) -> list[str]:
+    value = _shown(path, setting.value)
+    return [".".join(path), value if isinstance(value, str) else repr(value), setting.place]

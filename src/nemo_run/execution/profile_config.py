@@ -1,0 +1,80 @@
+"""A profile as the configuration of an executor. Here, and only here, is its class imported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.config.alternatives import alternatives, is_kind, kind_of
+from nemo_run.config.checks.hints import hints_of
+from nemo_run.config.graph.history import setting
+from nemo_run.config.graph.node import Config
+from nemo_run.config.overrides.apply import apply
+from nemo_run.config.overrides.grammar import Override
+from nemo_run.exceptions import ConfigError, OverrideError
+
+from .kinds import class_named, executor_class
+from .profiles import KIND, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .executor import Executor
+    from .profiles import Profile, Tree
+
+
+def config_of(profile: Profile) -> Config[Executor]:
+    """Return the configuration of a profile's executor; its history names file and line.
+
+    Raises:
+        OverrideError: The executor has no such field, or a value does not fit.
+    """
+    kind = profile.kind
+    try:
+        found = executor_class(kind.value)
+    except ConfigError as error:
+        raise OverrideError(f"{kind.place}: profile {profile.name!r}: {error}") from error
+    with setting("file", kind.file, kind.line):
+        begun = Config(found)
+    return apply(begun, list(_fields(profile.fields, found, (profile.name,))))
+
+
+def _fields(tree: Tree, target: Any, path: tuple[str, ...]) -> Iterator[Override]:
+    """Give what a table says of the arguments of ``target``, value by value."""
+    hints = hints_of(target)
+    for name, value in tree.items():
+        yield from _value(value, hints.get(name, Any), (*path, name))
+
+
+def _value(value: Setting | Tree, hint: Any, path: tuple[str, ...]) -> Iterator[Override]:
+    if isinstance(value, Setting):
+        yield _override(path, value, value.value)
+        return
+    kind = value.get(KIND)
+    classes = _classes(hint)
+    if not classes or not isinstance(kind, Setting):
+        for name, inner in value.items():
+            yield from _value(inner, Any, (*path, name))
+        return
+    try:
+        found = class_named(str(kind.value), classes)
+    except ConfigError as error:
+        raise OverrideError(f"{kind.place}: {'.'.join(path)}: {error}") from error
+    with setting("file", kind.file, kind.line):
+        yield _override(path, kind, Config(found))
+    yield from _fields({name: inner for name, inner in value.items() if name != KIND}, found, path)
+
+
+def _classes(hint: Any) -> list[type]:
+    """Return the classes that a table may describe; none where it is a dict's."""
+    found = alternatives(hint)
+    if any(is_kind(one, dict) for one in found):
+        return []
+    kinds = (kind_of(one) for one in found)
+    return [one for one in kinds if isinstance(one, type) and hasattr(one, "__dataclass_fields__")]
+
+
+def _override(path: tuple[str, ...], setting: Setting, data: Any) -> Override:
+    # The profile's name begins the path, for errors.
+    return Override(
+        ".".join(path), path[1:], data=data, kind="file", file=setting.file, line=setting.line
+    )
