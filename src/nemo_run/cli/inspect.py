@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import NemoRunError
 from nemo_run.management.capture.masking import mask, mask_all, mask_arguments
-from nemo_run.management.watch.logs import spec_of
+from nemo_run.management.plans import spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ from .describe.plugin import checked_plugins
 from .describe.sweeping import checked_sweep, points_of, refuse_sweep
 from .opened import Opened
 from .store import ids, layout, names
-from .watch.manner import Manner
+from .watch.manner import Manner, is_hushed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ class Experiment(Opened, ConfigurableMixin):
         self._base_dir = base_dir
         self._reconstruct = _reconstruct
         self._manner = Manner(
-            quiet=clean_mode or _is_quiet(log_level),
+            quiet=clean_mode or _is_quiet(log_level) or is_hushed(),
             goodbye=enable_goodbye_message,
             summary=not skip_status_at_exit,
         )

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import NemoRunError, StoreError
-from nemo_run.execution.jobspec import Handle
+from nemo_run.execution.jobspec import Handle, backend_of
 from nemo_run.execution.observation import Observation, State
 from nemo_run.execution.registry import get_backend
 from nemo_run.invocation import experiment_command
@@ -19,9 +19,10 @@ from . import store
 from .conductor.charge import is_stopped, taken
 from .conductor.launch import start, wait_until_in_charge
 from .direct_handles import DIRECT, process_gone
+from .plans import strangers
 from .store import events
 from .watch.display import described
-from .watch.logs import LogReader, spec_of
+from .watch.logs import LogReader
 from .watch.ranks import Ranks
 
 if TYPE_CHECKING:
@@ -51,20 +52,27 @@ def status(record: Record) -> ExperimentStatus:
 
 
 def _looked_up(record: Record, jobs: list[JobStatus]) -> dict[str, Observation]:
-    by_backend: dict[str, list[JobStatus]] = {}
-    found: dict[str, Observation] = {}
-    for job in jobs:
-        if job.handle.startswith(DIRECT):
-            found[job.id] = process_gone()
-        elif (spec := spec_of(record, job.id)) is not None:
-            by_backend.setdefault(spec.backend, []).append(job)
-    for name, theirs in by_backend.items():
+    found = {job.id: process_gone() for job in jobs if job.handle.startswith(DIRECT)}
+    for name, theirs in _by_backend(jobs).items():
         try:
-            seen = get_backend(name).poll([Handle(job.handle) for job in theirs])
+            backend = get_backend(name)
+            foreign = strangers(backend, record, theirs)
+            seen = backend.poll([Handle(job.handle) for job in theirs if job.id not in foreign])
         except (NemoRunError, OSError, ImportError) as error:
-            seen = {}
             found.update({job.id: _not_told(job, error) for job in theirs})
+            continue
         found.update({j.id: seen[Handle(j.handle)] for j in theirs if Handle(j.handle) in seen})
+        found.update(
+            {job.id: _not_told(job, foreign[job.id]) for job in theirs if job.id in foreign}
+        )
+    return found
+
+
+def _by_backend(jobs: Iterable[JobStatus]) -> dict[str, list[JobStatus]]:
+    found: dict[str, list[JobStatus]] = {}
+    for job in jobs:
+        if job.handle and not job.handle.startswith(DIRECT):
+            found.setdefault(backend_of(job.handle), []).append(job)
     return found
 
 
@@ -204,13 +212,18 @@ def _held_up(record: Record, known: ExperimentStatus) -> str:
 
 
 def _end_leftovers(record: Record, jobs: Iterable[JobStatus]) -> None:
-    """End what jobs have left behind whose leading process was lost."""
-    for job in jobs:
-        if job.state is not State.LOST or not job.handle or job.handle.startswith(DIRECT):
-            continue
-        spec = spec_of(record, job.id)
-        if spec is not None:
-            get_backend(spec.backend).cancel([Handle(job.handle)])
+    """End what jobs have left behind whose leading process was lost.
+
+    Raises:
+        CorruptRecordError: A handle is none of this experiment; the others were ended.
+    """
+    lost = [job for job in jobs if job.state is State.LOST]
+    for name, theirs in _by_backend(lost).items():
+        backend = get_backend(name)
+        foreign = strangers(backend, record, theirs)
+        backend.cancel([Handle(job.handle) for job in theirs if job.id not in foreign])
+        for error in foreign.values():
+            raise error
 
 
 def resume(record: Record, *, by: str = "") -> None:

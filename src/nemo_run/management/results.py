@@ -12,7 +12,9 @@ from nemo_run.exceptions import JobFailedError, NemoRunError, NotFoundError, nea
 from nemo_run.execution.observation import State
 from nemo_run.invocation import experiment_command
 
+from . import sweep_table
 from .store import layout
+from .store.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -21,11 +23,14 @@ if TYPE_CHECKING:
 
     from .store.record import Record
     from .store.status import ExperimentStatus, JobStatus
+    from .sweep_table import Table
 
 _FILE = "result.json"
 _TAIL = 20
 _MOST_TOLD = 10
 _MOST_NAMED = 20
+_MOST_ROWS = 40
+_MOST_CAUSES = 5
 
 
 class Results(Mapping[str, Any]):
@@ -81,17 +86,54 @@ class Results(Mapping[str, Any]):
     def __contains__(self, job: object) -> bool:
         return job in self._status.jobs
 
+    def table(self) -> list[dict[str, Any]]:
+        """Return a row for each point of the experiment's sweeps, else for each job.
+
+        A row has what was varied, what was returned (a dict or a dataclass gives a column a
+        field, anything else the column ``result``), the state, and the duration in seconds. All
+        rows have the same columns; a value that is missing is None. None of the experiment's own
+        code is imported: of a value that needs it there is text.
+        """
+        return [dict(row) for row in self._table().rows]
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write :meth:`table` as CSV (RFC 4180).
+
+        Raises:
+            OSError: It could not be written.
+        """
+        atomic.write_bytes(Path(path), self._table().csv().encode())
+
+    def _table(self) -> Table:
+        from .sweep_table import table_of
+
+        return table_of(self._record, self._status)
+
+    def __str__(self) -> str:
+        return self._table().text(most=_MOST_ROWS)
+
     def __repr__(self) -> str:
         states = ", ".join(f"{job.id}: {job.state}" for job in self._status.jobs.values())
         return f"<results of {self._record.id}: {states}>"
 
 
 def _value(record: Record, known: JobStatus, job: str, member: str) -> Any:
+    from nemo_run.config.graph.reference import resolved
+
+    return resolved(stored_value(record, known, job, member))
+
+
+def stored_value(record: Record, known: JobStatus, job: str, member: str) -> Any:
+    """Return what a job returned, without importing what the user's own values need.
+
+    Raises:
+        NemoRunError: It cannot be read.
+    """
     kept = record.job_dir(job) / member / _FILE
     own = _attempt(record, job, known.attempt, member) / _FILE
     path = kept if kept.exists() else own
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = json.loads(read_file(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -101,9 +143,8 @@ def _value(record: Record, known: JobStatus, job: str, member: str) -> Any:
 
         return Unavailable(document["unavailable"], document["why"])
     from nemo_run.config.files import codec
-    from nemo_run.config.graph.reference import resolved
 
-    return resolved(codec.decode(document["value"]))
+    return codec.decode(document["value"])
 
 
 def keep(record: Record, job: str, attempt: int) -> None:
@@ -149,11 +190,16 @@ def failure(
     bad = failed or [j for j in status.jobs.values() if j.state is not State.SUCCEEDED]
     # Causes before consequences.
     bad = sorted(bad, key=lambda job: job.state in {State.SKIPPED, State.CANCELLED})
-    told = [described_end(record, job, brief=job.id in shown) for job in bad[:_MOST_TOLD]]
-    if len(bad) > len(told):
-        rest = [job.id for job in bad[_MOST_TOLD:]]
+    # A point that failed is one of many, and is told of in one line.
+    swept = sweep_table.points(record) if len(status.jobs) > 1 and failed is None else {}
+    whole = [job for job in bad if job.id not in swept]
+    told = [described_end(record, job, brief=job.id in shown) for job in whole[:_MOST_TOLD]]
+    if len(whole) > len(told):
+        rest = [job.id for job in whole[_MOST_TOLD:]]
         names = ", ".join(rest[:_MOST_NAMED]) + (", …" if len(rest) > _MOST_NAMED else "")
         told.append(f"and {len(rest)} more: {names}")
+    points = [job for job in bad if job.id in swept]
+    told += _told_of_points(record, status, points) if points else []
     count = f"{len(bad)} of {len(status.jobs)} jobs" if len(status.jobs) > 1 else "The job"
     lines = [
         f"{count} of experiment {record.id} did not succeed.",
@@ -164,7 +210,27 @@ def failure(
         f"  run all of it once more:   {experiment_command('rerun', record.id)}",
     ]
     ends = {job.id: described_end(record, job) for job in bad}
-    return JobFailedError("\n".join(lines), experiment_id=record.id, failures=ends)
+    return JobFailedError(
+        "\n".join(lines),
+        experiment_id=record.id,
+        failures=ends,
+        results=Results(record, status),
+    )
+
+
+def _told_of_points(record: Record, status: ExperimentStatus, bad: list[JobStatus]) -> list[str]:
+    """Return the table of the sweep, and a line for each different error of its points."""
+    errors = {job.id: _in_a_line(record, job) for job in bad}
+    table = sweep_table.table_of(record, status)
+    causes = sweep_table.causes(errors, most=_MOST_CAUSES, named=3)
+    return [_indented(table.text(most=_MOST_ROWS)), _indented("\n".join(causes))]
+
+
+def _in_a_line(record: Record, job: JobStatus) -> str:
+    error = first_error(record, job) if job.attempt else None
+    if error is None:
+        return described_end(record, job, brief=True).splitlines()[0].removeprefix(f"{job.id}: ")
+    return _last_line_of(error).partition("\n")[0]
 
 
 def _first_cause(bad: list[JobStatus]) -> JobStatus:
@@ -227,7 +293,7 @@ def first_error(record: Record, job: JobStatus) -> Failure | None:
     found = []
     for path in [*root.glob("error.*.json"), *root.glob("*/error.*.json")]:
         try:
-            document = json.loads(path.read_text("utf-8"))
+            document = json.loads(read_file(path))
         except (OSError, ValueError):
             # A full disk leaves none; the log tells the same.
             continue

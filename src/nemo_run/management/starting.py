@@ -96,6 +96,7 @@ def begin_and_follow(
     """
     from .conductor.launch import start, wait_until_in_charge
     from .results import Results, failure
+    from .sweep_table import has_sweep
     from .watch import interrupts
 
     # What is written down is also started: a Ctrl-C in between would leave it to nobody.
@@ -115,8 +116,11 @@ def begin_and_follow(
     if any(job.state is not State.SUCCEEDED for job in status.jobs.values()):
         return failure(record, status, shown=tail)
     manner.summary_of(status)
+    results = Results(record, status)
+    if has_sweep(record):
+        manner.say(str(results))
     manner.goodbye_of(record, ended=True)
-    return Results(record, status)
+    return results
 
 
 def _followed(record: Record, manner: Manner, **what: Any) -> ExperimentStatus:

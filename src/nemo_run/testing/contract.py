@@ -202,6 +202,16 @@ class BackendContract:
         self.end(backend, handle)
         assert self.new_backend().find([known, unknown]) == {known.token: handle}
 
+    def test_a_handle_belongs_to_its_own_job_alone(self, backend: Backend) -> None:
+        """Handles are read from files that somebody else may have written."""
+        a, b = self.job("a", "true"), self.job("b", "true")
+        of_a, of_b = self.start(backend, a, b)
+        assert set(backend.own([(a, of_a), (b, of_b)])) == {a.token, b.token}
+        assert set(backend.own([(a, of_b), (b, of_b)])) == {b.token}
+        assert not backend.own([(a.next_attempt(), of_a), (b, Handle("nonsense"))])
+        bare = JobSpec(b.experiment, b.job, b.backend, b.directory, members=())
+        assert set(self.new_backend().own([(bare, of_b)])) == {b.token}
+
     def test_another_process_sees_the_same(self, backend: Backend) -> None:
         """A job outlives whoever started it."""
         [handle] = self.start(backend, self.job("shared", "sleep 0.3; exit 4"))
@@ -334,6 +344,7 @@ class BackendContract:
         assert backend.submit([]) == {}
         assert backend.poll([]) == {}
         assert backend.find([]) == {}
+        assert not backend.own([])
         assert self.job("t", "true").token == Token(f"{self.experiment}/t/1")
 
     def test_its_executor_is_the_one_that_names_it(self, backend: Backend) -> None:

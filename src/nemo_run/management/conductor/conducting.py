@@ -25,10 +25,10 @@ from nemo_run.execution.observation import Observation, Reason, State
 from nemo_run.management import results
 from nemo_run.management.describe import dag
 from nemo_run.management.direct_handles import DIRECT, process_gone
+from nemo_run.management.plans import own_spec, strangers
 from nemo_run.management.store import events
 from nemo_run.management.store.reading import read_on
 from nemo_run.management.store.status import JobStatus, replay
-from nemo_run.management.watch.logs import spec_of
 
 from .backoff import BackOff
 from .limits import Limits
@@ -89,6 +89,8 @@ class Conducting:
         self._offset = 0
         self._unconfirmed: dict[str, None] = {}
         self._running: dict[str, None] = {}
+        # The handle of each job that was found to be its own.
+        self._own: dict[str, str] = {}
         self._open = {node.id: None for node in self._nodes}
         self._ready: list[str] = []
         self._moved = True
@@ -133,6 +135,7 @@ class Conducting:
         if self.stopping:
             return
         self._answer()
+        self._disown([job for job in self._running if not self._is_own(job)])
         self._confirm()
         self._cancel()
         self._skip()
@@ -236,7 +239,7 @@ class Conducting:
     def _start(self, jobs: Sequence[str]) -> bool:
         if not jobs:
             return True
-        specs = [self._next_spec(job) for job in jobs]
+        specs = [self._spec(job) for job in jobs]
         intents = [events.job_intent(s.job, s.attempt, s.token) for s in specs]
         # No engine is asked before this is on disk: what is not written cannot be found again.
         if not self._write(intents):
@@ -277,7 +280,7 @@ class Conducting:
             backend = self._backend_named(name)
             later = self._only_cancels or self._backoff.waiting(f"{name}: submit")
             now = [j for j in jobs if not later or self._known(j).cancel_requested]
-            specs = [self._next_spec(job) for job in now]
+            specs = [self._spec(job) for job in now]
             if not specs or self._backoff.waiting(f"{name}: find"):
                 continue
             try:
@@ -310,13 +313,36 @@ class Conducting:
             for job in wanted
             if job in self._running and now - self._cancelled.get(job, -1e9) > _CANCEL_AGAIN
         ]
-        for name, jobs in self._by_backend(due).items():
+        # What they name may have changed since.
+        self._disown(due)
+        for name, jobs in self._by_backend([j for j in due if self._is_own(j)]).items():
             try:
                 self._backend_named(name).cancel(self._handles(jobs))
             except Exception as error:  # noqa: BLE001 - an engine's failure: ask again later
                 self._backoff.failed(f"{name}: cancel", error)
                 continue
             self._cancelled.update(dict.fromkeys(jobs, now))
+
+    def _is_own(self, job: str) -> bool:
+        return self._own.get(job) == self._known(job).handle
+
+    def _disown(self, jobs: Iterable[str]) -> None:
+        """Let go of jobs whose handle is none of theirs: no engine is asked about those."""
+        named = [job for job in jobs if not self._handle(job).startswith(DIRECT)]
+        for name, theirs in self._by_backend(named).items():
+            known = [self._known(job) for job in theirs]
+            try:
+                foreign = strangers(self._backend_named(name), self._record, known)
+            except Exception as error:  # noqa: BLE001 - an engine's failure: ask again later
+                self._backoff.failed(f"{name}: own", error)
+                continue
+            self._backoff.worked(f"{name}: own")
+            self._own.update({job.id: job.handle for job in known if job.id not in foreign})
+            for job, why in foreign.items():
+                self.log(str(why))
+                self._own.pop(job, None)
+                seen = Observation(State.LOST, Reason.PROCESS_LOST, message=str(why))
+                self._write(self._observed(job, seen))
 
     def _call_off(self, jobs: Iterable[str]) -> None:
         """Note that jobs which no engine has will not be started."""
@@ -343,7 +369,7 @@ class Conducting:
         direct = [job for job in self._running if self._handle(job).startswith(DIRECT)]
         # We have charge, so the process that had it while it ran them is gone.
         self._write([e for job in direct for e in self._changes(job, process_gone(), retries=0)])
-        for name, jobs in self._by_backend(self._running).items():
+        for name, jobs in self._by_backend(filter(self._is_own, self._running)).items():
             handles = {self._handle(job): job for job in jobs}
             if self._backoff.waiting(f"{name}: poll"):
                 continue
@@ -397,7 +423,7 @@ class Conducting:
             self._backoff.failed("results", error)
 
     def _wait(self) -> None:
-        going = self._by_backend(self._running)
+        going = self._by_backend(filter(self._is_own, self._running))
         for name, jobs in going.items():
             try:
                 self._backend_named(name).wait(self._handles(jobs), self._pause / len(going))
@@ -413,7 +439,7 @@ class Conducting:
     def _give_up(self) -> None:
         """Fail jobs that cannot be started at all; of those that were, nothing can be told."""
         for job, error in self._unusable.items():
-            if self._known(job).token:
+            if self._known(job).token and not self._known(job).cancel_requested:
                 seen = Observation(State.UNKNOWN, message=str(error))
             else:
                 seen = Observation(State.FAILED, Reason.START, message=str(error))
@@ -424,18 +450,11 @@ class Conducting:
         return self.status.jobs.get(job) or JobStatus(job)
 
     def _spec(self, job: str) -> JobSpec:
-        if job not in self._specs:
-            spec = spec_of(self._record, job)
-            if spec is None:
-                raise StoreError(
-                    f"The plan of job {job!r} is missing: {self._record.job_dir(job)}/spec.json."
-                )
-            self._specs[job] = spec
-        return self._specs[job]
-
-    def _next_spec(self, job: str) -> JobSpec:
         attempt = max(self._known(job).attempt, 1)
-        return dataclasses.replace(self._spec(job), attempt=attempt)
+        if job not in self._specs or self._specs[job].attempt != attempt:
+            spec = own_spec(self._record, job, attempt)
+            self._specs[job] = dataclasses.replace(spec, attempt=attempt)
+        return self._specs[job]
 
     def _backend_name(self, job: str) -> str:
         # What runs is looked at and ended, whatever became of its plan.

@@ -6,16 +6,16 @@ Nothing here knows a terminal: pieces of logs come out, with the name of who wro
 from __future__ import annotations
 
 import dataclasses
-import json
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nemo_run.exceptions import PlanError, StoreError
+from nemo_run.exceptions import CorruptRecordError, PlanError, StoreError
 from nemo_run.execution.backend import LogFile
-from nemo_run.execution.jobspec import JobSpec
 from nemo_run.execution.observation import State
+from nemo_run.management.plans import holds, spec_of
 
 from . import tail
 from .ranks import Ranks, chosen_files, failed_ranks
@@ -23,6 +23,7 @@ from .ranks import Ranks, chosen_files, failed_ranks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from nemo_run.execution.jobspec import JobSpec
     from nemo_run.management.store.record import Record
     from nemo_run.management.store.status import ExperimentStatus, JobStatus
 
@@ -49,21 +50,6 @@ class Piece:
     data: bytes
 
 
-def spec_of(record: Record, job: str) -> JobSpec | None:
-    """Return what was planned for ``job``, or None where nothing was written for it.
-
-    Raises:
-        StoreError: The file is there and cannot be understood.
-    """
-    path = record.job_dir(job) / "spec.json"
-    try:
-        return JobSpec.from_json(json.loads(path.read_text("utf-8")))
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError, KeyError) as error:
-        raise StoreError(f"{path} cannot be understood: {error}.") from error
-
-
 def log_files(record: Record, job: str, attempt: int) -> list[LogFile]:
     """Return the logs that one attempt of a job has or will have, by member and rank.
 
@@ -80,27 +66,40 @@ def _files_of(record: Record, job: str, spec: JobSpec | None, attempt: int) -> l
         try:
             backend = get_backend(spec.backend)
         except (PlanError, ImportError):
-            return _listed(record.job_dir(job), job, attempt)
+            return _within(record, _listed(record.job_dir(job), job, attempt))
         asked = dataclasses.replace(spec, attempt=attempt)
         files = [file for file in backend.log_files(asked) if file.attempt == attempt]
-        return _moved(files, spec.directory, record.job_dir(job))
-    return _listed(record.job_dir(job), job, attempt)
+        return _within(record, _moved(files, spec.directory, record.job_dir(job)))
+    return _within(record, _listed(record.job_dir(job), job, attempt))
 
 
 def _moved(files: list[LogFile], then: str, now: Path) -> list[LogFile]:
     """Return the logs where they are, should the experiment have been moved or copied."""
     if then == str(now):
         return files
-    moved = [now / Path(file.path).relative_to(then) for file in files if _below(file.path, then)]
-    if len(moved) != len(files) or not any(path.exists() for path in moved):
-        return files
     return [
-        dataclasses.replace(file, path=str(path)) for file, path in zip(files, moved, strict=True)
+        dataclasses.replace(file, path=str(now / Path(file.path).relative_to(then)))
+        if Path(file.path).is_relative_to(then)
+        else file
+        for file in files
     ]
 
 
-def _below(path: str, folder: str) -> bool:
-    return Path(path).is_relative_to(folder)
+def _within(record: Record, files: list[LogFile]) -> list[LogFile]:
+    """Return the logs; whoever wrote the record, no other file is read for one.
+
+    Raises:
+        CorruptRecordError: One lies outside of the record.
+    """
+    folders = {file.path.rpartition("/")[0] for file in files}
+    wrong = next((folder for folder in folders if not holds(record, folder)), None)
+    wrong = wrong or next((f.path for f in files if Path(f.path).is_symlink()), None)
+    if wrong is None:
+        return files
+    raise CorruptRecordError(
+        f"The logs of {record.id} are said to be in {wrong}, which leads to "
+        f"{os.path.realpath(wrong)}, out of {record.path}. They are not read."
+    )
 
 
 def _listed(folder: Path, job: str, attempt: int) -> list[LogFile]:

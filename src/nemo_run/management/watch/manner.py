@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nemo_run.management.store.record import Record
     from nemo_run.management.store.status import ExperimentStatus
 
 # What this session was warned of.
 _warned: set[str] = set()
+
+_hushed: ContextVar[bool] = ContextVar("nemo_run_hushed", default=False)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Make every experiment quiet that is described meanwhile."""
+    token = _hushed.set(True)
+    try:
+        yield
+    finally:
+        _hushed.reset(token)
+
+
+def is_hushed() -> bool:
+    """Tell whether experiments are to be quiet."""
+    return _hushed.get()
 
 
 @dataclass(frozen=True)

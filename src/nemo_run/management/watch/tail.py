@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+
+from nemo_run.management.store.files import open_file
 
 CHUNK = 1 << 18
 """The most bytes that one read returns."""
@@ -53,16 +56,20 @@ def read(cursor: Cursor, limit: int = CHUNK) -> tuple[bytes, Cursor]:
         offset = 0
     if found.st_size == offset:
         return b"", Cursor(cursor.path, offset, found.st_ino)
-    with Path(cursor.path).open("rb", buffering=0) as file:
+    with _opened(cursor.path) as file:
         file.seek(offset)
         data = file.read(limit)
     return data, Cursor(cursor.path, offset + len(data), found.st_ino)
 
 
+def _opened(path: str) -> IO[bytes]:
+    return os.fdopen(open_file(path, os.O_RDONLY), "rb", buffering=0)
+
+
 def start_of_last_lines(path: str, count: int) -> Cursor:
     """Return the cursor at the last ``count`` lines of ``path``, reading it from its end."""
     try:
-        with Path(path).open("rb") as file:
+        with _opened(path) as file:
             size = file.seek(0, os.SEEK_END)
             inode = os.fstat(file.fileno()).st_ino
             if count <= 0:

@@ -1,0 +1,122 @@
+"""What was planned for each job, and which of it belongs to the record that says so.
+
+The files of an experiment may have been written, changed, copied or moved by somebody else. Who
+looks at it, cancels it or resumes it must not reach the jobs of other experiments by that: an
+engine is given no plan and no handle that names another place than the record's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from nemo_run.exceptions import CorruptRecordError, StoreError
+from nemo_run.execution.jobspec import Handle, JobSpec
+from nemo_run.invocation import experiment_command
+
+from .store import layout
+from .store.files import read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from nemo_run.execution.backend import Backend
+
+    from .store.record import Record
+    from .store.status import JobStatus
+
+
+def spec_of(record: Record, job: str) -> JobSpec | None:
+    """Return what was planned for ``job``, as the file says; None where nothing was written.
+
+    Raises:
+        StoreError: The file is there and cannot be understood.
+    """
+    path = _path(record, job)
+    try:
+        return JobSpec.from_json(json.loads(read_file(path)))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise StoreError(f"{path} cannot be understood: {error}.") from error
+
+
+def own_spec(record: Record, job: str, attempt: int) -> JobSpec:
+    """Return what is to be started for one attempt of ``job``.
+
+    Raises:
+        StoreError: The plan is missing or cannot be understood.
+        CorruptRecordError: It is the plan of another job, or leads out of the record.
+    """
+    spec = spec_of(record, job)
+    if spec is None:
+        raise StoreError(f"The plan of job {job!r} is missing: {_path(record, job)}.")
+    folder = record.job_dir(job)
+    if (spec.experiment, spec.job) != (record.id, job):
+        raise _foreign_plan(record, job, f"is the plan of {spec.experiment}/{spec.job}")
+    if os.path.realpath(spec.directory) != os.path.realpath(folder):
+        raise _foreign_plan(record, job, f"is for a job in {spec.directory}, which lies elsewhere")
+    for member in spec.members:
+        own = {spec.directory, f"{spec.directory}/{member.name}"}
+        if member.name in {"", ".", ".."} or "/" in member.name or member.directory not in own:
+            raise _foreign_plan(record, job, f"has a member in {member.directory}")
+    for path in (folder / "logs" / str(attempt), folder / "attempts" / str(attempt)):
+        if not holds(record, path):
+            raise _foreign_plan(record, job, f"leads through a link: {os.path.realpath(path)}")
+    return spec
+
+
+def strangers(
+    backend: Backend, record: Record, jobs: Iterable[JobStatus]
+) -> dict[str, CorruptRecordError]:
+    """Return the jobs whose handle is none of theirs, and the sentence that says so.
+
+    Args:
+        backend: The engine that the handles name.
+        record: The experiment.
+        jobs: Jobs with a handle of that engine.
+
+    Raises:
+        Exception: The engine could not be asked.
+    """
+    asked = {job.id: _named_by(record, job, backend.name) for job in jobs}
+    own = backend.own([(spec, Handle(job.handle)) for job in jobs for spec in [asked[job.id]]])
+    return {
+        job.id: _foreign_handle(record, job)
+        for job in jobs
+        if asked[job.id].token not in own
+        or not holds(record, layout.attempt_folder(record.path, job.id, job.attempt))
+    }
+
+
+def _named_by(record: Record, job: JobStatus, backend: str) -> JobSpec:
+    """Return who a job is: by its place in the record, not by what a file in it says."""
+    folder = str(record.job_dir(job.id))
+    return JobSpec(record.id, job.id, backend, folder, members=(), attempt=job.attempt)
+
+
+def holds(record: Record, path: str | Path) -> bool:
+    """Whether a path leads to a place in the record, through no link."""
+    root = os.path.realpath(record.path)
+    inside = os.path.normpath(os.path.join(root, os.path.relpath(path, record.path)))  # noqa: PTH118
+    return inside.startswith(root + os.sep) and os.path.realpath(path) == inside
+
+
+def _path(record: Record, job: str) -> Path:
+    return record.job_dir(job) / "spec.json"
+
+
+def _foreign_plan(record: Record, job: str, what: str) -> CorruptRecordError:
+    return CorruptRecordError(
+        f"{_path(record, job)} {what}, so nothing is started. If the experiment was moved or "
+        f"copied, run its tasks once more: {experiment_command('rerun', record.id)}"
+    )
+
+
+def _foreign_handle(record: Record, job: JobStatus) -> CorruptRecordError:
+    return CorruptRecordError(
+        f"{record.journal.path} calls attempt {job.attempt} of {job.id} {job.handle!r}, which is "
+        "none of this experiment, so it is left alone. Was it moved, copied or changed?"
+    )
