@@ -1,0 +1,153 @@
+"""Lists, tuples, sets and dicts, item by item."""
+
+from __future__ import annotations
+
+import typing
+from collections import OrderedDict, abc, defaultdict, deque
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.config.checks.annotations import display
+
+from .reading import Reading, Word, item_word, seen
+from .refusal import RefusedError, shown
+from .syntax import has_comma, has_pairs, inside, read_pairs, split_items
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BRACKETS = frozenset("[({")
+
+SEQUENCES: dict[Any, Callable[[list[Any]], Any]] = {
+    list: list,
+    abc.Sequence: list,
+    abc.MutableSequence: list,
+    abc.Iterable: list,
+    abc.Collection: list,
+    abc.Container: list,
+    abc.Reversible: list,
+    deque: deque,
+    set: set,
+    abc.Set: set,
+    abc.MutableSet: set,
+    frozenset: frozenset,
+}
+
+MAPPINGS: dict[Any, Callable[[dict[Any, Any]], Any]] = {
+    dict: dict,
+    abc.Mapping: dict,
+    abc.MutableMapping: dict,
+    OrderedDict: OrderedDict,
+    defaultdict: lambda items: defaultdict(None, items),
+}
+
+
+def read_sequence(source: Any, hint: Any, reading: Reading) -> Any:
+    """Return a list, a set or the like."""
+    kind = typing.get_origin(hint) or hint
+    item = (typing.get_args(hint) or (Any,))[0]
+    found = [
+        read_at(f"[{index}]", part, item, reading)
+        for index, part in enumerate(items_of(source, hint, reading))
+    ]
+    try:
+        return SEQUENCES[kind](found)
+    except TypeError:
+        raise RefusedError(
+            f"{shown(seen(source))} is no {display(hint)}: what can be changed, such as a list, "
+            "cannot be in a set. Write a tuple, (1, 2)."
+        ) from None
+
+
+def read_tuple(source: Any, hint: Any, reading: Reading) -> tuple[Any, ...]:
+    """Return a tuple of so many items as its annotation says."""
+    parts = items_of(source, hint, reading)
+    hints = _hints_of_tuple(hint, len(parts))
+    if len(hints) != len(parts):
+        raise RefusedError(
+            f"{shown(seen(source))} has {len(parts)} item{'' if len(parts) == 1 else 's'}; "
+            f"{display(hint)} has {len(hints)}."
+        )
+    return tuple(
+        read_at(f"[{index}]", part, item, reading)
+        for index, (part, item) in enumerate(zip(parts, hints, strict=True))
+    )
+
+
+def _hints_of_tuple(hint: Any, count: int) -> list[Any]:
+    args = list(typing.get_args(hint))
+    if not args:
+        bare = hint is tuple or hint is typing.Tuple  # noqa: UP006
+        return [Any] * count if bare else []
+    if args == [()]:
+        return []
+    if any("Unpack" in str(arg) or str(arg).startswith("*") for arg in args):
+        return [Any] * count
+    return args[:1] * count if args[-1] is ... else args
+
+
+def items_of(source: Any, hint: Any, reading: Reading) -> list[Any]:
+    """Return the parts of a list, as words or as plain data.
+
+    Raises:
+        RefusedError: The source is no list.
+    """
+    if isinstance(source, (list, tuple, set, frozenset, deque)):
+        return list(source)
+    if isinstance(source, Word) and not source.quoted and _is_list(source.text, reading):
+        return [item_word(part) for part in split_items(source.text)]
+    written = seen(source)
+    one = (
+        f" Write [{written}] for one item."
+        if isinstance(written, str) and len(written) < 40
+        else ""
+    )
+    raise RefusedError(f"{shown(written)} is no {display(hint)}.{one or ' Write [a, b].'}")
+
+
+def _is_list(text: str, reading: Reading) -> bool:
+    if text[:1] in _BRACKETS and inside(text) != text:
+        return True
+    return not reading.beside_text and has_comma(text)
+
+
+def read_mapping(source: Any, hint: Any, reading: Reading) -> Any:
+    """Return a dict or the like."""
+    kind = typing.get_origin(hint) or hint
+    key_hint, value_hint = (typing.get_args(hint) or (Any, Any))[:2]
+    found: dict[Any, Any] = {}
+    for key_source, value_source in pairs_of(source, hint, reading):
+        step = f"[{shown(seen(key_source))}]"
+        key = read_at(step, key_source, key_hint, reading)
+        try:
+            if key in found:
+                raise RefusedError(f"{shown(seen(source))} has the key {key!r} twice.")
+        except TypeError:
+            raise RefusedError(
+                f"{shown(key)} cannot be a key of a dict; it can be changed."
+            ) from None
+        found[key] = read_at(step, value_source, value_hint, reading)
+    return MAPPINGS[kind](found)
+
+
+def pairs_of(source: Any, hint: Any, reading: Reading) -> list[tuple[Any, Any]]:
+    """Return the keys and values of a dict, as words or as plain data.
+
+    Raises:
+        RefusedError: The source is no dict.
+    """
+    if isinstance(source, abc.Mapping):
+        return list(source.items())
+    if isinstance(source, Word) and not source.quoted:
+        text = source.text
+        braced = text[:1] == "{" and inside(text) != text
+        if braced or (not reading.beside_text and text[:1] not in _BRACKETS and has_pairs(text)):
+            return [(item_word(key), item_word(value)) for key, value in read_pairs(text)]
+    raise RefusedError(f"{shown(seen(source))} is no {display(hint)}. Write {{key: value}}.")
+
+
+def read_at(step: str, source: Any, hint: Any, reading: Reading) -> Any:
+    """Return the value of a part; a refusal says which part it is."""
+    try:
+        return reading.part(source, hint)
+    except RefusedError as refusal:
+        raise refusal.inside(step) from None

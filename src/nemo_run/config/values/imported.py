@@ -1,0 +1,161 @@
+"""Callables and classes by their dotted names. They are imported, and never called."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import sys
+import typing
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.config.checks.annotations import display, mismatches
+from nemo_run.config.graph.node import Partial
+from nemo_run.exceptions import nearest
+
+from .reading import Reading, Word, seen
+from .refusal import RefusedError, shown
+from .syntax import read_call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?::[^\W\d]\w*(?:\.[^\W\d]\w*)*)?")
+_LONGEST_NAME = 500
+
+
+def read_callable(source: Any, hint: Any, reading: Reading) -> Any:
+    """Return the callable of that name; with arguments, a ``Partial`` of it."""
+    from .objects import arguments_of
+
+    if not isinstance(source, Word) or (source.quoted and not source.text):
+        raise RefusedError(f"{shown(seen(source))} is no name of a callable. {_HOW}")
+    call = None if _DOTTED.fullmatch(source.text) else read_call(source.text)
+    if call is None or call.bare:
+        return _fitting(find(source.text, beside_text=reading.beside_text), source, hint)
+    target = _fitting(find(call.name, beside_text=reading.beside_text), source, hint)
+    positional, named = arguments_of(target, call, reading)
+    return Partial(target, *positional, **named)
+
+
+def read_class(source: Any, hint: Any, reading: Reading) -> Any:
+    """Return the class of that name, which must be one of those that ``hint`` allows."""
+    if not isinstance(source, Word):
+        raise RefusedError(f"{shown(seen(source))} is no name of a class. {_HOW}")
+    (wanted,) = typing.get_args(hint) or (Any,)
+    own = {kind.__name__: kind for kind in classes_below(wanted)}
+    found = own.get(source.text)
+    if found is None:
+        found = find(source.text, beside_text=reading.beside_text, also=own)
+    if not isinstance(found, type):
+        raise RefusedError(f"{shown(source.written)} is no class, but {_kind_of(found)}. {_HOW}")
+    return _fitting(found, source, hint)
+
+
+def _fitting(found: Any, source: Word, hint: Any) -> Any:
+    if not callable(found):
+        raise RefusedError(f"{shown(source.written)} is no callable, but {_kind_of(found)}. {_HOW}")
+    if mismatches(found, hint):
+        raise RefusedError(f"{shown(source.written)} is no {display(hint)}. {_HOW}")
+    return found
+
+
+def _kind_of(found: Any) -> str:
+    kind = type(found).__qualname__
+    return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
+
+
+_HOW = "Write its dotted name, package.module.name."
+
+
+def classes_below(hint: Any) -> Iterator[type]:
+    """Yield the classes that an annotation allows and that are loaded, itself first."""
+    from .unions import alternatives
+
+    waiting = [typing.get_origin(option) or option for option in alternatives(hint)]
+    known: set[type] = set()
+    while waiting:
+        kind = waiting.pop(0)
+        if not isinstance(kind, type) or kind in known or kind is object:
+            continue
+        known.add(kind)
+        yield kind
+        waiting += type.__subclasses__(kind)
+
+
+def find(name: str, *, beside_text: bool = False, loaded_only: bool = False, also: Any = ()) -> Any:
+    """Return the object of a dotted name, importing its module.
+
+    Names without dots are those of the launching script and Python's own.
+
+    Args:
+        name: ``package.module.name``, or ``package.module:name``.
+        beside_text: The name may as well be a text, so that one without dots is none.
+        loaded_only: Only look at modules that are loaded.
+        also: More names, for the message.
+
+    Raises:
+        RefusedError: There is none, or its module cannot be imported.
+    """
+    if len(name) > _LONGEST_NAME or not _DOTTED.fullmatch(name):
+        raise RefusedError(f"{shown(name)} is no dotted name. {_HOW}")
+    if ":" in name:
+        module, _, qualname = name.partition(":")
+        return _member(_module(module, name, loaded_only=loaded_only), qualname.split("."), name)
+    first, *rest = name.split(".")
+    own = vars(sys.modules["__main__"])
+    if first in own and not (beside_text and not rest):
+        return _member(own[first], rest, name)
+    if not rest:
+        if not beside_text and hasattr(builtins, first):
+            return getattr(builtins, first)
+        names = [*also, *(n for n in (*own, *vars(builtins)) if not n.startswith("_"))]
+        raise RefusedError(f"There is no {shown(name)}.{nearest(name, names)} {_HOW}")
+    return _below_module(name, loaded_only=loaded_only)
+
+
+def _below_module(name: str, *, loaded_only: bool) -> Any:
+    """Return the object behind the longest beginning of ``name`` that is a module."""
+    parts = name.split(".")
+    module = _module(parts[0], name, loaded_only=loaded_only)
+    depth = 1
+    while depth < len(parts) and not hasattr(module, parts[depth]):
+        below = ".".join(parts[: depth + 1])
+        try:
+            module = _module(below, name, loaded_only=loaded_only)
+        except RefusedError as refusal:
+            if _is_missing(refusal.__cause__, below):
+                break
+            raise
+        depth += 1
+    return _member(module, parts[depth:], name)
+
+
+def _is_missing(error: BaseException | None, module: str) -> bool:
+    return error is None or (isinstance(error, ModuleNotFoundError) and error.name == module)
+
+
+def _module(module: str, name: str, *, loaded_only: bool) -> Any:
+    if module in sys.modules:
+        return sys.modules[module]
+    if loaded_only:
+        raise RefusedError(f"{shown(name)} is in no module that is loaded.")
+    try:
+        return import_module(module)
+    except (Exception, SystemExit) as error:  # a module may fail in any way while it is imported
+        raise RefusedError(
+            f"{shown(name)} cannot be imported: {type(error).__name__}: {error}."
+        ) from error
+
+
+def _member(found: Any, parts: list[str], name: str) -> Any:
+    for part in parts:
+        owner = getattr(found, "__name__", None) or type(found).__qualname__
+        # What an object answers is computed by its class; only modules and classes hold things.
+        if not isinstance(found, (ModuleType, type)) or not hasattr(found, part):
+            raise RefusedError(
+                f"{shown(name)} is not there: {owner} has no {part!r}.{nearest(part, dir(found))}"
+            )
+        found = getattr(found, part)
+    return found

@@ -1,0 +1,175 @@
+"""Objects of the user's classes: configurations of them, which nothing here builds."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from typing import Any
+
+from nemo_run.config.checks.annotations import display, mismatches
+from nemo_run.config.checks.hints import hints_of
+from nemo_run.config.graph.node import Config, Partial, is_node, target_of
+from nemo_run.config.graph.signature import signature_info
+from nemo_run.exceptions import ConfigError, nearest
+
+from .containers import read_at
+from .imported import classes_below, find
+from .reading import Reading, Word, item_word, seen
+from .records import read_fields, unknown_field
+from .refusal import RefusedError, shown
+from .syntax import Call, inside, read_call
+
+_P = inspect.Parameter
+
+
+def read_object(source: Any, hint: Any, reading: Reading) -> Any:
+    """Return a configuration of a class, or a constant that is an object of it."""
+    kind = typing.get_origin(hint) or hint
+    if isinstance(source, dict):
+        return _from_fields(source, kind, reading)
+    if not isinstance(source, Word):
+        return _accepted(source, source, hint)
+    text = source.text
+    if not source.quoted and text[:1] == "{" and inside(text) != text:
+        return _from_fields(source, kind, reading)
+    call = read_call(text)
+    if call is None:
+        return _accepted(source.as_text, source, hint)
+    if call.bare:
+        return _constant(source, call.name, hint, reading)
+    return _from_call(call, hint, reading)
+
+
+def _accepted(value: Any, source: Any, hint: Any) -> Any:
+    """Return what programs use in place of an object, such as a device by its name."""
+    if mismatches(value, hint):
+        raise RefusedError(f"{shown(seen(source))} is no {display(hint)}. {_how(hint)}")
+    return value
+
+
+def _how(hint: Any) -> str:
+    name = display(hint).partition("[")[0]
+    return f"Write {name}(key=value), {{key: value}}, or the name of a factory."
+
+
+def _from_fields(source: Any, kind: type, reading: Reading) -> Config[Any]:
+    names, hints, rest = _parameters(kind)
+    fields = {name: hints.get(name, Any) for name in names}
+    found = read_fields(source, kind, fields, reading, open_ended=rest)
+    return _configured(kind, [], found)
+
+
+def _parameters(target: Any) -> tuple[list[str], dict[str, Any], bool]:
+    """Return what can be given by name, the annotations, and whether any name can."""
+    try:
+        parameters = signature_info(target).parameters
+    except (TypeError, ValueError):
+        return [], {}, True
+    hints = dict(hints_of(target))
+    named = (_P.POSITIONAL_OR_KEYWORD, _P.KEYWORD_ONLY)
+    names = [name for name, parameter in parameters.items() if parameter.kind in named]
+    rest = any(parameter.kind is _P.VAR_KEYWORD for parameter in parameters.values())
+    return names, hints, rest
+
+
+def _constant(source: Word, name: str, hint: Any, reading: Reading) -> Any:
+    """Return the object that a dotted name stands for, if it is one of the class."""
+    if "." not in name:
+        if mismatches(source.as_text, hint):
+            raise RefusedError(_no_object(name, hint))
+        return source.as_text
+    try:
+        found = find(name, beside_text=reading.beside_text, loaded_only=reading.beside_text)
+    except RefusedError:
+        if mismatches(source.as_text, hint):
+            raise
+        return source.as_text
+    if isinstance(found, type) or not isinstance(found, typing.get_origin(hint) or hint):
+        raise RefusedError(
+            f"{shown(name)} is no {display(hint)}, but a {type(found).__qualname__}. {_how(hint)}"
+        )
+    return found
+
+
+def _no_object(name: str, hint: Any) -> str:
+    names = [kind.__name__ for kind in classes_below(hint)]
+    near = nearest(name, names)
+    call = f" Write {name}() for one with its defaults." if name in names else ""
+    return f"{shown(name)} is no {display(hint)}.{call or near or ' '.rstrip()} {_how(hint)}"
+
+
+def _from_call(call: Call, hint: Any, reading: Reading) -> Config[Any]:
+    kind = _class_named(call.name, hint, reading)
+    positional, named = arguments_of(kind, call, reading)
+    made = _configured(kind, positional, named)
+    if mismatches(made, hint):
+        raise RefusedError(f"{call.name} makes no {display(hint)}. {_how(hint)}")
+    return made
+
+
+def _class_named(name: str, hint: Any, reading: Reading) -> type:
+    named = [
+        kind
+        for kind in classes_below(hint)
+        if name in (kind.__name__, kind.__qualname__, f"{kind.__module__}.{kind.__qualname__}")
+    ]
+    if len(named) > 1:
+        full = ", ".join(f"{kind.__module__}.{kind.__qualname__}" for kind in named)
+        raise RefusedError(f"{name} could be any of {full}. Write one of them.")
+    if named:
+        return named[0]
+    if "." not in name:
+        raise RefusedError(_no_object(name, hint))
+    found = find(name, beside_text=reading.beside_text, loaded_only=reading.beside_text)
+    if not isinstance(found, type):
+        raise RefusedError(
+            f"{name} is no class, but a {type(found).__qualname__}, and nothing but registered "
+            "factories is called. Decorate it with @run.cli.factory."
+        )
+    return found
+
+
+def arguments_of(target: Any, call: Call, reading: Reading) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a call, read by the annotations of its target.
+
+    Raises:
+        RefusedError: There is no such argument, or its value cannot be used.
+    """
+    names, hints, rest = _parameters(target)
+    parameters = list(names)
+    positional: list[Any] = []
+    named: dict[str, Any] = {}
+    nested: dict[str, list[tuple[str, str]]] = {}
+    for key, text in call.arguments:
+        if key is None:
+            index = len(positional)
+            hint = hints.get(parameters[index], Any) if index < len(parameters) else Any
+            positional.append(read_at(f"({index})", item_word(text), hint, reading))
+            continue
+        name, _, deeper = key.partition(".")
+        if name not in names and not rest:
+            raise RefusedError(unknown_field(name, target, names))
+        if name in named or (name in nested and not deeper):
+            raise RefusedError(f"{call.name} was given {name!r} twice.")
+        if deeper:
+            nested.setdefault(name, []).append((deeper, text))
+        else:
+            named[name] = read_at(f".{name}", item_word(text), hints.get(name, Any), reading)
+    for name, pairs in nested.items():
+        inner = ", ".join(f"{key}={text}" for key, text in pairs)
+        named[name] = read_at(f".{name}", item_word(f"{{{inner}}}"), hints.get(name, Any), reading)
+    return positional, named
+
+
+def _configured(kind: Any, positional: list[Any], named: dict[str, Any]) -> Config[Any]:
+    try:
+        return Config(kind, *positional, **named)
+    except (ConfigError, TypeError) as error:
+        raise RefusedError(str(error)) from None
+
+
+def as_partial(made: Any) -> Any:
+    """Return what a parameter for partial configurations gets in place of a configuration."""
+    if is_node(made) and isinstance(made, Config):
+        return Partial._restore(target_of(made), dict(made.__arguments__), {})  # noqa: SLF001
+    return made

@@ -1,0 +1,210 @@
+"""Text and plain data to values, by the annotation of what takes them.
+
+Nothing is evaluated and nothing is called but registered parsers and, through the resolver,
+registered factories. A module is imported only where the annotation asks for a callable or a
+class, and a dotted name says which.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import inspect
+import os
+import pathlib
+import typing
+from collections import abc
+from typing import TYPE_CHECKING, Any, cast
+
+from nemo_run.config.checks.annotations import UNIONS, display, mismatches, simplified
+
+from . import choices, containers, imported, inferred, objects, paths, records, unions
+from .reading import (
+    NONE_WORDS,
+    NOT_FOUND,
+    Reading,
+    Resolver,
+    Word,
+    item_word,
+    seen,
+    text_of_file,
+    whole_word,
+)
+from .refusal import RefusedError, shown
+from .registered import parser_of
+from .scalars import SCALARS, Scalar
+from .syntax import read_call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Rule = Callable[[Any, Any, Reading], Any]
+
+
+def parse(text: str, hint: Any, resolve: Resolver | None = None) -> Any:
+    """Return the value that ``text`` says, for something annotated ``hint``.
+
+    Args:
+        text: All that stands after the operator; as a str it is kept to the last character.
+        hint: A resolved annotation (see :mod:`nemo_run.config.checks.hints`).
+        resolve: Asked for names and calls that may be registered factories.
+
+    Raises:
+        OverrideError: It says no such value. The message does not name the key.
+    """
+    return _read(whole_word(text), hint, Reading(_read, resolve))
+
+
+def parse_item(text: str, hint: Any, resolve: Resolver | None = None) -> Any:
+    """Return the value of a part of a list, a dict or a call: quotes around it are read.
+
+    Args:
+        text: The part as written, as :mod:`nemo_run.config.values.syntax` gives it.
+        hint: A resolved annotation.
+        resolve: Asked for names and calls that may be registered factories.
+
+    Raises:
+        OverrideError: It says no such value.
+    """
+    return _read(item_word(text), hint, Reading(_read, resolve))
+
+
+def convert(data: Any, hint: Any, resolve: Resolver | None = None) -> Any:
+    """Return the value that plain data of a file says, for something annotated ``hint``.
+
+    A text is kept where the annotation allows a text; elsewhere it is read as on the command
+    line.
+
+    Args:
+        data: A str, number, bool, None, date, list or dict, as a file holds it. What a program
+            has made already is checked and kept.
+        hint: A resolved annotation.
+        resolve: Asked for names and calls that may be registered factories.
+
+    Raises:
+        OverrideError: It says no such value. The message does not name the key.
+    """
+    return _read(data, hint, Reading(_read, resolve))
+
+
+def _read(source: Any, hint: Any, reading: Reading) -> Any:
+    if "Partial" in getattr(typing.get_origin(hint), "__name__", ""):
+        made = _read(source, (typing.get_args(hint) or (Any,))[0], reading)
+        return objects.as_partial(made)
+    hint = simplified(hint)
+    if type(source) is str:
+        source = text_of_file(source)
+    if isinstance(source, Word):
+        found = _of_factory(source, hint, reading)
+        if found is not NOT_FOUND:
+            return found
+    elif not isinstance(source, _PLAIN):
+        return _kept(source, hint)
+    if typing.get_origin(hint) in UNIONS:
+        return unions.read_union(source, hint, reading)
+    return _by_rule(source, hint, reading)
+
+
+_PLAIN = (
+    *(str, bool, int, float, complex, bytes, type(None)),
+    *(list, tuple, set, frozenset, dict),
+    *(dt.date, dt.time, dt.timedelta),
+)
+
+
+def _kept(value: Any, hint: Any) -> Any:
+    """Return what a program has made, if it fits."""
+    if mismatches(value, hint):
+        raise RefusedError(f"{shown(value)} is no {display(hint)}.")
+    return value
+
+
+def _of_factory(word: Word, hint: Any, reading: Reading) -> Any:
+    if reading.resolve is None or reading.asked or word.quoted or hint is str:
+        return NOT_FOUND
+    if word.text in _CONSTANTS:
+        return NOT_FOUND
+    try:
+        call = read_call(word.text)
+    except RefusedError:
+        if hint is Any or reading.beside_text or unions.allows_text(hint):
+            return NOT_FOUND
+        raise
+    return NOT_FOUND if call is None else reading.resolve(call, hint)
+
+
+_CONSTANTS = NONE_WORDS | {"true", "false", "True", "False"}
+
+
+def _by_rule(source: Any, hint: Any, reading: Reading) -> Any:  # noqa: PLR0911, C901 - a kind a line
+    kind = typing.get_origin(hint) or hint
+    for special, rule in _SPECIAL:
+        if kind is special:
+            return rule(source, hint, reading)
+    if not isinstance(kind, type) or kind is object or kind is inspect.Parameter.empty:
+        return inferred.infer(source, hint, reading)
+    if parser_of(kind) is not None and (type(source) is kind or isinstance(source, Word)):
+        return _registered(source, kind)
+    scalar = SCALARS.get(kind)
+    if scalar is not None:
+        return _scalar(source, scalar)
+    if hasattr(kind, "__required_keys__"):
+        return records.read_typed_dict(source, kind, reading)
+    if kind is tuple:
+        return containers.read_tuple(source, hint, reading)
+    if kind in containers.SEQUENCES:
+        return containers.read_sequence(source, hint, reading)
+    if kind in containers.MAPPINGS:
+        return containers.read_mapping(source, hint, reading)
+    for base, rule in _BASES:
+        if issubclass(kind, base):
+            return rule(source, kind, reading)
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return records.read_named_tuple(source, kind, reading)
+    return objects.read_object(source, hint, reading)
+
+
+def _none(source: Any, _hint: Any, _reading: Reading) -> None:
+    if source is None or (isinstance(source, Word) and source.is_none):
+        return
+    raise RefusedError(f"{shown(seen(source))} is not None. Write none.")
+
+
+_SPECIAL: tuple[tuple[Any, Rule], ...] = (
+    (Any, inferred.infer),
+    (None, _none),
+    (type(None), _none),
+    (typing.Literal, choices.read_literal),
+    (abc.Callable, imported.read_callable),
+    (type, imported.read_class),
+)
+_BASES: tuple[tuple[Any, Rule], ...] = (
+    (enum.Enum, choices.read_enum),
+    (os.PathLike, paths.read_path),
+    (pathlib.PurePath, paths.read_path),
+)
+
+
+def _scalar(source: Any, scalar: Scalar) -> Any:
+    try:
+        return scalar.read(source)
+    except ValueError as error:
+        why = str(error) if type(error) is ValueError and str(error).startswith(_ADVICE) else ""
+        how = why or f"Write {scalar.example}."
+        raise RefusedError(f"{shown(seen(source))} is no {scalar.name}. {how}") from None
+
+
+# How the sentences begin that rules of ours give; those of Python say less.
+_ADVICE = ("Write ", "It ")
+
+
+def _registered(source: Any, kind: type) -> Any:
+    if not isinstance(source, Word):
+        return source
+    try:
+        return cast("Callable[[str], Any]", parser_of(kind))(source.as_text)
+    except (ValueError, TypeError) as error:
+        raise RefusedError(f"{shown(seen(source))} is no {kind.__qualname__}: {error}") from error
+
+
+__all__ = ["NOT_FOUND", "Resolver", "convert", "parse", "parse_item"]

@@ -1,0 +1,105 @@
+"""Values that may be of several kinds: the first that fits, in the order declared.
+
+None comes first, wherever it is allowed. A text that something before it would take is written
+with quotes around it: for ``int | str``, ``5`` is the number and ``'5'`` the text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import Any
+
+from nemo_run.config.checks.annotations import UNIONS, display, simplified
+
+from .reading import Reading, Word, seen, whole_word
+from .refusal import RefusedError, shown
+
+
+def alternatives(hint: Any) -> list[Any]:
+    """Return what a union consists of, also through aliases; for anything else, itself."""
+    hint = simplified(hint)
+    if typing.get_origin(hint) not in UNIONS:
+        return [hint]
+    return [found for part in typing.get_args(hint) for found in _kept_partial(part)]
+
+
+def _kept_partial(hint: Any) -> list[Any]:
+    is_partial = "Partial" in getattr(typing.get_origin(hint), "__name__", "")
+    return [hint] if is_partial else alternatives(hint)
+
+
+def allows_text(hint: Any) -> bool:
+    """Whether any text whatever is a value."""
+    return any(option in (str, Any, object) for option in alternatives(hint))
+
+
+def read_union(source: Any, hint: Any, reading: Reading) -> Any:
+    """Return the value by the first alternative that takes it."""
+    options = alternatives(hint)
+    reading = dataclasses.replace(reading, asked=True)
+    if Any in options or object in options:
+        return reading.read(source, Any, reading)
+    if not isinstance(source, Word):
+        return _first(source, hint, options, reading)
+    if str in options:
+        return _beside_text(source, options, dataclasses.replace(reading, beside_text=True))
+    if type(None) in options and source.is_none:
+        return None
+    return _first(source, hint, options, reading)
+
+
+def _first(source: Any, hint: Any, options: list[Any], reading: Reading) -> Any:
+    refusals = {}
+    for option in options:
+        try:
+            return reading.read(source, option, reading)
+        except RefusedError as refusal:
+            if option is not type(None):
+                refusals[option] = refusal
+    if len(refusals) == 1:
+        raise next(iter(refusals.values()))
+    deeper = [refusal for refusal in refusals.values() if refusal.path]
+    if len(deeper) == 1:
+        raise deeper[0]
+    reasons = " ".join(dict.fromkeys(_advice(refusal) for refusal in refusals.values()))
+    raise RefusedError(f"{shown(seen(source))} is no {display(hint)}. {reasons}".rstrip())
+
+
+def _advice(refusal: RefusedError) -> str:
+    """Return what a refusal says after its first sentence."""
+    return refusal.says.partition(". ")[2]
+
+
+def _beside_text(word: Word, options: list[Any], reading: Reading) -> Any:
+    """Return what an alternative declared before ``str`` takes, else the text."""
+    core = without_quotes(word.written) if word.is_whole else word.written
+    if core != word.written:
+        other = _other_than_text(whole_word(core), options, reading)
+        return word.written if other is _NOTHING else word.written[1:-1]
+    found = _other_than_text(word, options, reading)
+    return word.as_text if found is _NOTHING else found
+
+
+_NOTHING = object()
+
+
+def _other_than_text(word: Word, options: list[Any], reading: Reading) -> Any:
+    if word.quoted:
+        return _NOTHING
+    if type(None) in options and word.is_none:
+        return None
+    for option in options[: options.index(str)]:
+        try:
+            return reading.read(word, option, reading)
+        except RefusedError:
+            continue
+    return _NOTHING
+
+
+def without_quotes(text: str) -> str:
+    """Return a text without any of the pairs of quotes around it."""
+    start, end = 0, len(text)
+    while end - start > 1 and text[start] in "'\"" and text[start] == text[end - 1]:
+        start, end = start + 1, end - 1
+    return text[start:end]
