@@ -72,8 +72,8 @@ def makes(target: Any) -> Any:
         return None
     inside = [makes(item) for item in items_of(found[0])]
     one = _with_items(found[0], inside) if inside and all(inside) else found[0]
-    others = [makes(other) for other in found[1:]]
-    return typing.Union.__getitem__((one, *others)) if others else one
+    parts = (one, *map(makes, found[1:]))
+    return typing.Union[parts] if len(parts) > 1 else one  # noqa: UP007 - of objects
 
 
 def _with_items(hint: Any, items: list[Any]) -> Any:

@@ -10,7 +10,7 @@ from nemo_run.exceptions import ConfigError, OverrideError
 
 from .grammar import Item
 from .operators import combined
-from .owner import Owner
+from .places import Place, descend, opened
 from .reading import value_of
 from .walking import Changed, changed
 
@@ -43,19 +43,39 @@ def apply(task: T, overrides: Sequence[Override], hint: Any = Any) -> T:
     return result  # type: ignore[no-any-return]
 
 
+def hint_at(task: Any, steps: Sequence[Step], hint: Any = Any) -> Any:
+    """Return the annotation of the place that ``steps`` lead to; ``Any`` where there is none.
+
+    No factory is called, and ``task`` is not changed.
+
+    Args:
+        task: A configuration.
+        steps: The steps of a key (:func:`nemo_run.config.overrides.grammar.parse_key`).
+        hint: The annotation of ``task`` itself.
+
+    Raises:
+        OverrideError: They lead nowhere.
+    """
+    place = Place(task, hint)
+    for step in steps:
+        place = descend(opened(place, call=False), step)
+    return place.hint
+
+
 def _applied(task: Any, override: Override, hint: Any) -> Any:
-    def change(current: Any, hint: Any, owner: Owner) -> Changed:
+    def change(place: Place) -> Changed:
+        def read(hint: Any) -> Any:
+            return value_of(override, place, hint)
+
         if override.operator == "=":
-            value = value_of(override, hint, owner)
+            value = read(place.hint)
             return Changed(value, _shown(value, override))
-        value = combined(
-            current, override.operator, hint, lambda wanted: value_of(override, wanted, owner)
-        )
+        value = combined(place.value, override.operator, place.hint, read)
         return Changed(value, summary(value))
 
     try:
         with setting(override.kind, override.file, override.line):
-            return changed(task, hint, override.steps, Owner(), change).value
+            return changed(Place(task, hint), override.steps, change).value
     except ConfigError as error:
         raise OverrideError(f"{override.label}: {error}") from error.__cause__
 

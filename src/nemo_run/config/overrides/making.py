@@ -3,71 +3,72 @@
 from __future__ import annotations
 
 import inspect
+import sys
+import typing
 from collections import abc
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.alternatives import alternatives, is_kind, kind_of
-from nemo_run.config.checks.annotations import display
-from nemo_run.config.factories import default_of, suggestion
-from nemo_run.config.graph.node import Config
+from nemo_run.config.checks.annotations import UNIONS, display
+from nemo_run.config.factories import default_of, fitting, suggestion
+from nemo_run.config.graph.node import Config, Partial
 from nemo_run.exceptions import OverrideError
 
 from .hints import typed_dict_of
 
 if TYPE_CHECKING:
-    from .owner import Owner
+    from .places import Place
 
-_LISTS = (list, abc.Sequence, abc.Iterable)
+_LISTS = (list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
 
 
-def made(hint: Any, owner: Owner) -> Any:
-    """Return an empty value of an annotation: a configuration, a dict or a list.
+def made(place: Place, *, call: bool = True) -> Any:
+    """Return an empty value for a place: a configuration, a dict or a list.
 
     The factory that is registered as the default comes first.
 
     Args:
-        hint: The annotation.
-        owner: Whose argument it is.
+        place: Where nothing is.
+        call: Whether that factory may be called.
 
     Raises:
         OverrideError: The annotation does not say what could have parts.
     """
-    from .resolving import call_factory
-
-    factory = default_of(hint, owner.target, owner.argument)
+    hint = place.hint
+    factory = default_of(hint, place.target, place.argument) if call else None
     if factory is not None:
+        from .resolving import call_factory
+
         return call_factory(factory)
     if typed_dict_of(hint) is not None:
         return {}
     for one in alternatives(hint):
+        kind = kind_of(one)
         if is_kind(one, abc.Mapping):
             return {}
-        if any(kind_of(one) is kind for kind in _LISTS):
+        if kind in _LISTS:
             return []
-        kind = kind_of(one)
-        if isinstance(kind, type) and kind.__module__ != "builtins" and not _is_value(kind):
-            return _config(kind, hint, owner)
-    raise OverrideError(f"it is not set, and {_expected(hint)} has no parts. Set it as a whole.")
+        if isinstance(kind, type) and not _is_value(kind):
+            return _node(kind, place)
+    what = "nothing says what it may be, so it has" if hint is Any else f"{display(hint)} has"
+    raise OverrideError(f"it is not set, and {what} no parts that can be set. Set it as a whole.")
 
 
-def _config(kind: type, hint: Any, owner: Owner) -> Config[Any]:
+def _node(kind: type, place: Place) -> Any:
     if inspect.isabstract(kind) or getattr(kind, "_is_protocol", False):
-        from nemo_run.config.factories import fitting
-
-        fits = fitting(hint, owner.target, owner.argument)
+        fits = fitting(place.hint, place.target, place.argument)
         raise OverrideError(
-            f"it is not set, and {kind.__qualname__} is abstract, so say which one first."
+            f"it is not set, and {kind.__qualname__} is abstract. Say first which one it is."
             f"{suggestion('', fits)}"
         )
-    return Config(kind)
+    return Partial(kind) if _wants_partial(place.hint) else Config(kind)
+
+
+def _wants_partial(hint: Any) -> bool:
+    parts = typing.get_args(hint) if typing.get_origin(hint) in UNIONS else (hint,)
+    return any("Partial" in getattr(typing.get_origin(part), "__name__", "") for part in parts)
 
 
 def _is_value(kind: type) -> bool:
     """Whether a class is one of the standard library's values, that are given as a whole."""
-    import sys
-
     return kind.__module__.partition(".")[0] in sys.stdlib_module_names
-
-
-def _expected(hint: Any) -> str:
-    return "what it may be" if hint is Any else display(hint)

@@ -11,23 +11,23 @@ from .resolving import resolver
 
 if TYPE_CHECKING:
     from .grammar import Override
-    from .owner import Owner
+    from .places import Place
 
 
-def value_of(override: Override, hint: Any, owner: Owner) -> Any:
+def value_of(override: Override, place: Place, hint: Any) -> Any:
     """Return the value that an override gives.
 
     Args:
         override: Its text, or its data.
-        hint: The annotation of what takes it.
-        owner: Whose argument it is.
+        place: Where it goes.
+        hint: What it is read as.
 
     Raises:
-        OverrideError: It is no value of that annotation.
+        OverrideError: It is no such value.
     """
     from nemo_run.config.values import parse
 
-    resolve = resolver(owner.target, owner.argument)
+    resolve = resolver(place.target, place.argument)
     if override.data is not MISSING:
         return parse.convert(override.data, hint, resolve)
     text = override.text or ""

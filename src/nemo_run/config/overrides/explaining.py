@@ -1,0 +1,122 @@
+"""Where a value came from: everything that was said of it, and of what it is part of."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.config.graph.history import Shown, summary
+from nemo_run.config.graph.node import is_node
+from nemo_run.config.graph.signature import display_name, signature_info
+
+from .grammar import MISSING, key_of, parse_key
+from .places import Place, Rest, descend, opened, shown_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nemo_run.config.graph.history import HistoryEntry, Kind
+
+    from .grammar import Step
+
+
+@dataclass(frozen=True)
+class Said:
+    """One thing that was said of a value, or of what it is part of.
+
+    Attributes:
+        key: What it was said of.
+        kind: What said it.
+        value: The value, or a short text about it.
+        file: The file, where known.
+        line: The line, where known.
+        function: The function around that line; for a default, what has it.
+    """
+
+    key: str
+    kind: Kind
+    value: Any
+    file: str | None = None
+    line: int | None = None
+    function: str | None = None
+
+    @property
+    def place(self) -> str:
+        """``file:line``, as far as known."""
+        return f"{self.file}:{self.line}" if self.file and self.line else self.file or ""
+
+
+def chain(task: Any, key: str) -> list[Said]:
+    """Return what was said of a value: its default first, what holds now last.
+
+    What was said of the values around it (``model=small``) comes before what was said of itself.
+
+    Args:
+        task: A configuration; it is not changed.
+        key: As on the command line: ``model.layers[0].width``.
+
+    Raises:
+        OverrideError: The key leads nowhere.
+    """
+    return list(_said(Place(task), parse_key(key), ()))
+
+
+def _said(here: Place, steps: tuple[Step, ...], before: tuple[Step, ...]) -> Iterator[Said]:
+    if not steps:
+        return
+    here = opened(here, call=False)
+    there = descend(here, steps[0])
+    path = (*before, steps[0])
+    if is_node(here.value):
+        yield from _of_argument(here.value, there, path, steps[1:])
+    if steps[1:]:
+        yield from _said(there, steps[1:], path)
+
+
+def _of_argument(
+    node: Any, place: Place, path: tuple[Step, ...], inside: tuple[Step, ...]
+) -> Iterator[Said]:
+    key = key_of(path)
+    entries = [] if isinstance(place.key, Rest) else node.__argument_history__.get(place.key, [])
+    if not any(entry.kind == "default" for entry in entries):
+        yield from _default(node, place.key, key)
+    for entry in entries:
+        if _concerns(entry, inside):
+            yield Said(key, entry.kind, entry.new_value, entry.file, entry.line, entry.function)
+
+
+def _default(node: Any, stored: Any, key: str) -> Iterator[Said]:
+    target = node.__fn_or_cls__
+    default = signature_info(target).get_default(stored, MISSING)
+    if isinstance(stored, Rest) or default is MISSING:
+        return
+    file, line = _definition(target)
+    yield Said(key, "default", summary(default), file, line, display_name(target))
+
+
+def _definition(target: Any) -> tuple[str | None, int | None]:
+    """Return the file and line where a callable is defined."""
+    target = inspect.unwrap(target) if callable(target) else target
+    code = getattr(target, "__code__", None)
+    if code is not None:
+        return code.co_filename, code.co_firstlineno
+    try:
+        return inspect.getsourcefile(target), inspect.getsourcelines(target)[1]
+    except (TypeError, OSError):
+        return None, None
+
+
+_PATH = re.compile(r"((?:\[[^\]]*\])+) = ")
+
+
+def _concerns(entry: HistoryEntry, inside: tuple[Step, ...]) -> bool:
+    """Whether an entry is about this part of an argument, and not about another one."""
+    found = _PATH.match(entry.new_value) if isinstance(entry.new_value, Shown) else None
+    if found is None or not inside:
+        return True
+    mine = "".join(map(shown_step, inside))
+    said = found[1].replace("'", "").replace('"', "")
+    mine = re.sub(r"\.([^.\[]+)", r"[\1]", mine).replace("'", "").replace('"', "")
+    return mine.startswith(said) or said.startswith(mine)
