@@ -12,7 +12,7 @@ from nemo_run.exceptions import JobFailedError, PlanError
 from nemo_run.execution.executor import Executor
 
 from .describe.adding import described_job
-from .describe.jobs import Job, JobGroup, Names
+from .describe.jobs import Job, JobGroup, Names, checked_jobs
 from .describe.plugin import checked_plugins
 from .describe.sweeping import checked_sweep, points_of, refuse_sweep
 from .opened import Opened
@@ -108,7 +108,7 @@ class Experiment(Opened, ConfigurableMixin):
         self._rerun_of = ""
         self._asked = False
         self._token: Token[Experiment | None] | None = None
-        for job in jobs or ():
+        for job in checked_jobs(jobs):
             self._adopt(job.copy())
 
     # Describing
@@ -142,7 +142,7 @@ class Experiment(Opened, ConfigurableMixin):
     def jobs(self, jobs: Sequence[Job]) -> None:
         self._names = Names()
         self._jobs = []
-        for job in jobs:
+        for job in checked_jobs(jobs):
             self._adopt(job)
 
     @property
@@ -316,13 +316,21 @@ class Experiment(Opened, ConfigurableMixin):
 
     # Running
 
-    def dryrun(self, log: bool = True, exist_ok: bool = False, delete_exp_dir: bool = True) -> Plan:  # noqa: ARG002
+    def dryrun(
+        self,
+        log: bool = True,
+        exist_ok: bool = False,  # noqa: ARG002
+        delete_exp_dir: bool = True,
+        *,
+        sequential: bool = False,
+    ) -> Plan:
         """Plan everything and print it, byte for byte as it would be sent; start nothing.
 
         Args:
             log: Print the plan.
             exist_ok: Kept for programs that give it; a dry run is in nobody's way.
             delete_exp_dir: False keeps the experiment's folder, as :meth:`run` would make it.
+            sequential: Plan each job after the one before it has succeeded.
 
         Returns:
             The plan.
@@ -332,6 +340,8 @@ class Experiment(Opened, ConfigurableMixin):
             PlanError: A job cannot run.
         """
         self._asked = True
+        if sequential:
+            self._chain()
         plan = self._plan()
         if log:
             sys.stdout.write(plan.text())
@@ -443,12 +453,23 @@ class Experiment(Opened, ConfigurableMixin):
 
     # Again
 
-    def reset(self) -> Experiment:
+    def reset(self, *, failed: bool = False) -> Experiment:
         """Make this a new experiment of the same jobs, ready to run; the old one stays on disk.
 
         It is written down which experiment this was. Dependencies and plugins are kept, and so
         are changes that were made to the jobs' tasks and executors. Nothing is executed.
+
+        Args:
+            failed: Keep only the jobs that did not succeed, with the dependencies among them.
+
+        Raises:
+            StoreError: With ``failed``, there is no such job, or the experiment is not over.
+            PlanError: With ``failed``, it was not started.
         """
+        if failed:
+            from .reset import only_failed
+
+            self.jobs = only_failed(self._opened(), self.jobs)
         jobs = self.jobs
         if self._record is not None:
             self._rerun_of = self._record.id

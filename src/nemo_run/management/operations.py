@@ -261,20 +261,25 @@ def resume(record: Record, *, by: str = "") -> None:
     wait_until_in_charge(record, start(record))
 
 
-def rerun(record: Record) -> Experiment:
+def rerun(record: Record, *, failed: bool = False) -> Experiment:
     """Run the stored tasks once more as a new experiment, and return that at once.
 
     What they import is taken as it is now; a warning says where that may have changed.
 
+    Args:
+        record: The experiment.
+        failed: Only the jobs that did not succeed. The others' results stay where they are.
+
     Raises:
         ConfigError: The code of a task or an executor cannot be imported here.
-        StoreError: Something could not be read or written.
+        StoreError: Something could not be read or written; with ``failed``, there is nothing to
+            run again, or the experiment is not over.
     """
     from .experiment import Experiment
     from .reset import doubts_of_code
     from .watch.manner import Manner
 
-    experiment = Experiment.of_record(record).reset()
+    experiment = Experiment.of_record(record).reset(failed=failed)
     doubt = doubts_of_code(record, experiment.jobs)
     if doubt:
         Manner().say(f"warning: {doubt}")

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.graph.node import is_node
-from nemo_run.exceptions import CorruptRecordError
+from nemo_run.exceptions import CorruptRecordError, StoreError
 from nemo_run.execution.executor import Executor
+from nemo_run.execution.observation import State
+from nemo_run.invocation import experiment_command
 
 from .capture.environment import git_state
 from .describe import dag
@@ -36,6 +38,36 @@ def stored_jobs(record: Record) -> list[Job]:
         ConfigError: The class of an executor cannot be imported here.
     """
     return [_stored(record, document) for document in record.jobs]
+
+
+def only_failed(record: Record, jobs: Sequence[Job]) -> list[Job]:
+    """Return those of the jobs that did not succeed, with the dependencies among them.
+
+    What a job waited for and has succeeded need not be waited for again. A job whose turn comes
+    only when another one fails is left out where that one has succeeded.
+
+    Raises:
+        StoreError: There is no such job, or the experiment is not over.
+    """
+    status = record.status()
+    if status.ended is None:
+        raise StoreError(
+            f"Experiment {record.id} is not over, so nobody knows yet what fails. Wait for it, or "
+            f"end it: {experiment_command('cancel', record.id)}."
+        )
+    succeeded = {job.id for job in status.jobs.values() if job.state is State.SUCCEEDED}
+    nodes = [dag.Node(job.id, tuple(job.edges)) for job in jobs]
+    never = dag.skips(nodes, {job: status.jobs[job] for job in succeeded})
+    kept = [job for job in jobs if job.id not in succeeded and job.id not in never]
+    if not kept:
+        raise StoreError(
+            f"Every job of {record.id} has succeeded; there is nothing to run again. To run all "
+            f"of it once more: {experiment_command('rerun', record.id)}"
+        )
+    names = {job.id for job in kept}
+    for job in kept:
+        job.edges = [edge for edge in job.edges if edge.job in names]
+    return kept
 
 
 def _stored(record: Record, document: dict[str, Any]) -> Job:

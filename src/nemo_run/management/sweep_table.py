@@ -229,10 +229,10 @@ def _plain(value: Any) -> Any:
 
 def _told(value: Any) -> str:
     """Return a value as text: a path or a date as it is written, anything else as its repr."""
-    import datetime
+    import datetime as dt
     from pathlib import PurePath
 
-    known = (PurePath, datetime.date, datetime.time, datetime.timedelta)
+    known = (PurePath, dt.date, dt.time, dt.timedelta)
     return str(value) if isinstance(value, known) else repr(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,15 @@ from nemo_run.cli.settings import common_options, json_option, print_json, setti
 from nemo_run.console.terminal import Look, visible
 from nemo_run.console.times import ago, duration, moment, size
 from nemo_run.management.capture.masking import mask_all, mask_arguments
+from nemo_run.management.sweep_table import DURATION, JOB, STATE, points, table_of
 
 if TYPE_CHECKING:
     from nemo_run.management.store.record import Record
     from nemo_run.management.store.status import ExperimentStatus
+    from nemo_run.management.sweep_table import Table
 
 _MOST_FILES = 40
+_NARROW = 6
 
 
 @click.command("show")
@@ -27,6 +31,7 @@ _MOST_FILES = 40
 @click.argument("job", metavar="[JOB]", required=False)
 @click.option("--history", is_flag=True, help="Say where each value was set.")
 @click.option("--files", is_flag=True, help="List the files of each job.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print only the table of results, as CSV.")
 @json_option
 @common_options
 @click.pass_context
@@ -36,27 +41,64 @@ def command(
     job: str | None,
     history: bool,
     files: bool,
+    as_csv: bool,
     as_json: bool,
 ) -> None:
     """Show all that is known of an experiment, or of one JOB of it.
 
     Who started it and how, the code's state, and for each job its configuration, environment,
-    and results; --files lists the files of each. None of the experiment's own code is imported.
+    and results; --files lists the files of each. The points of a sweep are shown as a table of
+    what was varied and returned. None of the experiment's own code is imported.
     """
     record = record_of(experiment)
     status = record.status()
     jobs = [job_of(record, job)] if job is not None else [str(j["id"]) for j in record.jobs]
+    if as_csv:
+        if as_json:
+            raise click.UsageError("Give --csv or --json, not both.", context)
+        sys.stdout.write(table_of(record, status, job and jobs).csv())
+        return
+    swept = points(record) if job is None else {}
+    if swept and not (as_json or files or history):
+        jobs = [one for one in jobs if one not in swept]
     look = settings_of(context).look
     views = [view(record, status, one, history=history, width=look.width) for one in jobs]
     if as_json:
         print_json(_document(record, status, views))
         return
     lines = _head(record, status, look, time.time())
+    if swept:
+        lines += ["", *_sweep(table_of(record, status), look)]
     for one in views:
         lines += ["", *_job(one, look)]
         if files:
             lines += _files(record, one)
     print("\n".join(lines))
+
+
+def _sweep(swept: Table, look: Look) -> list[str]:
+    """Return the table of the points: where not all columns fit, first those to the right go."""
+    from nemo_run.console.tables import Column, table
+
+    head, rows, right = swept.shown()
+    columns = [
+        Column(
+            name.upper() if name in (JOB, STATE, DURATION) else name,
+            least=_NARROW,
+            right=at in right,
+            drop=len(head) - at if name in swept.results else None,
+            style=_state if name == STATE else None,
+        )
+        for at, name in enumerate(head)
+    ]
+    for row, values in zip(rows, swept.rows, strict=True):
+        took = values[DURATION]
+        row[head.index(DURATION)] = "" if took is None else duration(took)
+    return table(columns, rows, look)
+
+
+def _state(look: Look, text: str) -> str:
+    return look.state(text.strip())
 
 
 def _document(record: Record, status: ExperimentStatus, views: list[JobView]) -> dict[str, Any]:
@@ -70,6 +112,7 @@ def _document(record: Record, status: ExperimentStatus, views: list[JobView]) ->
         "started": status.started,
         "ended": status.ended,
         "jobs": [{**one.document, **states.get(one.id, {}), **one.to_json()} for one in views],
+        "table": table_of(record, status, [one.id for one in views]).documents(),
     }
 
 
