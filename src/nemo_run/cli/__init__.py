@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING, Any
 from nemo_run import lazy
 
 if TYPE_CHECKING:
+    from .entrypoints.entrypoint import Entrypoint, entrypoint
+    from .entrypoints.main import main
+    from .entrypoints.registry import list_entrypoints
     from .factories import factory, list_factories, resolve_factory
+    from .flow.context import RunContext
     from .parse_args import parse_cli_args, parse_config, parse_partial
 
 _HOMES = {
+    "Entrypoint": "entrypoints.entrypoint",
+    "RunContext": "flow.context",
+    "entrypoint": "entrypoints.entrypoint",
+    "list_entrypoints": "entrypoints.registry",
+    "main": "entrypoints.main",
     "factory": "factories",
     "list_factories": "factories",
     "parse_cli_args": "parse_args",
@@ -24,8 +33,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "Entrypoint",
+    "RunContext",
+    "entrypoint",
     "factory",
+    "list_entrypoints",
     "list_factories",
+    "main",
     "parse_cli_args",
     "parse_config",
     "parse_partial",

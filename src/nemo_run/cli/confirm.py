@@ -9,19 +9,22 @@ import click
 from nemo_run.console.terminal import is_terminal
 from nemo_run.management.watch.keyboard import read_line
 
+_NOBODY = "This cannot be undone, and there is no terminal to ask on. Add --yes to do it."
 
-def confirm(question: str) -> None:
+
+def confirm(question: str, nobody: str = _NOBODY) -> None:
     """Ask, and go on only if the answer is yes.
+
+    Args:
+        question: What to ask.
+        nobody: What to say where there is nobody to ask.
 
     Raises:
         click.UsageError: There is nobody to ask, because this is no terminal.
         click.Abort: The answer is no.
     """
     if not can_ask():
-        raise click.UsageError(
-            "This cannot be undone, and there is no terminal to ask on. Add --yes to do it.",
-            click.get_current_context(),
-        )
+        raise click.UsageError(nobody, click.get_current_context(silent=True))
     try:
         if not _agreed(question):
             raise click.Abort

@@ -37,7 +37,7 @@ def settings_of(context: click.Context) -> Settings:
     return context.ensure_object(Settings)
 
 
-def _set(name: str, value: Any) -> Callable[[click.Context, click.Parameter, bool], None]:
+def _set(name: str, *, value: Any) -> Callable[[click.Context, click.Parameter, bool], None]:
     def keep(context: click.Context, _parameter: click.Parameter, given: bool) -> None:
         if given:
             setattr(settings_of(context), name, value)
@@ -47,15 +47,29 @@ def _set(name: str, value: Any) -> Callable[[click.Context, click.Parameter, boo
 
 def common_options(command: Any) -> Any:
     """Give a command ``--verbose`` and ``--no-color``; both are understood at every level."""
-    for name, text, attribute, value in (
-        ("--verbose", "Show tracebacks of errors.", "verbose", True),
-        ("--no-color", "Print without colours.", "colour", False),
-    ):
-        option = click.option(
-            name, is_flag=True, expose_value=False, callback=_set(attribute, value), help=text
-        )
-        command = option(command)
-    return command
+    return verbose_option(colour_option(command), "--verbose")
+
+
+def verbose_option(command: Any, *names: str) -> Any:
+    """Give a command the option for tracebacks, under these names."""
+    return click.option(
+        *names,
+        is_flag=True,
+        expose_value=False,
+        callback=_set("verbose", value=True),
+        help="Show tracebacks of errors.",
+    )(command)
+
+
+def colour_option(command: Any) -> Any:
+    """Give a command ``--no-color``."""
+    return click.option(
+        "--no-color",
+        is_flag=True,
+        expose_value=False,
+        callback=_set("colour", value=False),
+        help="Print without colours.",
+    )(command)
 
 
 def json_option(command: Any) -> Any:

@@ -104,12 +104,17 @@ class Statement:
     @property
     def is_main_guard(self) -> bool:
         """``if __name__ == "__main__":``, in any spelling."""
-        if not isinstance(self.node, ast.If):
-            return False
-        inside = list(ast.walk(self.node.test))
-        return any(isinstance(n, ast.Name) and n.id == "__name__" for n in inside) and any(
-            isinstance(n, ast.Constant) and n.value == "__main__" for n in inside
-        )
+        return is_main_guard(self.node)
+
+
+def is_main_guard(node: ast.stmt) -> bool:
+    """Tell whether a statement is ``if __name__ == "__main__":``, in any spelling."""
+    if not isinstance(node, ast.If):
+        return False
+    inside = list(ast.walk(node.test))
+    return any(isinstance(n, ast.Name) and n.id == "__name__" for n in inside) and any(
+        isinstance(n, ast.Constant) and n.value == "__main__" for n in inside
+    )
 
 
 def parse(text: str, file: str) -> ast.Module:

@@ -1,0 +1,118 @@
+"""How every command ends: what a person reads, and the exit code."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nemo_run.exceptions import NemoRunError, nearest
+
+from .settings import Settings, note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Refused(click.ClickException):
+    """What was asked for cannot be done as it was written; nothing was started."""
+
+    exit_code = 2
+
+
+def answer(command: Callable[[], int], settings: Settings) -> int:
+    """Run a command and return the exit code of the process.
+
+    Args:
+        command: Does the work and returns a code.
+        settings: Those that the command fills in while it reads its options.
+
+    Returns:
+        0 when it did what it was told; 1 when something was not found or a job failed; 2 for
+        wrong use; 130 when interrupted; 141 when the reader of its output went away.
+    """
+    _prepare_streams()
+    try:
+        code = _answered(command, settings)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # ``logs | head``: head has what it wanted. Python would complain once more when it
+        # flushes at its own end, so that has to go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _prepare_streams() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # The shell closed it (`>&-`): nobody wants to read what goes there.
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the end
+        elif isinstance(stream, io.TextIOWrapper):
+            # Titles and paths are shown even where the encoding lacks their characters.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _answered(command: Callable[[], int], settings: Settings) -> int:
+    try:
+        return command()
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.Abort:
+        note("\nNothing was changed.")
+        return 130
+    except click.ClickException as error:
+        if settings.verbose and error.__cause__ is not None:
+            _print_traceback()
+        return _refused(error)
+    except (NemoRunError, OSError) as error:
+        if settings.verbose:
+            _print_traceback()
+        return _say(sentence(error), 1)
+    except Exception:  # noqa: BLE001 - the last one to see it: it is shown whole, never swallowed
+        _print_traceback()
+        return _say("This is a bug in NeMo Run. Please report it with the lines above.", 1)
+
+
+def _refused(error: click.ClickException) -> int:
+    """Say what is wrong with the command line."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        note(error.ctx.get_help())
+        return 2
+    message = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        close = nearest(error.option_name, error.possibilities or ())
+        message = f"No option {error.option_name!r}.{close}"
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        message += f" See: {error.ctx.command_path} --help"
+    return _say(message, error.exit_code)
+
+
+def _say(message: str, code: int) -> int:
+    from nemo_run.console.terminal import look_of
+
+    note(f"{look_of(sys.stderr).paint('error:', 'red')} {message}")
+    return code
+
+
+def sentence(error: BaseException) -> str:
+    """Return what an error says to a person."""
+    if isinstance(error, OSError) and not isinstance(error, NemoRunError) and error.strerror:
+        place = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{place}."
+    return str(error)
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    traceback.print_exc()

@@ -1,0 +1,121 @@
+"""An entrypoint as a command of click, and as a program."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nemo_run.cli.ending import answer
+from nemo_run.cli.settings import Settings, settings_of
+
+from .options import with_options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nemo_run.cli.entrypoints.entrypoint import Entrypoint
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class EntrypointCommand(click.Command):
+    """The command of one entrypoint.
+
+    Args:
+        entry: The entrypoint.
+        **settings: As :class:`click.Command` takes them.
+    """
+
+    def __init__(self, entry: Entrypoint, **settings: Any) -> None:
+        super().__init__(entry.name, context_settings={**_CONTEXT}, **settings)
+        self.entry = entry
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the text about the function's parameters and the options."""
+        from nemo_run.cli.help import help_of
+        from nemo_run.console.terminal import look_of
+
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        records = [option.get_help_record(ctx) for option in options]
+        return help_of(
+            self.entry,
+            usage=f"{ctx.command_path} {' '.join(self.collect_usage_pieces(ctx))}",
+            options=[record for record in records if record],
+            look=look_of(sys.stdout),
+        )
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Return the first line of its help."""
+        from .short_help import first_line
+
+        return first_line(self.entry, limit)
+
+
+def command_of(entry: Entrypoint, defaults: Mapping[str, Any]) -> click.Command:
+    """Return an entrypoint as a command of click, which returns an exit code.
+
+    Args:
+        entry: The entrypoint.
+        defaults: What its options are where they are not given.
+    """
+    return _full(entry, defaults) if entry.enable_executor else _simple(entry)
+
+
+def _full(entry: Entrypoint, defaults: Mapping[str, Any]) -> click.Command:
+    def run(words: tuple[str, ...], **options: Any) -> int:
+        from .execute import Call, execute
+
+        context = click.get_current_context()
+        if settings_of(context).verbose:
+            options["verbose"] = True
+        elif defaults.get("verbose"):
+            settings_of(context).verbose = True
+        return execute(Call(entry, words, options, defaults, context))
+
+    command = EntrypointCommand(entry, callback=run, params=[_words()])
+    with_options(command)
+    return command
+
+
+def _simple(entry: Entrypoint) -> click.Command:
+    def run(words: tuple[str, ...]) -> int:
+        from .execute import execute_simple
+
+        return execute_simple(entry, words, settings_of(click.get_current_context()))
+
+    command = EntrypointCommand(entry, callback=run, params=[_words()])
+    # Its words are its own business, also those that look like options.
+    command.context_settings["ignore_unknown_options"] = True
+    return command
+
+
+def _words() -> click.Argument:
+    return click.Argument(["words"], nargs=-1, type=click.UNPROCESSED, metavar="[KEY=VALUE]...")
+
+
+def run_as_program(entry: Entrypoint, words: Sequence[str], defaults: Mapping[str, Any]) -> int:
+    """Run an entrypoint as a program of its own, and return the exit code.
+
+    Args:
+        entry: The entrypoint.
+        words: The words after the program's name.
+        defaults: What its options are where they are not given.
+    """
+    settings = Settings()
+
+    def invoke() -> int:
+        command = command_of(entry, defaults)
+        with command.make_context(program_name(), list(words), obj=settings) as context:
+            code = command.invoke(context)
+        return code if isinstance(code, int) else 0
+
+    return answer(invoke, settings)
+
+
+def program_name() -> str:
+    """Return what this program is called, as it was typed but for its folder."""
+    name = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else ""
+    return name if name not in {"", "-c", "-m"} else "python"

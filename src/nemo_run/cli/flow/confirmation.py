@@ -1,0 +1,63 @@
+"""The one question before a run."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from nemo_run.cli.settings import note
+
+if TYPE_CHECKING:
+    from .execute import Ready
+
+_SKIP = "NEMORUN_SKIP_CONFIRMATION"
+_NO = {"", "0", "false", "no", "off"}
+
+
+def confirm_run(ready: Ready) -> None:
+    """Show what will run, and ask, unless somebody has answered already.
+
+    Raises:
+        Refused: There is nobody to ask.
+        click.Abort: The answer is no.
+    """
+    if _answered(ready):
+        return
+    from nemo_run.cli.confirm import can_ask, confirm
+
+    if can_ask():
+        note(_summary(ready))
+    confirm(
+        f"Run {ready.entry.name}{_where(ready)}?",
+        "There is no terminal to ask on whether to run it. Add --yes to run it, or --dryrun to "
+        "see what it would do.",
+    )
+
+
+def _answered(ready: Ready) -> bool:
+    return (
+        ready.run.skip_confirmation
+        or ready.entry.skip_confirmation
+        # Said in words: here, now, and nothing is left behind.
+        or ready.run.direct
+        or os.environ.get(_SKIP, "").lower() not in _NO
+        or _is_one_of_several()
+    )
+
+
+def _is_one_of_several() -> bool:
+    """Tell whether a launcher such as torchrun has started this process beside others."""
+    size = os.environ.get("WORLD_SIZE", "")
+    return size.isdecimal() and int(size) > 1
+
+
+def _summary(ready: Ready) -> str:
+    from nemo_run.management.direct import dryrun_text
+
+    return dryrun_text(ready.task, ready.run.executor)
+
+
+def _where(ready: Ready) -> str:
+    if ready.run.executor is not None:
+        return f" on {type(ready.run.executor).__name__}"
+    return "" if ready.entry.type == "experiment" else " in this process"

@@ -1,0 +1,89 @@
+"""What ``--json`` prints about a run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nemo_run.management import Experiment
+
+    from .execute import Ready
+
+
+@contextmanager
+def on_standard_error() -> Iterator[None]:
+    """Send to standard error what is written to standard output, also by programs started."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # somebody closed it
+        with redirect_stdout(sys.stderr):
+            yield
+        return
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def document_of(ready: Ready, value: Any, error: BaseException | None = None) -> Any:
+    """Return the document about a run that has ended, or goes on by itself.
+
+    Args:
+        ready: The command.
+        value: What the task, or the experiment's function, returned.
+        error: What it raised instead.
+    """
+    launched = [_experiment(experiment) for experiment in ready.run.launched if experiment.started]
+    if len(launched) == 1:
+        return launched[0]
+    if launched:
+        return {"experiments": launched}
+    name = ready.run.name or ready.entry.name
+    state = "FAILED" if error else "SUCCEEDED"
+    job: dict[str, Any] = {"id": name, "state": state}
+    if error:
+        job["message"] = f"{type(error).__name__}: {error}"
+    return {
+        "id": None,
+        "title": name,
+        "state": state,
+        "jobs": [job],
+        "results": {} if error else {name: plain(value)},
+    }
+
+
+def _experiment(experiment: Experiment) -> dict[str, Any]:
+    from nemo_run.cli.documents import status_document
+    from nemo_run.execution.observation import State
+    from nemo_run.management.results import Results
+    from nemo_run.management.store import find
+
+    record = find(experiment.id)
+    status = record.status()
+    results = Results(record, status)
+    done = [job.id for job in status.jobs.values() if job.state is State.SUCCEEDED]
+    return {
+        **status_document(record, status),
+        "results": {job: plain(results[job]) for job in done},
+    }
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it; what it cannot is told in text."""
+    import json
+
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)

@@ -1,0 +1,154 @@
+"""The way of one command: its words, the task, then what was asked for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .options import Asked, asked_of, context_values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import click
+
+    from nemo_run.cli.entrypoints.entrypoint import Entrypoint
+    from nemo_run.cli.settings import Settings
+    from nemo_run.config.overrides.grammar import Override
+
+    from .context import RunContext
+
+
+@dataclass(frozen=True)
+class Call:
+    """One command as it was typed.
+
+    Attributes:
+        entry: The entrypoint.
+        words: The words that are no options.
+        options: The values of the options; None, False or empty where they were not given.
+        defaults: What options are where they are not given.
+        context: The command's context of click.
+    """
+
+    entry: Entrypoint
+    words: Sequence[str]
+    options: dict[str, Any]
+    defaults: Mapping[str, Any]
+    context: click.Context | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """One command, understood: nothing has run yet.
+
+    Attributes:
+        entry: The entrypoint.
+        run: What was said about the run.
+        task: The task with all its values.
+        asked: What was asked for beside a run.
+        choices: The overrides that a sweep takes its points from.
+        context: The command's context of click.
+    """
+
+    entry: Entrypoint
+    run: RunContext
+    task: Any
+    asked: Asked
+    choices: tuple[Override, ...] = ()
+    context: click.Context | None = field(default=None, repr=False)
+
+
+def execute(call: Call) -> int:
+    """Do what a command says.
+
+    Args:
+        call: The command.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        Refused: Something of it cannot be used; nothing was started.
+        JobFailedError: A job did not succeed.
+    """
+    from .own_errors import own_errors, refusing
+
+    with own_errors(call.options), refusing():
+        ready = prepared(call)
+        code = _other_than_run(ready)
+    return _run(ready) if code is None else code
+
+
+def prepared(call: Call) -> Ready:
+    """Read the words and files of a command and make its task.
+
+    Raises:
+        OverrideError: Something of it cannot be used.
+    """
+    from .defaults import context_defaults
+    from .files import read_files
+    from .running import context_of
+    from .tasks import begun, configured
+    from .words import read_words
+
+    os.environ.update(call.entry.env)
+    words = read_words(call.words)
+    defaults, options = context_defaults(call.defaults), context_values(call.options)
+    files = read_files(defaults, options, words.run)
+    run = context_of(call.entry, {**defaults, "yaml": files.paths}, files.run, options, words.run)
+    base, by_position = begun(call.entry, run.factory, words)
+    overrides = [*files.overrides, *by_position, *words.overrides]
+    task = configured(call.entry, base, overrides)
+    return Ready(call.entry, run, task, asked_of(call.options), (), call.context)
+
+
+def _other_than_run(ready: Ready) -> int | None:
+    """Do what was asked for instead of a run; None where nothing was."""
+    if ready.asked.exports or ready.asked.cfg or ready.asked.explain:
+        from .showing import show
+
+        return show(ready)
+    if ready.run.repl:
+        from .repl import open_repl
+
+        return open_repl(ready)
+    return None
+
+
+def _run(ready: Ready) -> int:
+    from .confirmation import confirm_run
+    from .own_errors import own_errors, refusing
+    from .starting import start
+
+    with own_errors(vars(ready.run)), refusing():
+        if not ready.run.dryrun:
+            confirm_run(ready)
+    with own_errors(vars(ready.run), running=True), refusing():
+        return start(ready)
+
+
+def execute_in(run: RunContext, entry: Entrypoint, args: Sequence[str]) -> Any:
+    """Run an entrypoint with words, under a context that is there already.
+
+    Returns:
+        What the task returned, or the function.
+    """
+    from .starting import value_of
+    from .tasks import parsed_task
+
+    rest = run.parse_args(args)
+    return value_of(Ready(entry, run, parsed_task(entry, rest, {}), Asked()))
+
+
+def execute_simple(entry: Entrypoint, words: Sequence[str], settings: Settings) -> int:
+    """Call the function of a command that has no options."""
+    from nemo_run.console import api
+
+    from .own_errors import own_errors, refusing
+
+    os.environ.update(entry.env)
+    with own_errors({"verbose": settings.verbose}, running=True), refusing():
+        entry._execute_simple(list(words), api.CONSOLE)  # noqa: SLF001 - what programs replace
+    return 0

@@ -1,0 +1,111 @@
+"""Errors on the way of a command: ours are sentences, those of the user's code are tracebacks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nemo_run.cli.ending import Refused, sentence
+from nemo_run.exceptions import (
+    AmbiguousError,
+    ConfigError,
+    NemoRunError,
+    NotFoundError,
+    PlanError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+# src/nemo_run/cli/flow/own_errors.py → src/nemo_run/
+_PACKAGE = __file__.rsplit(os.sep, 3)[0] + os.sep
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Make what was found before anything ran a refusal, with its exit code.
+
+    Raises:
+        Refused: Instead of the error.
+    """
+    try:
+        yield
+    except (ConfigError, PlanError, NotFoundError, AmbiguousError) as error:
+        raise Refused(sentence(error)) from error
+
+
+@contextmanager
+def own_errors(look: Mapping[str, Any], *, running: bool = False) -> Iterator[None]:
+    """Show an error of the user's code as Python would, without frames of ours above it.
+
+    Args:
+        look: The options ``rich_…`` and ``verbose``.
+        running: Whether the user's function is what runs.
+
+    Raises:
+        click.exceptions.Exit: With code 1, after it was shown.
+    """
+    try:
+        yield
+    except (NemoRunError, click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        first = _first_of_user(error.__traceback__, running=running)
+        if first is None:
+            raise
+        _show(error if look.get("verbose") else error.with_traceback(first), look)
+        raise click.exceptions.Exit(1) from None
+
+
+def _first_of_user(traceback: TracebackType | None, *, running: bool) -> TracebackType | None:
+    """Return where the user's code begins; None where the error is ours."""
+    import contextlib
+
+    found = None
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if file.startswith(_PACKAGE):
+            found = None
+        elif not _is_of_python(file):
+            return traceback
+        elif running and found is None and file != contextlib.__file__:
+            # The task may be a function of the standard library.
+            found = traceback
+        traceback = traceback.tb_next
+    return found
+
+
+def _is_of_python(file: str) -> bool:
+    if file.startswith("<frozen"):
+        return True
+    library = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
+    return file.startswith(library) and "site-packages" not in file[len(library) :]
+
+
+def _show(error: BaseException, look: Mapping[str, Any]) -> None:
+    if look.get("rich_exceptions"):
+        from rich.console import Console
+        from rich.traceback import Traceback
+
+        full = look.get("rich_traceback") is not False
+        shown = Traceback.from_exception(
+            type(error),
+            error,
+            error.__traceback__,
+            show_locals=bool(look.get("rich_locals")),
+            theme=look.get("rich_theme"),
+            max_frames=100 if full else 4,
+        )
+        Console(stderr=True).print(shown)
+        return
+    import traceback
+
+    sys.stdout.flush()
+    traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)

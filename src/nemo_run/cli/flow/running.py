@@ -1,0 +1,146 @@
+"""What ``run.…`` says: the context's fields, the executor, the plugins."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.exceptions import OverrideError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from nemo_run.cli.entrypoints.entrypoint import Entrypoint
+    from nemo_run.config.overrides.grammar import Override
+
+    from .context import RunContext
+
+_PLACES = ("executor", "plugins")
+# Which files there are is settled before they are read.
+_FILES = {"yaml", "config"}
+
+
+def context_of(
+    entry: Entrypoint,
+    defaults: Mapping[str, Any],
+    of_files: Sequence[Override],
+    options: Mapping[str, Any],
+    of_words: Sequence[Override],
+) -> RunContext:
+    """Return the context of a run; what comes later in the arguments counts more.
+
+    Args:
+        entry: What is run.
+        defaults: The program's defaults, by field.
+        of_files: The sections ``run:`` of files.
+        options: The options given.
+        of_words: ``run.…`` of the command line.
+
+    Raises:
+        OverrideError: A field or a value cannot be used.
+    """
+    from .context import RunContext
+
+    kind = entry.run_ctx_cls or RunContext
+    for override in of_files:
+        if override.steps[0] in _FILES:
+            raise OverrideError(
+                f"{override.label}: a file cannot name further files. Use --config."
+            )
+    given = {
+        # The one job of a task is what everybody looks at.
+        "tail_logs": entry.type == "task",
+        **defaults,
+        **_fields(kind, of_files),
+        **options,
+        **_fields(kind, of_words),
+    }
+    own = {f.name for f in dataclasses.fields(kind) if f.init}
+    missing = sorted(set(given) - own)
+    if missing:
+        raise OverrideError(
+            f"{kind.__name__} has no field {missing[0]!r}.{nearest(missing[0], own)}"
+        )
+    context = kind(**given)
+    context.executor = _executor(entry, [*of_files, *of_words])
+    context.plugins = _plugins(entry, [*of_files, *of_words])
+    return context
+
+
+def _fields(kind: type[RunContext], overrides: Iterable[Override]) -> dict[str, Any]:
+    """Return the values of the fields that overrides set, each by its annotation."""
+    from nemo_run.config import Config
+    from nemo_run.config.overrides.apply import apply
+
+    wanted = [override for override in overrides if override.steps[0] not in _PLACES]
+    names = {str(override.steps[0]): override for override in wanted}
+    known = [f.name for f in dataclasses.fields(kind) if f.init]
+    for name, override in names.items():
+        if name not in known:
+            raise OverrideError(
+                f"{override.label}: a run has no {name!r}.{nearest(name, [*known, *_PLACES])} "
+                f"It has: {', '.join([*_PLACES, *known])}."
+            )
+    if not wanted:
+        return {}
+    set_ = apply(Config(kind), wanted)
+    return {name: getattr(set_, name) for name in names}
+
+
+def _executor(entry: Entrypoint, overrides: Sequence[Override]) -> Any:
+    from nemo_run.cli.executors import executor_of
+
+    return executor_of(overrides, entry.default_executor)
+
+
+def _plugins(entry: Entrypoint, overrides: Sequence[Override]) -> list[Any]:
+    from nemo_run.cli.plugins import plugins_of
+
+    return plugins_of(overrides, entry.default_plugins)
+
+
+def context_with(context: RunContext, args: Sequence[str]) -> tuple[list[str], RunContext]:
+    """Return the words that are not of the run, and the context with those that are."""
+    import copy
+
+    from nemo_run.cli.executors import executor_of
+    from nemo_run.cli.plugins import plugins_of
+    from nemo_run.config.overrides.grammar import is_override, parse_override
+
+    from .words import split_run
+
+    rest: list[str] = []
+    run: list[Override] = []
+    for word in args:
+        own, of_run = split_run([parse_override(word)]) if is_override(word) else ([word], [])
+        rest += [word] if own else []
+        run += of_run
+    changed = copy.copy(context)
+    for name, value in _fields(type(context), run).items():
+        setattr(changed, name, value)
+    if any(override.steps[0] == "executor" for override in run):
+        changed.executor = executor_of(run, context.executor)
+    if any(override.steps[0] == "plugins" for override in run):
+        changed.plugins = plugins_of(run, context.plugins)
+    return rest, changed
+
+
+def parsed_executor(name: str, args: Sequence[str]) -> Any:
+    """Return the executor that ``run.executor=name run.executor.field=value`` makes."""
+    from nemo_run.cli.executors import executor_of
+
+    return executor_of(_named("executor", name, args))
+
+
+def parsed_plugins(name: str, args: Sequence[str]) -> Any:
+    """Return the plugins that ``run.plugins=name run.plugins.field=value`` makes."""
+    from nemo_run.cli.plugins import plugins_of
+
+    return plugins_of(_named("plugins", name, args))
+
+
+def _named(place: str, name: str, args: Sequence[str]) -> list[Override]:
+    from nemo_run.config.overrides.grammar import parse_override
+
+    texts = [f"run.{place}={name}", *(f"run.{place}.{argument}" for argument in args)]
+    return [parse_override(text) for text in texts]

@@ -1,0 +1,105 @@
+"""Starting what a command describes, and what is printed at its end."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.exceptions import ConfigError, PlanError
+
+from .tasks import CONTEXT
+
+if TYPE_CHECKING:
+    from .execute import Ready
+
+
+def start(ready: Ready) -> int:
+    """Run a task or an experiment, and return the exit code.
+
+    Raises:
+        ConfigError: The task is wrong; nothing was started.
+        PlanError: It cannot run as it was asked for; nothing was started.
+        JobFailedError: A job did not succeed.
+    """
+    from nemo_run.management.watch.manner import hushed
+
+    run = ready.run
+    with hushed() if run.quiet or run.json else nullcontext():
+        if run.json:
+            _with_document(ready)
+        else:
+            value_of(ready)
+    return 0
+
+
+def _with_document(ready: Ready) -> None:
+    from nemo_run.cli.settings import print_json
+
+    from .document import document_of, on_standard_error
+
+    value, error = None, None
+    with on_standard_error():
+        try:
+            value = value_of(ready)
+        except (ConfigError, PlanError):
+            raise
+        except Exception as raised:  # noqa: BLE001 - raised once more below
+            error = raised
+    if not ready.run.dryrun:
+        print_json(document_of(ready, value, error))
+    if error is not None:
+        raise error
+
+
+def value_of(ready: Ready) -> Any:
+    """Run a task or an experiment, and return what it returned."""
+    if ready.entry.type == "experiment":
+        return _described(ready)
+    run = ready.run
+    if run.detach and run.direct:
+        raise PlanError(
+            "--detach needs a process of its own, and --direct runs the task in this one. Leave "
+            "one of the two out."
+        )
+    if run.direct or (run.executor is None and not run.detach):
+        return _here(ready)
+    return _recorded(ready)
+
+
+def _here(ready: Ready) -> Any:
+    from nemo_run.management.run_task import run
+
+    return run(
+        ready.task,
+        ready.run.executor,
+        plugins=ready.run.plugins,
+        dryrun=ready.run.dryrun,
+        direct=True,
+    )
+
+
+def _recorded(ready: Ready) -> Any:
+    from nemo_run.management import Experiment
+    from nemo_run.management.describe.jobs import task_name
+
+    run = ready.run
+    title = run.name or task_name(ready.task)
+    with Experiment(title, executor=run.executor, enable_goodbye_message=run.detach) as experiment:
+        job = experiment.add(
+            ready.task, name=run.name or "", plugins=run.plugins, tail_logs=run.tail_logs
+        )
+        results = run.launch(experiment)
+    return None if run.dryrun or run.detach else results.get(job)
+
+
+def _described(ready: Ready) -> Any:
+    """Call the function that describes an experiment and launches it."""
+    from nemo_run.config import build
+    from nemo_run.config.checks.check import check_task
+
+    task, run = ready.task, ready.run
+    if CONTEXT in inspect.signature(ready.entry.fn).parameters:
+        setattr(task, CONTEXT, run)
+    check_task(task)
+    return build(task)()

@@ -1,0 +1,67 @@
+"""The words of a command that are no options: positional values, overrides, ``run.…``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nemo_run.exceptions import OverrideError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nemo_run.config.overrides.grammar import Override
+
+RUN = "run"
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of one command.
+
+    Attributes:
+        positional: Values without a key, and perhaps the name of a factory before them.
+        overrides: ``key OP value``, in the order given.
+        run: The same of ``run.key``; the steps of their keys begin behind ``run``.
+    """
+
+    positional: tuple[str, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    run: tuple[Override, ...] = ()
+
+
+def read_words(words: Sequence[str]) -> Words:
+    """Tell the words of a command apart.
+
+    Raises:
+        OverrideError: A positional word stands behind an override, or a key cannot be read.
+    """
+    from nemo_run.config.overrides.grammar import is_override, parse_override
+
+    positional: list[str] = []
+    overrides: list[Override] = []
+    for word in words:
+        if is_override(word):
+            overrides.append(parse_override(word))
+        elif overrides:
+            raise OverrideError(
+                f"{word!r} has no key, and stands behind {overrides[-1].key}=…. Write key=value, "
+                "or put values without a key first."
+            )
+        else:
+            positional.append(word)
+    own, run = split_run(overrides)
+    return Words(tuple(positional), tuple(own), tuple(run))
+
+
+def split_run(overrides: Iterable[Override]) -> tuple[list[Override], list[Override]]:
+    """Return the overrides of the task, and those of the run, whose steps begin behind ``run``."""
+    own: list[Override] = []
+    run: list[Override] = []
+    for override in overrides:
+        # ``runner=1`` and ``run=1`` are arguments like any other.
+        if override.steps[:1] == (RUN,) and len(override.steps) > 1:
+            run.append(replace(override, steps=override.steps[1:]))
+        else:
+            own.append(override)
+    return own, run
