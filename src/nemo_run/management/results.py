@@ -13,7 +13,6 @@ from nemo_run.execution.observation import State
 from nemo_run.invocation import experiment_command
 
 from . import sweep_table
-from . import sweep_table
 from .store import layout
 from .store.files import read_file
 
@@ -25,14 +24,11 @@ if TYPE_CHECKING:
     from .store.record import Record
     from .store.status import ExperimentStatus, JobStatus
     from .sweep_table import Table
-    from .sweep_table import Table
 
 _FILE = "result.json"
 _TAIL = 20
 _MOST_TOLD = 10
 _MOST_NAMED = 20
-_MOST_ROWS = 40
-_MOST_CAUSES = 5
 _MOST_ROWS = 40
 _MOST_CAUSES = 5
 
@@ -89,32 +85,6 @@ class Results(Mapping[str, Any]):
 
     def __contains__(self, job: object) -> bool:
         return job in self._status.jobs
-
-    def table(self) -> list[dict[str, Any]]:
-        """Return a row for each point of the experiment's sweeps, else for each job.
-
-        A row has what was varied, what was returned (a dict or a dataclass gives a column a
-        field, anything else the column ``result``), the state, and the duration in seconds. All
-        rows have the same columns; a value that is missing is None. None of the experiment's own
-        code is imported: of a value that needs it there is text.
-        """
-        return [dict(row) for row in self._table().rows]
-
-    def to_csv(self, path: str | Path) -> None:
-        """Write :meth:`table` as CSV (RFC 4180).
-
-        Raises:
-            OSError: It could not be written.
-        """
-        atomic.write_bytes(Path(path), self._table().csv().encode())
-
-    def _table(self) -> Table:
-        from .sweep_table import table_of
-
-        return table_of(self._record, self._status)
-
-    def __str__(self) -> str:
-        return self._table().text(most=_MOST_ROWS)
 
     def table(self) -> list[dict[str, Any]]:
         """Return a row for each point of the experiment's sweeps, else for each job.
