@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         FaultTolerance,
         LocalExecutor,
         Torchrun,
+        executor_profile,
         import_executor,
     )
     from nemo_run.management import Experiment, Plugin, dryrun_fn, run
@@ -46,6 +47,7 @@ _HOMES = {
     "FaultTolerance": "execution",
     "LocalExecutor": "execution",
     "Torchrun": "execution",
+    "executor_profile": "execution",
     "import_executor": "execution",
     "JobFailedError": "exceptions",
     "NemoRunError": "exceptions",
@@ -74,6 +76,7 @@ __all__ = [
     "Torchrun",
     "autoconvert",
     "dryrun_fn",
+    "executor_profile",
     "help",
     "import_executor",
     "run",

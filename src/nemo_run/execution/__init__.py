@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nemo_run.execution.executor import Executor, ExecutorMacros, import_executor
     from nemo_run.execution.launcher import LAUNCHER_MAP, FaultTolerance, Launcher, Torchrun
     from nemo_run.execution.local.executor import LocalExecutor
+    from nemo_run.execution.profile_config import executor_profile
 
 _HOMES = {
     "Executor": "executor",
@@ -22,6 +23,7 @@ _HOMES = {
     "Launcher": "launcher",
     "LocalExecutor": "local.executor",
     "Torchrun": "launcher",
+    "executor_profile": "profile_config",
     "import_executor": "executor",
 }
 
@@ -33,6 +35,7 @@ __all__ = [
     "Launcher",
     "LocalExecutor",
     "Torchrun",
+    "executor_profile",
     "import_executor",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nemo_run.exceptions import PlanError
+from nemo_run.exceptions import PlanError, shown
 
 from .launcher import FaultTolerance, Launcher, Torchrun
 
@@ -166,4 +166,4 @@ def check_positive(counts: Sequence[tuple[str, object]]) -> None:
     """
     for name, value in counts:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise PlanError(f"{name} is {value!r}; it must be a whole number from 1 up.")
+            raise PlanError(f"{name} is {shown(value)}; it must be a whole number from 1 up.")

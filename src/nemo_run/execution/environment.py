@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nemo_run.exceptions import PlanError
+from nemo_run.exceptions import PlanError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ def checked(variables: Mapping[str, object] | None, where: str) -> dict[str, str
 
 def _name(name: object, where: str) -> str:
     if not isinstance(name, str) or not name:
-        raise PlanError(f"{where} has the name {name!r}; a variable's name must be text.")
+        raise PlanError(f"{where} has the name {shown(name)}; a variable's name must be text.")
     if "=" in name or "\0" in name:
         raise PlanError(f"{where} has the name {name!r}; '=' and NUL cannot be part of a name.")
     if name in RESERVED:
@@ -90,6 +90,6 @@ def _text(name: str, value: object, where: str) -> str:
         )
     hint = f" Write {str(value)!r} or {str(int(value))!r}." if isinstance(value, bool) else ""
     raise PlanError(
-        f"{name!r} in {where} is {value!r}, of type {type(value).__name__}; a variable's value "
-        f"must be text.{hint}"
+        f"{name!r} in {where} is {shown(value)}, of type {type(value).__name__}; a variable's "
+        f"value must be text.{hint}"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nemo_run.config.mixin import ConfigurableMixin
-from nemo_run.exceptions import PlanError, nearest
+from nemo_run.exceptions import PlanError, nearest, shown
 
 if TYPE_CHECKING:
     from nemo_run.config.script import Script
@@ -153,8 +153,8 @@ def resolve_launcher(launcher: Launcher | str | None) -> Launcher:
         return Launcher()
     if not isinstance(launcher, str):
         raise PlanError(
-            f"launcher is {launcher!r}, of type {type(launcher).__name__}; it must be a Launcher, "
-            f"None or one of the names {', '.join(map(repr, LAUNCHER_MAP))}."
+            f"launcher is {shown(launcher)}, of type {type(launcher).__name__}; it must be a "
+            f"Launcher, None or one of the names {', '.join(map(repr, LAUNCHER_MAP))}."
         )
     if launcher not in LAUNCHER_MAP:
         raise PlanError(

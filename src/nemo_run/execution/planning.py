@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nemo_run.exceptions import PlanError
+from nemo_run.exceptions import PlanError, shown
 
 from . import environment as variables
 from .commands import (
@@ -179,7 +179,7 @@ def _retries(request: PlanRequest) -> int:
         retries = task.executor.retries
         if type(retries) is not int or retries < 0:
             raise PlanError(
-                f"retries of job {request.job!r} is {retries!r}; it must be a whole number "
+                f"retries of job {request.job!r} is {shown(retries)}; it must be a whole number "
                 f"from 0 up."
             )
         most = max(most, retries)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.alternatives import alternatives, is_kind, kind_of
 from nemo_run.config.checks.hints import hints_of
+from nemo_run.config.files.interpolation import resolve
+from nemo_run.config.files.source import Source
+from nemo_run.config.graph.build import build
 from nemo_run.config.graph.history import setting
 from nemo_run.config.graph.node import Config
 from nemo_run.config.overrides.apply import apply
@@ -13,13 +17,35 @@ from nemo_run.config.overrides.grammar import Override
 from nemo_run.exceptions import ConfigError, OverrideError
 
 from .kinds import class_named, executor_class
-from .profiles import KIND, Setting
+from .profile_files import read_layers
+from .profiles import KIND, Profiles, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .executor import Executor
     from .profiles import Profile, Tree
+
+
+def executor_profile(name: str, /, **fields: Any) -> Executor:
+    """Return the executor that a profile describes.
+
+    ::
+
+        run.run(task, executor=run.executor_profile("h100", nodes=2))
+
+    Args:
+        name: The profile: ``[executors.NAME]`` in the site's, the user's or the project's file.
+        **fields: Values of its fields, on top.
+
+    Raises:
+        OverrideError: There is no such profile, or a value in it does not fit.
+        ArgumentError: The executor has no such field, or lacks one.
+    """
+    config = config_of(Profiles(read_layers()).get(name))
+    for field, value in fields.items():
+        setattr(config, field, value)
+    return build(config)
 
 
 def config_of(profile: Profile) -> Config[Executor]:
@@ -47,7 +73,7 @@ def _fields(tree: Tree, target: Any, path: tuple[str, ...]) -> Iterator[Override
 
 def _value(value: Setting | Tree, hint: Any, path: tuple[str, ...]) -> Iterator[Override]:
     if isinstance(value, Setting):
-        yield _override(path, value, value.value)
+        yield _override(path, value, _interpolated(value))
         return
     kind = value.get(KIND)
     classes = _classes(hint)
@@ -62,6 +88,14 @@ def _value(value: Setting | Tree, hint: Any, path: tuple[str, ...]) -> Iterator[
     with setting("file", kind.file, kind.line):
         yield _override(path, kind, Config(found))
     yield from _fields({name: inner for name, inner in value.items() if name != KIND}, found, path)
+
+
+def _interpolated(setting: Setting) -> Any:
+    """Return a value with ``${oc.env:NAME}`` replaced."""
+    path = ("value",)
+    lines = {path: setting.line} if setting.line else {}
+    data = copy.deepcopy(setting.value)
+    return resolve(Source({"value": data}, setting.file, lines))["value"]
 
 
 def _classes(hint: Any) -> list[type]:

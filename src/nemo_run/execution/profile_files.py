@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.files.toml_text import read
 from nemo_run.exceptions import OverrideError
 
 from .profiles import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from nemo_run.config.files.source import Source
 
 FILE = "nemo-run.toml"
 SITE = "/etc/nemo-run/nemo-run.toml"
@@ -125,7 +128,7 @@ def _up_to_root(folder: Path, home: Path | None) -> list[Path]:
 def _has_table(path: Path) -> bool:
     # Most projects have none, and then nobody has to pay for reading the whole file.
     text = _text(path)
-    return "nemo-run" in text and _section(_parsed(text, path), path) is not None
+    return "nemo-run" in text and _section(read(text, str(path))) is not None
 
 
 def _read(place: Place) -> Layer | None:
@@ -139,10 +142,11 @@ def _read(place: Place) -> Layer | None:
             "to nothing for no site file."
         ) from None
     _check_owner(place)
-    data = _parsed(text, place.path)
+    source = read(text, str(place.path))
     if place.path.name == _PYPROJECT:
-        return Layer(place.layer, str(place.path), _section(data, place.path) or {}, {}, _TABLE)
-    return Layer(place.layer, str(place.path), data, {})
+        section = _section(source) or {}
+        return Layer(place.layer, str(place.path), section, source.lines, _TABLE)
+    return Layer(place.layer, str(place.path), source.data, source.lines)
 
 
 def _text(path: Path) -> str:
@@ -168,23 +172,12 @@ def _check_owner(place: Place) -> None:
         )
 
 
-def _parsed(text: str, path: Path) -> dict[str, Any]:
-    from importlib import import_module
-
-    tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    try:
-        data: dict[str, Any] = tomllib.loads(text)
-    except ValueError as error:
-        raise OverrideError(f"{path} is no TOML: {error}.") from error
-    return data
-
-
-def _section(data: dict[str, Any], path: Path) -> dict[str, Any] | None:
-    here: Any = data
+def _section(source: Source) -> dict[str, Any] | None:
+    here: Any = source.data
     for name in _TABLE:
         if not isinstance(here, dict) or name not in here:
             return None
         here = here[name]
     if not isinstance(here, dict):
-        raise OverrideError(f"{path}: tool.nemo-run is {here!r}; it must be a table.")
+        raise source.fault(f"tool.nemo-run is {here!r}; it must be a table.", _TABLE)
     return here

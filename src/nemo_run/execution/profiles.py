@@ -46,6 +46,17 @@ class Layer:
     lines: Mapping[tuple[Any, ...], int] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
 
+    def line(self, path: tuple[str, ...]) -> int | None:
+        """Return the line where a part of ``data`` begins."""
+        whole = (*self.prefix, *path)
+        if whole in self.lines:
+            return self.lines[whole]
+        inside = [line for at, line in self.lines.items() if at[: len(whole)] == whole]
+        if inside:
+            return min(inside)
+        around = (whole[:length] for length in range(len(whole), 0, -1))
+        return next((self.lines[at] for at in around if at in self.lines), None)
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -289,7 +300,4 @@ def _tree(layer: Layer, table: Mapping[str, Any], path: tuple[str, ...]) -> Tree
 
 
 def _setting(layer: Layer, value: Any, path: tuple[str, ...]) -> Setting:
-    whole = (*layer.prefix, *path)
-    while whole and whole not in layer.lines:
-        whole = whole[:-1]
-    return Setting(value, layer.file, layer.lines.get(whole))
+    return Setting(value, layer.file, layer.line(path))
