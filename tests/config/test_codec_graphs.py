@@ -293,13 +293,8 @@ def test_yaml_is_what_a_person_would_write() -> None:
         "opts:\n"
         "  warmup: null\n"
         "  betas: [0.9, 0.95]\n"
-        "  make:\n"
-        "    _target_: codec_values.Model\n"
-        "    _call_: false\n"
-        "  p:\n"
-        "    _type_: path\n"
-        "    class: PosixPath\n"
-        "    value: x\n"
+        "  make: {_target_: codec_values.Model, _call_: false}\n"
+        "  p: {_type_: path, class: PosixPath, value: x}\n"
     )
 
 

@@ -63,11 +63,12 @@ class YamlSerializer:
         Raises:
             SerializationError: Something in it cannot travel.
         """
-        from .yaml_form import dump
+        from .spelling import spell
+        from .yaml_text import write
 
         document = codec.encode(cfg)
         try:
-            text = dump(document)
+            text = write(spell(document))
         except RecursionError:
             raise SerializationError(
                 "The configuration is nested too deeply for YAML; make it flatter."
@@ -83,6 +84,7 @@ class YamlSerializer:
         Raises:
             ConfigError: The text is no YAML, or describes no configuration.
         """
-        from .yaml_form import load
+        from .spelling import document_of
+        from .yaml_text import read
 
-        return codec.decode(load(serialized))
+        return codec.decode(document_of(read(serialized).data))

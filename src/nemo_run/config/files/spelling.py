@@ -1,4 +1,4 @@
-"""The task format spelled in YAML.
+"""Graphs as plain data that people write: ``_target_`` and arguments beside it.
 
 ========================  ===========================================================
 ``_target_``              a Config of ``module.name``; its arguments stand beside it
@@ -6,119 +6,64 @@
 ``_call_: false``         … the function or class itself
 ``_args_``                … arguments by position
 ``_type_``                a value of another type, with the keys of the JSON form
-``&id001`` / ``*id001``   the same object again
+the same object again     the same object: an anchor of YAML, ``_same_as_`` elsewhere
 ========================  ===========================================================
+
+This is the plain data; how it becomes text is in :mod:`.yaml_text`, :mod:`.toml_text` and
+:mod:`.json_text`. Hydra's spelling of objects is the same, and what it has more is read.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import ConfigError
 from nemo_run.worker import worker
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 TAG = worker.TAG
-_RESERVED = frozenset(
-    ["_target_", "_partial_", "_call_", "_args_", "_positional_", "_arguments_", "_tags_", "_type_"]
+RESERVED = frozenset(
+    {"_target_", "_partial_", "_call_", "_args_", "_positional_", "_arguments_", "_tags_"}
+    | {"_type_", "_factory_", "_same_as_", "_recursive_", "_convert_"}
 )
 _NATIVE_KEYS = (str, int, bool)
-_SCALARS = (str, int, float, bool, type(None))
-_SHORT = 80
-_DEEPEST = 1000
-
-# The classes on libyaml are ten times as fast and write the same.
-_BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-_BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Dumper(_BaseDumper):  # type: ignore[misc]
-    """Quotes everything that some reader of YAML takes for another type."""
+def spell(document: Any, *, reserved: Iterable[str] = ()) -> Any:
+    """Return the plain data of the JSON form of a graph; shared parts are one object.
+
+    Args:
+        document: What :func:`nemo_run.config.files.codec.encode` returned.
+        reserved: Names that would mean something else beside ``_target_`` of the root.
+    """
+    return _Spelling(frozenset(reserved)).of(document)
 
 
-class _Loader(_BaseLoader):  # type: ignore[misc]
-    """Reads plain values only, and 3e-4 as the number that it is in YAML 1.2."""
-
-
-def _text(dumper: Any, text: str) -> Any:
-    style = (
-        "|" if "\n" in text and all(line == line.rstrip() for line in text.split("\n")) else None
-    )
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-def _list(dumper: Any, items: list[Any]) -> Any:
-    short = all(type(item) in _SCALARS for item in items) and len(repr(items)) < _SHORT
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=short)
-
-
-def _resolvers() -> None:
-    import re
-
-    # PyYAML reads 1e3 and 0o17 as text, as YAML 1.1 has them; YAML 1.2 and JSON do not. A person
-    # who writes 1e3 means a number, and text that looks so is quoted.
-    number = re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)([eE][-+]?\d+)?$|^0o[0-7]+$")
-    _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
-    exponent = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
-    _Loader.add_implicit_resolver("tag:yaml.org,2002:float", exponent, list("-+.0123456789"))
-    _Dumper.add_representer(str, _text)
-    _Dumper.add_representer(list, _list)
-
-
-_resolvers()
-
-
-def dump(document: Any) -> str:
-    """Return the YAML text of the JSON form of a graph."""
-    text = yaml.dump(
-        _Spelling().of(document),
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        width=100,
-        default_flow_style=False,
-    )
-    return str(text)
-
-
-def load(text: str) -> Any:
-    """Return the JSON form of the graph that a YAML text describes.
+def document_of(data: Any) -> Any:
+    """Return the JSON form of the graph that plain data describes.
 
     Raises:
-        ConfigError: The text is no YAML.
+        ConfigError: It describes none.
     """
     try:
-        _check_depth(text)
-        found = yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a SafeLoader
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"The text is no YAML: {error}") from error
-    try:
-        return _Reading(found).of(found)
+        return _Reading(data).of(data)
+    except ConfigError:
+        raise
     except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise ConfigError(
-            f"The YAML describes no configuration: {type(error).__name__}: {error}"
+            f"It describes no configuration: {type(error).__name__}: {error}."
         ) from error
 
 
-def _check_depth(text: str) -> None:
-    # The classes on libyaml recurse in C without a limit: a deep text would end the process.
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            depth += 1
-        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            depth -= 1
-        if depth > _DEEPEST:
-            raise ConfigError(f"The YAML is nested more than {_DEEPEST} levels deep.")
-
-
 class _Spelling:
-    """From the JSON form to the objects that PyYAML writes; shared ones become anchors."""
+    """From the JSON form to plain data."""
 
-    def __init__(self) -> None:
+    def __init__(self, reserved: frozenset[str]) -> None:
         self.shared: dict[int, Any] = {}
+        self.reserved = reserved
 
     def of(self, document: Any) -> Any:
         kind = type(document)
@@ -139,7 +84,7 @@ class _Spelling:
 
     def _dict(self, document: dict[str, Any]) -> dict[str, Any]:
         fields = {key: self.of(value) for key, value in document.items()}
-        if _RESERVED.isdisjoint(fields) and all(_is_safe(key) for key in fields):
+        if RESERVED.isdisjoint(fields) and all(_is_safe(key) for key in fields):
             return fields
         return {"_type_": "dict", "entries": [[_safe(key), value] for key, value in fields.items()]}
 
@@ -147,14 +92,14 @@ class _Spelling:
         tag = document[TAG]
         if tag in ("config", "partial"):
             return self._node(document)
-        if tag == "object":
-            return {"_target_": _dotted(document["name"]), "_call_": False}
-        if tag == "float":
-            return float(document["value"])
         if tag == "list":
             return self.of(document["items"])
         if tag == "dict":
             return self._tagged_dict(document)
+        if tag == "object":
+            return {"_target_": dotted(document["name"]), "_call_": False}
+        if tag == "float" or (tag in ("date", "datetime") and document.keys() == {TAG, "value"}):
+            return worker.MAKERS[tag](document)
         rest = {key: self.of(v) for key, v in document.items() if key not in (TAG, "id", "fields")}
         if "fields" in document:
             rest["fields"] = {key: self.of(v) for key, v in document["fields"].items()}
@@ -169,7 +114,7 @@ class _Spelling:
         return {"_type_": "dict", "entries": [[self.of(k), self.of(v)] for k, v in entries]}
 
     def _node(self, document: dict[str, Any]) -> dict[str, Any]:
-        node: dict[str, Any] = {"_target_": _dotted(document["target"])}
+        node: dict[str, Any] = {"_target_": dotted(document["target"])}
         if document[TAG] == "partial":
             node["_partial_"] = True
         positional = [[key, self.of(value)] for key, value in document.get("positional", ())]
@@ -180,15 +125,21 @@ class _Spelling:
             node["_positional_"] = positional
         if "tags" in document:
             node["_tags_"] = document["tags"]
-        arguments = {name: self.of(v) for name, v in document.get("arguments", {}).items()}
-        if _RESERVED.isdisjoint(arguments) and all(_is_safe(name) for name in arguments):
-            return {**node, **arguments}
-        node["_arguments_"] = [[_safe(name), value] for name, value in arguments.items()]
+        reserved, self.reserved = self.reserved, frozenset()
+        odd: list[list[Any]] = []
+        for name, value in document.get("arguments", {}).items():
+            # From the first odd one on, so that their order is kept.
+            if odd or name in RESERVED or name in reserved or not _is_name(name):
+                odd.append([_safe(name), self.of(value)])
+            else:
+                node[name] = self.of(value)
+        if odd:
+            node["_arguments_"] = odd
         return node
 
 
 class _Reading:
-    """From what PyYAML read to the JSON form."""
+    """From plain data to the JSON form."""
 
     def __init__(self, root: Any) -> None:
         self.times: dict[int, int] = {}
@@ -218,7 +169,7 @@ class _Reading:
         if id(value) in self.done:
             return {TAG: "ref", "id": number}
         if id(value) in self.open:
-            raise ConfigError("The YAML has an anchor inside itself; a graph has no circles.")
+            raise ConfigError("It has an anchor inside itself; a graph has no circles.")
         self.open.add(id(value))
         document = self._dict(value) if type(value) is dict else [self.of(item) for item in value]
         self.done.add(id(value))
@@ -261,7 +212,7 @@ class _Reading:
         return [[self.of(first), self.of(second)] for first, second in value]
 
     def _target(self, value: dict[Any, Any]) -> dict[str, Any]:
-        name = _colon(value["_target_"])
+        name = colon(value["_target_"])
         if value.get("_call_") is False:
             return {TAG: "object", "name": name}
         document: dict[str, Any] = {
@@ -273,7 +224,7 @@ class _Reading:
             document["positional"] = [[key, self.of(item)] for key, item in positional]
         if "_tags_" in value:
             document["tags"] = value["_tags_"]
-        arguments = {k: v for k, v in value.items() if k not in _RESERVED}
+        arguments = {k: v for k, v in value.items() if k not in RESERVED}
         arguments.update((_data(k), v) for k, v in value.get("_arguments_", ()))
         document["arguments"] = {str(name): self.of(item) for name, item in arguments.items()}
         return document
@@ -303,21 +254,28 @@ def _is_safe(text: str) -> bool:
     return True
 
 
+def _is_name(name: str) -> bool:
+    """Whether a key with this name is an argument wherever it stands in a file."""
+    return _is_safe(name) and not name.endswith("=") and "." not in name and "[" not in name
+
+
 def _safe(text: str) -> Any:
     return text if _is_safe(text) else {"_type_": "str", "json": json.dumps(text)}
 
 
 def _is_native_key(key: Any) -> bool:
-    return type(key) is not str or (key not in _RESERVED and _is_safe(key))
+    return type(key) is not str or (key not in RESERVED and _is_safe(key))
 
 
-def _dotted(name: str) -> str:
+def dotted(name: str) -> str:
+    """Return how ``module:qualname`` is written."""
     # A name inside a class keeps the colon: where the module ends could not be told otherwise.
     module, _, qualname = name.partition(":")
     return name if "." in qualname else f"{module}.{qualname}"
 
 
-def _colon(name: Any) -> str:
+def colon(name: Any) -> str:
+    """Return the ``module:qualname`` that a written name means."""
     if not isinstance(name, str) or not name:
         raise ConfigError(f"_target_ must be the dotted name of a function or class, not {name!r}.")
     if ":" in name:
