@@ -30,8 +30,8 @@ class Factory:
         name: What it is called by.
         namespace: What it is registered for, as text.
         fn: The function.
-        target: What it makes: a class, function or annotation; None where only the namespace
-            is known.
+        target: What it makes: a class, function, annotation or dotted name; None where it was
+            registered in a namespace.
         target_arg: The argument of the target that it makes a value for.
         is_default: Whether it is used where nothing was said.
         file: The file that the function is in.
@@ -66,10 +66,12 @@ class _Registry:
 
     def add(self, factory: Factory) -> None:
         here = self.known.setdefault(factory.namespace, {})
-        for name in {factory.name, DEFAULT} if factory.is_default else {factory.name}:
-            # The same file again is a notebook's cell or a reload; the last default wins.
-            others = [f for f in here.get(name, []) if name != DEFAULT and f.file != factory.file]
-            here[name] = [*others, factory]
+        if factory.is_default:
+            for name, others in here.items():
+                here[name] = [replace(other, is_default=False) for other in others]
+        # The same file again is a notebook's cell or a reload.
+        others = [one for one in here.get(factory.name, []) if one.file != factory.file]
+        here[factory.name] = [*others, factory]
 
     def all(self) -> dict[str, dict[str, list[Factory]]]:
         for factory in list(self.waiting):
@@ -117,7 +119,7 @@ def register(
         name or fn.__name__,
         namespace or (_joined(namespace_of(known), target_arg) if known is not None else ""),
         fn,
-        None if namespace or isinstance(known, str) else known,
+        None if namespace else known,
         target_arg,
         is_target_default,
         code.co_filename if code else None,
@@ -165,21 +167,35 @@ def fitting(hint: Any, parent: Any = None, argument: str | None = None) -> list[
 
 
 def default_of(hint: Any, parent: Any = None, argument: str | None = None) -> Factory | None:
-    """Return the factory that is used where nothing was said, if there is one."""
-    return find(hint, DEFAULT, parent, argument)
+    """Return the factory that is used where nothing was said, if there is one.
+
+    The default of a class is none for the classes above or below it.
+    """
+    groups = [*_of_argument(parent, argument), *map(_exactly, alternatives(hint))]
+    for group in groups:
+        found = [factory for factory in group if factory.is_default or factory.name == DEFAULT]
+        if found:
+            return found[-1]
+    return None
 
 
 def in_namespace(namespace: str) -> list[Factory]:
     """Return the factories of a namespace, by name."""
     found = _registry.all().get(namespace, {})
-    unique = {id(factory): factory for factories in found.values() for factory in factories}
-    return sorted(unique.values(), key=lambda factory: factory.name)
+    return [factory for name in sorted(found) for factory in found[name]]
 
 
 def suggestion(name: str, fits: list[Factory]) -> str:
     """Return the sentences that help somebody who asked for a factory that is not there."""
     names = list(dict.fromkeys(factory.name for factory in fits))
-    listed = f" Factories that fit: {', '.join(names)}." if names else " No factory fits."
+    listed = f" Factories that fit: {', '.join(names)}." if names else ""
+    unread = next((factory for factory in _registry.waiting if factory.name == name), None)
+    if unread is not None:
+        written = unread.fn.__annotations__["return"]
+        listed += (
+            f" {_called(unread.fn)} is annotated to return {written!r}, which cannot be read; give "
+            "it target= the class that it makes."
+        )
     return nearest(name, names) + listed
 
 
@@ -204,21 +220,16 @@ def _has_name(factory: Factory, name: str) -> bool:
 
 def _only(found: list[Factory], name: str) -> Factory:
     if len(found) > 1 and name != DEFAULT:
-        places = " and ".join(factory.place for factory in found)
+        which = "; ".join(f"for {one.namespace} in {one.place}" for one in found)
         raise OverrideError(
-            f"{name!r} is the name of {len(found)} factories for {found[0].namespace}: {places}. "
-            "Give one of them another name (name=...)."
+            f"{name!r} is the name of {len(found)} factories that fit: {which}. Give them "
+            "different names (name=...)."
         )
     return found[-1]
 
 
 def _groups(hint: Any, parent: Any, argument: str | None) -> Iterator[list[Factory]]:
-    known = _registry.all()
-    if parent is not None and argument is not None:
-        for namespace in (f"{namespace_of(parent)}.{argument}", namespace_of(parent)):
-            here = known.get(namespace, {})
-            # What makes the parent itself is no value for its arguments.
-            yield [f for fs in here.values() for f in fs if f.target_arg or f.target is None]
+    yield from _of_argument(parent, argument)
     for one in alternatives(hint):
         yield from _of_one(one)
     for one in alternatives(hint):
@@ -227,24 +238,42 @@ def _groups(hint: Any, parent: Any, argument: str | None) -> Iterator[list[Facto
                 yield from _of_one(inside)
 
 
+def _of_argument(parent: Any, argument: str | None) -> Iterator[list[Factory]]:
+    """Yield those that were registered for an argument, and for any argument, of a callable."""
+    if parent is None or argument is None:
+        return
+    known = _registry.all()
+    for base in getattr(parent, "__mro__", (parent,)):
+        for namespace in (f"{namespace_of(base)}.{argument}", namespace_of(base)):
+            here = known.get(namespace, {})
+            # What makes the parent itself is no value for its arguments.
+            yield [f for fs in here.values() for f in fs if f.target_arg or f.target is None]
+
+
 def _of_one(hint: Any) -> Iterator[list[Factory]]:
+    """Yield those for an annotation, for classes below it, and for each class above it."""
     if hint is str:
         return  # a text is a text, whatever it is called
-    everything = [factory for factory in _everything() if factory.target_arg is None]
-    namespace = namespace_of(hint)
-    yield [f for f in everything if f.namespace == namespace or hint in _made_by(f)]
+    exact = _exactly(hint)
+    yield exact
     if not isinstance(hint, type):
         return
-    others = [f for f in everything if hint not in _made_by(f)]
+    others = [f for f in _everything() if f not in exact]
     yield [f for f in others if any(_is_below(kind, hint) for kind in _made_by(f))]
     for base in hint.__mro__[1:-1]:
         yield [f for f in others if base in _made_by(f)]
 
 
+def _exactly(hint: Any) -> list[Factory]:
+    namespace = namespace_of(hint)
+    return [f for f in _everything() if f.namespace == namespace or hint in _made_by(f)]
+
+
 def _everything() -> Iterator[Factory]:
+    """Yield each factory whose value is for any argument."""
     for names in _registry.all().values():
         for factories in names.values():
-            yield from factories
+            yield from (factory for factory in factories if factory.target_arg is None)
 
 
 def _made_by(factory: Factory) -> list[Any]:

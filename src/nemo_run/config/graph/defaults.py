@@ -15,7 +15,7 @@ from collections import OrderedDict, defaultdict
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.exceptions import ArgumentError
+from nemo_run.exceptions import ArgumentError, shown
 
 from .history import History, caller, origin, setting
 from .reference import Deferred, Reference
@@ -57,14 +57,14 @@ def _made_by(factory: Any) -> tuple[Any, bool]:
     if type(made) in ATOMS:
         return made, True
     own = converted(made)
-    if own is made and not _is_plain(made):
+    if own is made and not is_plain(made):
         from .node import Config
 
         return Config(factory), True
     return own, True
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
     """Whether a value can stand in a configuration as it is."""
     if type(value) in (list, tuple, set, frozenset, dict, bytearray) or type(value) in ATOMS:
         return True
@@ -218,9 +218,9 @@ def _refuse_lost_value(kind: type, field: Any, value: Any) -> None:
 
     if not same(value, default):
         raise ArgumentError(
-            f"{kind.__qualname__} takes no argument {field.name!r} (init=False), so its value "
-            f"{value!r} would be lost when the configuration is built. Make it a parameter, or "
-            "compute it in __post_init__."
+            f"{kind.__qualname__} takes no argument {field.name!r} (init=False), so its "
+            f"value {shown(value)} would be lost when the configuration is built. Make it a "
+            "parameter, or compute it in __post_init__."
         )
 
 

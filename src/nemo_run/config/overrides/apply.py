@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nemo_run.config.graph.history import Shown, setting, summary
 from nemo_run.exceptions import ConfigError, OverrideError
 
-from .grammar import Item
+from .grammar import Item, parse_key
 from .operators import combined
 from .places import Place, descend, opened
 from .reading import value_of
@@ -41,6 +41,31 @@ def apply(task: T, overrides: Sequence[Override], hint: Any = Any) -> T:
     for override in _in_order(overrides):
         result = _applied(result, override, hint)
     return result  # type: ignore[no-any-return]
+
+
+def put(task: T, key: str, value: Any, operator: str = "=") -> T:
+    """Return a copy of a configuration with a value set that a program has made already.
+
+    Args:
+        task: A configuration. It is not changed.
+        key: As on the command line.
+        value: The value, or the operand; it is taken as it is.
+        operator: One of those of the command line.
+
+    Raises:
+        OverrideError: The key leads nowhere, or the operator does not fit.
+    """
+
+    def change(place: Place) -> Changed:
+        new = value
+        if operator != "=":
+            new = combined(place.value, operator, place.hint, lambda _hint: value)
+        return Changed(new, summary(new))
+
+    try:
+        return changed(Place(copy.deepcopy(task)), parse_key(key), change).value  # type: ignore[no-any-return]
+    except ConfigError as error:
+        raise OverrideError(f"{key}: {error}") from error.__cause__
 
 
 def hint_at(task: Any, steps: Sequence[Step], hint: Any = Any) -> Any:

@@ -28,17 +28,19 @@ def bound(target: Callable[..., Any], words: Sequence[str]) -> list[Override]:
         OverrideError: There are more words than parameters.
     """
     info = signature_info(target)
-    names = [name for name, p in info.parameters.items() if p.kind in _BY_POSITION]
-    if len(words) > len(names) and info.var_positional_start is None:
+    takes = [p for p in info.parameters.values() if p.kind in _BY_POSITION]
+    if len(words) > len(takes) and info.var_positional_start is None:
+        names = ", ".join(parameter.name for parameter in takes)
         raise OverrideError(
-            f"{words[len(names)]!r} is one value too many: {display_name(target)} takes "
-            f"{len(names)} by position ({', '.join(names) or 'none'}). Write key=value."
+            f"{words[len(takes)]!r} is one value too many: {display_name(target)} takes "
+            f"{len(takes)} by position ({names or 'none'}). Write key=value."
         )
     found = []
     for index, word in enumerate(words):
-        name = names[index] if index < len(names) else None
-        key, step = (name, name) if name else (f"[{index}]", Item(index))
-        found.append(Override(key, (step,), "=", word))
+        parameter = takes[index] if index < len(takes) else None
+        by_name = parameter is not None and parameter.kind is not parameter.POSITIONAL_ONLY
+        step = parameter.name if parameter and by_name else Item(index)
+        found.append(Override(parameter.name if parameter else f"[{index}]", (step,), "=", word))
     return found
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config import factories
 from nemo_run.config.alternatives import is_text
+from nemo_run.exceptions import OverrideError
 
 from .grammar import MISSING
 from .resolving import resolver
@@ -25,6 +27,13 @@ def value_of(override: Override, place: Place, hint: Any) -> Any:
     Raises:
         OverrideError: It is no such value.
     """
+    try:
+        return _read(override, place, hint)
+    except OverrideError as error:
+        raise OverrideError(f"{error}{_help(override.text, place, hint)}") from error.__cause__
+
+
+def _read(override: Override, place: Place, hint: Any) -> Any:
     from nemo_run.config.values import parse
 
     resolve = resolver(place.target, place.argument)
@@ -38,3 +47,17 @@ def value_of(override: Override, place: Place, hint: Any) -> Any:
 
         return parse.convert(read_file_value(text), hint, resolve)
     return parse.parse(text, hint, resolve)
+
+
+def _help(text: str | None, place: Place, hint: Any) -> str:
+    """Return which factories fit, where a name of none was given."""
+    from nemo_run.config.values.syntax import read_call
+
+    try:
+        call = read_call(text or "")
+    except OverrideError:
+        return ""
+    if call is None or factories.find(hint, call.name, place.target, place.argument):
+        return ""
+    fits = factories.fitting(hint, place.target, place.argument)
+    return factories.suggestion(call.name, fits)

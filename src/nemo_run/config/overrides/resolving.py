@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.config import factories
 from nemo_run.config.alternatives import alternatives, is_kind, kind_of
 from nemo_run.config.checks.annotations import display, mismatches
-from nemo_run.config.graph.defaults import converted
+from nemo_run.config.checks.check import missing
+from nemo_run.config.graph.defaults import converted, is_plain
 from nemo_run.config.graph.history import setting, summary
 from nemo_run.config.graph.node import Config, is_node, target_name
 from nemo_run.config.graph.signature import signature_info
@@ -51,19 +52,42 @@ def call_factory(factory: Factory, call: Call | None = None) -> Any:
     Raises:
         OverrideError: Its arguments cannot be used, or it failed.
     """
-    node = Config(factory.fn, bind_args=False)
+    node: Any = Config(factory.fn, bind_args=False)
     if call is not None:
         node = _with_arguments(node, call)
+    lacking = missing(factory.name, "", node)
+    if lacking:
+        raise OverrideError(
+            f"the factory {factory.name} ({factory.place}) lacks a value: {lacking}"
+        )
     args, kwargs = signature_info(factory.fn).transform_to_args_kwargs(node.__arguments__)
     try:
         with setting("factory"):
-            return converted(factory.fn(*args, **kwargs))
-    except OverrideError:
-        raise
+            made = converted(factory.fn(*args, **kwargs))
     except Exception as error:
+        line = _line_of(error, factory)
         raise OverrideError(
-            f"the factory {factory.name} ({factory.place}) failed: {type(error).__name__}: {error}"
+            f"the factory {factory.name} ({factory.place}) failed{line}: "
+            f"{type(error).__name__}: {error}"
         ) from error
+    if not is_plain(made):
+        raise OverrideError(
+            f"the factory {factory.name} ({factory.place}) returned an object of "
+            f"{type(made).__qualname__}, and a configuration is needed. Decorate it with "
+            f"@run.autoconvert, below @run.cli.factory, or return run.Config("
+            f"{type(made).__qualname__}, ...)."
+        )
+    return made
+
+
+def _line_of(error: BaseException, factory: Factory) -> str:
+    """Return the line of the factory's file that failed."""
+    line, step = None, error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == factory.file:
+            line = step.tb_lineno
+        step = step.tb_next
+    return f" at line {line}" if line else ""
 
 
 def _with_arguments(node: Any, call: Call) -> Any:
