@@ -112,12 +112,19 @@ def _parted(overrides: Sequence[Override]) -> tuple[Override | None, list[Overri
             fields.append(replace(override, steps=override.steps[1:]))
         elif override.operator == "=":
             named = override
+            # Another executor than that of a file has none of the fields that the file set.
+            fields = [field for field in fields if same_source(field, override)]
         else:
             raise OverrideError(
                 f"{override.label}{override.operator}…: an executor can only be set, with "
                 f"{override.key}=NAME."
             )
     return named, fields
+
+
+def same_source(one: Override, other: Override) -> bool:
+    """Whether two overrides were written in one place."""
+    return (one.kind, one.file) == (other.kind, other.file)
 
 
 def _of_override(override: Override, notes: list[str]) -> Any:

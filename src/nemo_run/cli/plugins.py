@@ -27,7 +27,7 @@ from nemo_run.config.values.syntax import read_call, split_items
 from nemo_run.exceptions import OverrideError, nearest
 from nemo_run.management.describe.plugin import Plugin
 
-from .executors import called, own_part
+from .executors import called, own_part, same_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,8 @@ def _in_order(overrides: list[Override]) -> list[Override]:
     if not wholes:
         return overrides
     last = wholes[-1]
-    before = [override for override in overrides[:last] if len(override.steps) > 1]
+    parts = (override for override in overrides[:last] if len(override.steps) > 1)
+    before = [part for part in parts if same_source(part, overrides[last])]
     return [overrides[last], *before, *overrides[last + 1 :]]
 
 

@@ -79,6 +79,8 @@ class RunContext(ConfigurableMixin):
 
     def __post_init__(self) -> None:
         self._launched: list[Experiment] = []
+        # The executor before it was built: who set which value.
+        self.executor_config: Any = None
 
     @property
     def launched(self) -> tuple[Experiment, ...]:

@@ -62,7 +62,7 @@ def context_of(
             f"{kind.__name__} has no field {missing[0]!r}.{nearest(missing[0], own)}"
         )
     context = kind(**given)
-    context.executor = _executor(entry, [*of_files, *of_words])
+    _choose_executor(context, [*of_files, *of_words], entry.default_executor)
     context.plugins = _plugins(entry, [*of_files, *of_words])
     return context
 
@@ -87,10 +87,17 @@ def _fields(kind: type[RunContext], overrides: Iterable[Override]) -> dict[str, 
     return {name: getattr(set_, name) for name in names}
 
 
-def _executor(entry: Entrypoint, overrides: Sequence[Override]) -> Any:
-    from nemo_run.cli.executors import executor_of
+def _choose_executor(context: RunContext, overrides: Sequence[Override], default: Any) -> None:
+    from nemo_run.cli.executors import choose_executor
+    from nemo_run.cli.settings import note
+    from nemo_run.config import build
 
-    return executor_of(overrides, entry.default_executor)
+    chosen = choose_executor(overrides, default)
+    if not context.quiet:
+        for sentence in chosen.notes:
+            note(sentence)
+    context.executor_config = chosen.config
+    context.executor = build(chosen.config)
 
 
 def _plugins(entry: Entrypoint, overrides: Sequence[Override]) -> list[Any]:
