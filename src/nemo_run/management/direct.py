@@ -135,6 +135,7 @@ def run_directly(record: Record, jobs: Sequence[Job]) -> dict[str, Any]:
 
     Raises:
         Exception: What a job raised; the jobs after it do not run.
+        JobFailedError: Points of a sweep did not succeed; the others were run.
     """
     with charge(record):
         return _Running(record, jobs).run()
@@ -148,6 +149,7 @@ class _Running:
         self._jobs = {job.id: job for job in jobs}
         self._nodes = [dag.Node(job.id, tuple(job.edges)) for job in jobs]
         self._results: dict[str, Any] = {}
+        self._failed: Exception | None = None
 
     def run(self) -> dict[str, Any]:
         self._note(
@@ -157,10 +159,21 @@ class _Running:
             for node in dag.ordered(self._nodes):
                 status = self._status()
                 if node.id not in dag.skips(self._nodes, status.jobs):
-                    self._run_job(self._jobs[node.id])
+                    self._run_or_note(self._jobs[node.id])
         finally:
             self._end()
+        if self._failed is not None:
+            raise results.failure(self._record, self._status()) from self._failed
         return self._results
+
+    def _run_or_note(self, job: Job) -> None:
+        try:
+            self._run_job(job)
+        except Exception as error:
+            if job.varied is None:
+                raise
+            # No point of a sweep needs another one.
+            self._failed = self._failed or error
 
     def _run_job(self, job: Job) -> None:
         started = time.time()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.sweep import Sweep
 from nemo_run.exceptions import JobFailedError, PlanError
 
 from .describe.jobs import check_kind, task_name
 from .describe.plugin import checked_plugins
 from .direct import call, dryrun_text
+from .run_sweep import run_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,11 +31,12 @@ def run(
     tail_logs: bool = True,
     log_level: str = "INFO",
 ) -> Any:
-    """Run one task and return its result.
+    """Run one task and return its result; of a sweep, run every point.
 
     Args:
-        fn_or_script: A ``Partial``, ``Config`` or ``Script``.
-        executor: Where and how; without one the task runs in this process and nothing is kept.
+        fn_or_script: A ``Partial``, ``Config`` or ``Script``, or what ``run.sweep`` returned.
+        executor: Where and how; without one the task runs in this process and nothing is kept. A
+            sweep without one runs on a ``LocalExecutor``.
         plugins: Edit a copy of task and executor.
         name: What to call the experiment; by default made from the task.
         dryrun: Print what would be done and return None.
@@ -44,14 +47,28 @@ def run(
 
     Returns:
         What the task returned; None for a script, and with ``detach``. For a value that cannot
-        be kept, a placeholder and a warning.
+        be kept, a placeholder and a warning. For a sweep the results of all points, with their
+        table.
 
     Raises:
         TypeError: What was given is no task.
         ConfigError: The task is wrong or cannot travel.
         PlanError: ``detach`` without an executor.
-        JobFailedError: It failed; the message holds its traceback or last lines.
+        JobFailedError: It failed; the message holds its traceback or last lines. For a sweep it
+            holds the table, and ``results`` those of the points that succeeded.
     """
+    if isinstance(fn_or_script, Sweep):
+        return run_sweep(
+            fn_or_script,
+            executor,
+            checked_plugins(plugins),
+            name=name,
+            dryrun=dryrun,
+            direct=direct,
+            detach=detach,
+            tail_logs=tail_logs,
+            log_level=log_level,
+        )
     check_kind(fn_or_script)
     if detach and (executor is None or direct):
         why = "direct=True runs it" if direct else "without an executor it runs"

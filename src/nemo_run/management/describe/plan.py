@@ -30,6 +30,8 @@ from nemo_run.management.store import layout
 from nemo_run.packaging import launching_script
 
 from . import dag
+from .sweeping import sweep_tables
+from .varied import Varied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,11 +111,12 @@ class Plan:
     def text(self, *, full: bool = False) -> str:
         """Return everything that would be sent, to be read: each file as it is, once.
 
-        Of a file of our own that travels as it is, the size and a digest are told. The values of
-        variables whose names tell that they are secret are covered.
+        Of a file of our own that travels as it is, the size and a digest are told, and of a sweep
+        its points and the first of them. The values of variables whose names tell that they are
+        secret are covered.
 
         Args:
-            full: Our own files too.
+            full: Our own files and every point, too.
         """
         text = "".join(self._pieces(b"" if full else worker.source().encode()))
         for value in sorted(self._secrets(), key=len, reverse=True):
@@ -134,8 +137,15 @@ class Plan:
     def _pieces(self, own: bytes) -> Iterator[str]:
         yield f"Experiment {self.title!r}, id {self.experiment}\n"
         yield f"Plan sha256:{self.hash}\n"
+        yield from sweep_tables([job.document for job in self.jobs])
         shown: dict[bytes, str] = {}
+        told: set[str] = set()
         for job in self.jobs:
+            varied = Varied.from_json(job.document.get("sweep"))
+            if own and varied is not None and varied.sweep in told:
+                continue
+            if varied is not None:
+                told.add(varied.sweep)
             yield f"\n== {_headline(job)}\n"
             for member in job.spec.members:
                 yield f"\n-- command of {member.name}, in {member.working_directory}\n"

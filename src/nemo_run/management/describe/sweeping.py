@@ -6,15 +6,18 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.sweep import Sweep, checked_max_parallel
+from nemo_run.config.sweep_names import label
 
 from .varied import Varied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from nemo_run.config.sweep import Point
 
     from .jobs import Job
+
+_MOST_SHOWN = 24
 
 
 def checked_sweep(given: object) -> Sweep:
@@ -64,6 +67,30 @@ def points_of(
             point,
             Varied(own, values, limit),
         )
+
+
+def sweep_tables(documents: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the points of each sweep as a table, from what is said of the jobs."""
+    from nemo_run.config.show import text_table
+
+    sweeps: dict[str, list[tuple[str, Varied]]] = {}
+    for document in documents:
+        varied = Varied.from_json(document.get("sweep"))
+        if varied is not None:
+            sweeps.setdefault(varied.sweep, []).append((str(document["id"]), varied))
+    for name, points in sweeps.items():
+        fields = list(dict.fromkeys(field for _, one in points for field in one.values))
+        rows = [
+            [job, *(label(one.values[f]) if f in one.values else "" for f in fields)]
+            for job, one in points
+        ]
+        limit = points[0][1].max_parallel
+        yield f"\nSweep of {name}: {len(points)} points"
+        yield f", at most {limit} at once\n" if limit else "\n"
+        for line in text_table.lines(["job", *fields], rows, most=_MOST_SHOWN):
+            yield f"  {line}\n"
+        if len(points) > 1:
+            yield f"  Below is what is sent for {points[0][0]}; for the others it is alike.\n"
 
 
 def _unique(name: str, jobs: Iterable[Job]) -> str:
