@@ -140,3 +140,12 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
     found = difflib.get_close_matches(name, list(names), n=1)
     return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def shown(value: object, limit: int = 200) -> str:
+    """Return ``repr(value)`` for a message, shortened, whatever the value's own code does."""
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001 - a user's __repr__ may raise anything
+        text = f"<{type(value).__qualname__} whose repr raised {type(error).__name__}>"
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

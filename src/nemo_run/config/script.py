@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nemo_run.exceptions import ArgumentError
+from nemo_run.exceptions import ArgumentError, shown
 
 from .home import RUNDIR_NAME, SCRIPTS_DIR
 from .mixin import ConfigurableMixin
@@ -211,7 +211,7 @@ def _given_text(name: str, value: Any) -> str:
     text = os.fspath(value) if isinstance(value, os.PathLike) else value or ""
     if not isinstance(text, str):
         raise ArgumentError(
-            f"{name} of Script must be text, not {type(value).__name__}: {value!r}."
+            f"{name} of Script must be text, not {type(value).__name__}: {shown(value)}."
         )
     return text
 
@@ -228,7 +228,7 @@ def _checked_env(env: Any) -> dict[str, str]:
     for name in env or {}:
         if not isinstance(name, str) or not name or "=" in name or "\0" in name:
             raise ArgumentError(
-                f"env of Script has the name {name!r}; an environment variable needs a text "
+                f"env of Script has the name {shown(name)}; an environment variable needs a text "
                 "without '='."
             )
     return {name: _text(value, f"env[{name!r}]") for name, value in (env or {}).items()}
@@ -242,6 +242,6 @@ def _text(value: Any, where: str) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     raise ArgumentError(
-        f"{where} of Script is {value!r}; a program gets texts only. Write the text you mean, "
+        f"{where} of Script is {shown(value)}; a program gets texts only. Write the text you mean, "
         "or leave it out."
     )

@@ -9,7 +9,7 @@ import types
 import typing
 from typing import Any, Optional, Union
 
-from nemo_run.exceptions import CheckError, nearest
+from nemo_run.exceptions import CheckError, nearest, shown
 
 from .graph.node import is_node, target_of
 from .graph.reference import Reference
@@ -65,7 +65,7 @@ def from_dict(raw_data: Any, cls: Any) -> Any:
     if raw_data is None or len(found) != 1:
         if isinstance(raw_data, dict) and any(map(dataclasses.is_dataclass, found)):
             names = ", ".join(sorted(getattr(kind, "__qualname__", str(kind)) for kind in found))
-            raise CheckError(f"{raw_data!r} could be any of {names}; name one type.")
+            raise CheckError(f"{shown(raw_data)} could be any of {names}; name one type.")
         return raw_data
     kind = found.pop()
     origin, parts = typing.get_origin(kind), typing.get_args(kind)

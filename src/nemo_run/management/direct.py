@@ -10,7 +10,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.exceptions import JobFailedError, PlanError
+from nemo_run.exceptions import JobFailedError, PlanError, shown
+from nemo_run.execution.environment import checked
 from nemo_run.execution.observation import Observation, Reason, State
 
 from . import results
@@ -44,12 +45,13 @@ def call(task: Any, executor: Executor | None = None) -> Any:
 
     Raises:
         ConfigError: The task is wrong.
+        PlanError: The executor has a variable that no environment can hold.
         JobFailedError: A script ended with another exit code than 0.
         Exception: What the task raised.
     """
     from nemo_run.config.script import Script
 
-    given = dict(executor.env_vars) if executor is not None else {}
+    given = {} if executor is None else checked(executor.env_vars, "env_vars of the executor")
     if isinstance(task, Script):
         return _run_script(task, given)
     from nemo_run.config.checks.check import check_task
@@ -105,7 +107,7 @@ def dryrun_text(task: Any, executor: Executor | None = None) -> str:
 
     lines = [shlex.join(command_of(task)) if isinstance(task, Script) else tree(task)]
     if executor is not None:
-        lines.append(f"on {executor!r}")
+        lines.append(f"on {shown(executor, 2000)}")
     return "\n".join(lines)
 
 

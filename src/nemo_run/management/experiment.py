@@ -12,7 +12,7 @@ from nemo_run.exceptions import JobFailedError, PlanError
 from nemo_run.execution.executor import Executor
 
 from .describe.adding import described_job
-from .describe.jobs import Job, JobGroup, Names
+from .describe.jobs import Job, JobGroup, Names, checked_jobs
 from .describe.plugin import checked_plugins
 from .describe.sweeping import checked_sweep, points_of, refuse_sweep
 from .opened import Opened
@@ -108,7 +108,7 @@ class Experiment(Opened, ConfigurableMixin):
         self._rerun_of = ""
         self._asked = False
         self._token: Token[Experiment | None] | None = None
-        for job in jobs or ():
+        for job in checked_jobs(jobs):
             self._adopt(job.copy())
 
     # Describing
@@ -142,7 +142,7 @@ class Experiment(Opened, ConfigurableMixin):
     def jobs(self, jobs: Sequence[Job]) -> None:
         self._names = Names()
         self._jobs = []
-        for job in jobs:
+        for job in checked_jobs(jobs):
             self._adopt(job)
 
     @property

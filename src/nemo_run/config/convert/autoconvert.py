@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overl
 from nemo_run.config.graph.defaults import converted
 from nemo_run.config.graph.history import setting
 from nemo_run.config.graph.node import Config, Partial, is_node
-from nemo_run.exceptions import AutoconvertError
+from nemo_run.exceptions import AutoconvertError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ def default_autoconfig_buildable(
     function: Any = unwrap(fn)
     if type(function) is not FunctionType:
         raise AutoconvertError(
-            f"{function!r} is no Python function, so autoconvert cannot read it. Write a function "
+            f"{shown(function)} is no Python function, so autoconvert cannot read it. Write one "
             "that calls it and decorate that."
         )
     code = function.__code__
@@ -177,7 +177,7 @@ def _root(result: Any, cls: type[Any], fn: Callable[..., Any], *, nested: bool) 
     code = getattr(fn, "__code__", None)
     place = f"{code.co_filename}:{code.co_firstlineno}: " if code else ""
     raise AutoconvertError(
-        f"{place}{getattr(fn, '__qualname__', fn)} returned {result!r}, from which no "
+        f"{place}{getattr(fn, '__qualname__', fn)} returned {shown(result)}, from which no "
         "configuration can be made. Return an object, or a list, tuple or dict of objects; a "
         "function that returns a plain value needs no autoconvert."
     )
@@ -228,6 +228,11 @@ def _annotate(wrapper: Any, fn: Callable[..., Any], cls: type[Any]) -> None:
     """Say in the signature that a configuration is returned."""
     from inspect import signature
 
+    if not callable(fn):
+        raise AutoconvertError(
+            f"{shown(fn)} is no Python function, so autoconvert cannot read it. Write @autoconvert "
+            "above a function."
+        )
     found = signature(fn)
     returns = _wrapped(found.return_annotation, cls)
     wrapper.__signature__ = found.replace(return_annotation=returns)

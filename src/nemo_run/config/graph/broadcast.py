@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.exceptions import shown
+
 from . import traverse
 from .defaults import MISSING, default_of
 
@@ -49,8 +51,8 @@ def walk(root: Any, functions: Mapping[str, Callable[[Any], Any]]) -> None:
     for name, function in functions.items():
         if not callable(function):
             raise TypeError(
-                f"walk: {name}={function!r} is not a function. walk calls one with each node, as "
-                f"in walk({name}=lambda node: ...); to set a value write broadcast({name}=...)."
+                f"walk: {name}={shown(function)} is not a function. walk calls one with each node, "
+                f"as in walk({name}=lambda node: ...); to set a value write broadcast({name}=...)."
             )
     for _, node in _fixed(root):
         for name, function in functions.items():

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from nemo_run.config import fiddle
-from nemo_run.exceptions import ArgumentAttributeError, ArgumentError
+from nemo_run.exceptions import ArgumentAttributeError, ArgumentError, shown
 
 from . import positions
 from .arguments import assign, read, remove, stored
@@ -462,7 +462,8 @@ def _target(fn_or_cls: Any) -> Any:
         return _target(typing.get_args(fn_or_cls)[0])
     if found is types.UnionType or not isinstance(found, type):
         raise ArgumentError(
-            f"{fn_or_cls!r} cannot be called. Configure one class of it, such as Config(Model)."
+            f"{shown(fn_or_cls)} cannot be called. Configure one class of it, such as "
+            "Config(Model)."
         )
     return found
 

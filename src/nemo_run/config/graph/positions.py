@@ -6,7 +6,7 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nemo_run.exceptions import ArgumentError
+from nemo_run.exceptions import ArgumentError, shown
 
 from .arguments import assign, default, remove
 from .arguments import stored as stored_value
@@ -117,7 +117,9 @@ def _all(node: Node[Any]) -> list[Any]:
 
 def _key(node: Node[Any], index: Any) -> str | int:
     if not isinstance(index, int) or isinstance(index, bool):
-        raise TypeError(f"{index!r} is no position in {node!r}; use an integer, a slice or a name.")
+        raise TypeError(
+            f"{shown(index)} is no position in {shown(node)}; use an integer, a slice or a name."
+        )
     return node.__signature_info__.index_to_key(index, node.__arguments__)
 
 

@@ -7,7 +7,7 @@ import typing
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.exceptions import ArgumentAttributeError, ArgumentError, nearest
+from nemo_run.exceptions import ArgumentAttributeError, ArgumentError, nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -269,7 +269,7 @@ def _read(target: Any) -> inspect.Signature:
     target = typing.get_origin(target) or target
     if not callable(target):
         raise ArgumentError(
-            f"{target!r} cannot be configured, because a value of type "
+            f"{shown(target)} cannot be configured, because a value of type "
             f"{type(target).__qualname__} cannot be called. Give a function or a class "
             "first, then its arguments."
         )

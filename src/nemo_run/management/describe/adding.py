@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from nemo_run.config.graph.node import is_node
-from nemo_run.exceptions import PlanError, nearest
+from nemo_run.exceptions import PlanError, nearest, shown
 from nemo_run.execution.executor import Executor
 from nemo_run.management.store import names
 
@@ -56,8 +57,8 @@ def described_job(
     edges = [_edge(one, known) for one in _listed(dependencies)]
     if policy not in _POLICIES:
         raise PlanError(
-            f"policy={policy!r} is none of {', '.join(map(repr, _POLICIES))}."
-            f"{nearest(str(policy), _POLICIES)}"
+            f"policy={shown(policy)} is none of {', '.join(map(repr, _POLICIES))}."
+            f"{nearest(shown(policy), _POLICIES)}"
         )
     if isinstance(task, list | tuple):
         tasks = list(task)
@@ -95,6 +96,11 @@ def _members(
 
 
 def _roles(roles: Sequence[str] | None, count: int) -> list[Literal["main", "sidecar"]]:
+    if isinstance(roles, str) or not isinstance(roles or (), Iterable):
+        raise TypeError(
+            f"roles is {shown(roles)} ({type(roles).__name__}); it must be a list with 'main' or "
+            "'sidecar' for each member."
+        )
     given = list(roles or ["main"] * count)
     if len(given) != count:
         raise PlanError(f"A group of {count} tasks needs {count} roles; {len(given)} were given.")
@@ -102,8 +108,8 @@ def _roles(roles: Sequence[str] | None, count: int) -> list[Literal["main", "sid
     for role in given:
         if role not in _ROLES:
             raise PlanError(
-                f"The role {role!r} is none of {', '.join(map(repr, _ROLES))}."
-                f"{nearest(str(role), _ROLES)}"
+                f"The role {shown(role)} is none of {', '.join(map(repr, _ROLES))}."
+                f"{nearest(shown(role), _ROLES)}"
             )
         checked.append("sidecar" if role == "sidecar" else "main")
     return checked
@@ -120,8 +126,8 @@ def _executor(executor: Any) -> Executor:
         )
     if not isinstance(executor, Executor):
         raise TypeError(
-            f"executor is {executor!r}, a {type(executor).__name__}; it must be an executor such "
-            "as run.LocalExecutor()."
+            f"executor is {shown(executor)}, a {type(executor).__name__}; it must be an executor "
+            "such as run.LocalExecutor()."
         )
     copy: Executor = clone(executor)
     return copy
@@ -133,11 +139,22 @@ def _listed(dependencies: Any) -> Sequence[str | dag.Edge]:
             f"dependencies is the text {dependencies!r}; it must be a list: "
             f"dependencies=[{dependencies!r}]."
         )
+    if not isinstance(dependencies, Iterable):
+        raise TypeError(
+            f"dependencies is {shown(dependencies)} ({type(dependencies).__name__}); it must be "
+            "a list of what add() returned: dependencies=[job]."
+        )
     return list(dependencies)
 
 
 def _edge(given: str | dag.Edge, known: Sequence[str]) -> dag.Edge:
     edge = _parsed(given, known)
+    if edge.kind not in dag.KINDS:
+        raise PlanError(
+            f"The dependency on {edge.job!r} is of the kind {shown(edge.kind)}, which is no kind "
+            f"of dependency; use one of {', '.join(dag.KINDS)}."
+            f"{nearest(shown(edge.kind), dag.KINDS)}"
+        )
     if edge.job not in known:
         jobs = f" Jobs so far: {', '.join(known)}." if known else " There are no jobs yet."
         raise PlanError(
@@ -148,13 +165,14 @@ def _edge(given: str | dag.Edge, known: Sequence[str]) -> dag.Edge:
 
 
 def _parsed(given: str | dag.Edge, known: Sequence[str]) -> dag.Edge:
-    if isinstance(given, dag.Edge):
+    if isinstance(given, dag.Edge) and isinstance(given.job, str):
         return given
     if not isinstance(given, str):
         raise PlanError(
-            f"A dependency is the id that add() returned, not {given!r} ({type(given).__name__})."
+            f"A dependency is the id that add() returned, not {shown(given)} "
+            f"({type(given).__name__})."
         )
     kind, colon, job = given.partition(":")
-    if colon and given not in known and kind in dag.KINDS:
+    if colon and given not in known and (kind in dag.KINDS or job in known):
         return dag.node("", [{"job": job, "kind": kind}]).edges[0]
     return dag.Edge(given)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from nemo_run.config.graph.node import is_node, target_name
-from nemo_run.exceptions import PlanError
+from nemo_run.exceptions import PlanError, shown
 from nemo_run.management.store import layout
 
 if TYPE_CHECKING:
@@ -246,6 +247,25 @@ class JobGroup(Job):
         return [member.executor for member in self.members]
 
 
+def checked_jobs(given: Any) -> list[Job]:
+    """Return the jobs of another experiment that were given to begin with; None is none.
+
+    Raises:
+        TypeError: It is no list of jobs.
+    """
+    if given is None:
+        return []
+    listed = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else None
+    wrong = next((one for one in listed or () if not isinstance(one, Job)), None)
+    if listed is not None and wrong is None:
+        return listed
+    what = f"jobs is {_seen(given)}" if listed is None else f"jobs holds {_seen(wrong)}"
+    raise TypeError(
+        f"{what}; it must be a list of jobs of another experiment: jobs=other.jobs. Add tasks with "
+        "exp.add(task)."
+    )
+
+
 def _set_up_by(plugin: Plugin, member: Member) -> None:
     from nemo_run.config.graph.build import tell
 
@@ -281,9 +301,10 @@ def check_kind(task: Any) -> None:
             f"run.Script. Write run.Partial({name}, ...) with the arguments it is to be called "
             "with."
         )
+    shell = isinstance(task, str)
     raise TypeError(
         f"A task is a run.Partial, run.Config or run.Script, not {_seen(task)}."
-        + (f" For a shell command write run.Script(inline={task!r})." * isinstance(task, str))
+        + (f" For a shell command write run.Script(inline={task!r})." if shell else "")
     )
 
 
@@ -296,8 +317,7 @@ def _kind(value: Any) -> str:
 
 
 def _seen(value: Any) -> str:
-    text = repr(value)
-    return f"{text[:60]}{'…' * (len(text) > 60)} ({type(value).__name__})"
+    return f"{shown(value, 61)} ({type(value).__name__})"
 
 
 def task_name(task: Any) -> str:

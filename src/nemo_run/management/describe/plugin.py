@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config import ConfigurableMixin
+from nemo_run.exceptions import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +71,6 @@ def _no_plugin(where: str, given: Any) -> TypeError:
         name = given.__name__
         return TypeError(f"{where} is the class {name}; give an object: {name}().")
     return TypeError(
-        f"{where} is {given!r}, a {type(given).__name__}; it must be an object of a class that "
-        "derives from run.Plugin."
+        f"{where} is {shown(given)}, a {type(given).__name__}; it must be an object of a class "
+        "that derives from run.Plugin."
     )

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from nemo_run.exceptions import PlanError
+from nemo_run.exceptions import PlanError, shown
 
 # Half of the 255 bytes that file systems allow, so that a time or a suffix can follow.
 MAX_BYTES = 120
@@ -47,7 +47,7 @@ def check(name: str, what: str = "name") -> None:
         PlanError: It is no text, is empty, or holds control characters.
     """
     if not isinstance(name, str):
-        raise PlanError(f"The {what} must be text, not {type(name).__name__}: {name!r}.")
+        raise PlanError(f"The {what} must be text, not {type(name).__name__}: {shown(name)}.")
     if not name.strip():
         raise PlanError(f"The {what} is empty. Give it at least one visible character.")
     bad = next((c for c in name if unicodedata.category(c) in _UNSEEN and c not in _JOINERS), None)
