@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from nemo_run.packaging import Packager
 
     from .cli.help import help  # noqa: A004 - the reference's name
+    from .cli.lazy_entrypoint import LazyEntrypoint
+    from .cli.lazy_imports import lazy_imports
+    from .cli.lazy_names import LazyModule, LazyTarget
     from .config import Config, ConfigurableMixin, Partial, Script
     from .config.convert import autoconvert
     from .config.sweep import Sweep, sweep
@@ -56,6 +59,10 @@ _HOMES = {
     "dryrun_fn": "management",
     "Packager": "packaging",
     "help": "cli.help",
+    "LazyEntrypoint": "cli.lazy_entrypoint",
+    "LazyModule": "cli.lazy_names",
+    "LazyTarget": "cli.lazy_names",
+    "lazy_imports": "cli.lazy_imports",
 }
 
 __all__ = [
@@ -66,6 +73,9 @@ __all__ = [
     "Experiment",
     "FaultTolerance",
     "JobFailedError",
+    "LazyEntrypoint",
+    "LazyModule",
+    "LazyTarget",
     "LocalExecutor",
     "NemoRunError",
     "Packager",
@@ -79,6 +89,7 @@ __all__ = [
     "executor_profile",
     "help",
     "import_executor",
+    "lazy_imports",
     "run",
     "sweep",
 ]

@@ -93,7 +93,6 @@ PATHS: dict[str, dict[str, str]] = {
 # What brings it → the modules and names that come with it.
 LATER: dict[str, tuple[str, ...]] = {
     "the command line of your own functions": (
-        "nemo_run.LazyEntrypoint",
         "nemo_run.cli.RunContext",
         "nemo_run.cli.api",
         "nemo_run.cli.cli_parser",
@@ -102,7 +101,6 @@ LATER: dict[str, tuple[str, ...]] = {
         "nemo_run.cli.entrypoint",
         "nemo_run.cli.list_entrypoints",
         "nemo_run.cli.main",
-        "nemo_run.lazy_imports",
     ),
     "running in Docker containers": (
         "nemo_run.DockerExecutor",

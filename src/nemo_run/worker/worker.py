@@ -44,8 +44,28 @@ def locate(name: str) -> Any:
     module, _, qualname = name.partition(":")
     found: Any = sys.modules.get(module) or _import(module)
     for part in qualname.split(".") if qualname else ():
-        found = _HIDDEN_TYPES[part] if _is_hidden(found, part) else getattr(found, part)
+        found = _HIDDEN_TYPES[part] if _is_hidden(found, part) else part_of(found, part)
     return found
+
+
+def part_of(owner: Any, name: str) -> Any:
+    """Return an attribute; of a package also a module that nobody has imported yet.
+
+    Raises:
+        AttributeError: There is none.
+    """
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        full = f"{getattr(owner, '__name__', '')}.{name}"
+        if not hasattr(owner, "__path__"):
+            raise
+        try:
+            return _import(full)
+        except ModuleNotFoundError as error:
+            if error.name != full:
+                raise
+        raise
 
 
 def _import(module: str) -> ModuleType:

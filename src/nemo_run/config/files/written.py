@@ -217,6 +217,8 @@ _DESCRIBERS: dict[str, Callable[[Any], Any]] = {
     "typing.Union": lambda value: {TAG: "union", "items": list(value.__args__)},
     **{f"operator.{name}": _operator for name in ("itemgetter", "attrgetter", "methodcaller")},
     "nemo_run.Script": _script,
+    "nemo_run.LazyTarget": _by_name,
+    "nemo_run.LazyModule": lambda value: {TAG: "module", "name": value.__name__},
 }
 
 

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nemo_run.exceptions import ConfigError, nearest
 
@@ -45,7 +45,7 @@ class Reference:
             ) from error
         for part in self.qualname.split("."):
             try:
-                found = getattr(found, part)
+                found = _part(found, part)
             except AttributeError as error:
                 raise ConfigError(
                     f"{self} cannot be loaded: {display(found)} has no {part!r}."
@@ -61,6 +61,9 @@ class Reference:
             ValueError: There is none: a lambda, a function inside a function, an object that
                 was replaced under its name. The message says which.
         """
+        stated = getattr(type(value), "__reference__", None)
+        if stated is not None:  # it stands for something that is not imported
+            return cast("Reference", stated(value))
         name = _own_name(value)
         if name is None:
             raise ValueError("it has no name to import it by")
@@ -74,6 +77,14 @@ class Reference:
         if module is None:
             raise ValueError(_unknown(value, name))
         return Reference(_public(module, name, value), name)
+
+
+def _part(owner: Any, name: str) -> Any:
+    if hasattr(owner, name):
+        return getattr(owner, name)
+    from nemo_run.worker.worker import part_of
+
+    return part_of(owner, name)
 
 
 def _unknown(value: Any, name: str) -> str:
