@@ -16,6 +16,7 @@ from nemo_run.exceptions import ConfigError, OverrideError
 
 from .decoding import decoded
 from .load import load
+from .settling import Spelled
 from .source import Source
 
 if TYPE_CHECKING:
@@ -108,7 +109,13 @@ def _of_task(loaded: Source, function: Callable[..., Any] | None) -> Iterator[Ov
         step: Step = Item(key) if isinstance(key, int) else key
         line = loaded.line((key,))
         yield Override(
-            key_of((step,)), (step,), "=", data=value, kind="file", file=loaded.file, line=line
+            key_of((step,)),
+            (step,),
+            "=",
+            data=Spelled(value),
+            kind="file",
+            file=loaded.file,
+            line=line,
         )
 
 

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 _BESIDE = ("run",)
 
 
-def export(graph: Any, target: str) -> Path:
+def export(graph: Any, target: str, form: str | None = None) -> Path:
     """Write a graph, or a part of it, to a file that ``--config`` and ``key=@file`` read.
 
     Args:
         graph: A Config, a Partial, or any value that configurations hold.
         target: The file; its name ends in ``.yaml``, ``.yml``, ``.toml`` or ``.json``. After a
             colon the part that is wanted: ``model.yaml:model``.
+        form: ``yaml``, ``toml`` or ``json``, whatever the name ends in.
 
     Returns:
         The path of the file.
@@ -34,7 +35,7 @@ def export(graph: Any, target: str) -> Path:
     from .load import form_of, split_section
 
     file, section = split_section(target)
-    text = text_of(graph, form_of(file), section or None)
+    text = text_of(graph, form or form_of(file), section or None)
     path = Path(file).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)

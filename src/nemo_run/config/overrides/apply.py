@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nemo_run.config.graph.history import Shown, setting, summary
 from nemo_run.exceptions import ConfigError, OverrideError
 
-from .grammar import Item, parse_key
+from .grammar import MISSING, Item, parse_key
 from .operators import combined
 from .places import Place, descend, opened
 from .reading import value_of
@@ -38,7 +39,7 @@ def apply(task: T, overrides: Sequence[Override], hint: Any = Any) -> T:
         OverrideError: A key leads nowhere, or a value cannot be used.
     """
     result: Any = copy.deepcopy(task)
-    for override in _in_order(overrides):
+    for override in _in_order(_with_own_data(overrides)):
         result = _applied(result, override, hint)
     return result  # type: ignore[no-any-return]
 
@@ -111,6 +112,14 @@ def _shown(value: Any, override: Override) -> Any:
     if isinstance(seen, Shown) and override.text is not None:
         return Shown(override.text)
     return seen
+
+
+def _with_own_data(overrides: Sequence[Override]) -> list[Override]:
+    """Return overrides whose data is nobody else's; what they share they go on sharing."""
+    memo: dict[int, Any] = {}
+    return [
+        o if o.data is MISSING else replace(o, data=copy.deepcopy(o.data, memo)) for o in overrides
+    ]
 
 
 def _in_order(overrides: Sequence[Override]) -> list[Override]:

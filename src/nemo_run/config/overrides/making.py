@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.config.alternatives import alternatives, is_kind, kind_of
 from nemo_run.config.checks.annotations import UNIONS, display
 from nemo_run.config.factories import default_of, fitting, suggestion
+from nemo_run.config.graph.history import origin
 from nemo_run.config.graph.node import Config, Partial
 from nemo_run.exceptions import OverrideError
 
@@ -50,6 +51,8 @@ def made(place: Place, *, call: bool = True) -> Any:
             return []
         if isinstance(kind, type) and not _is_value(kind):
             return _node(kind, place)
+    if not alternatives(hint) and (origin() or ("",))[0] == "file":
+        return {}  # a mapping in a file says what it is
     what = "nothing says what it may be, so it has" if hint is Any else f"{display(hint)} has"
     raise OverrideError(f"it is not set, and {what} no parts that can be set. Set it as a whole.")
 

@@ -34,18 +34,19 @@ def value_of(override: Override, place: Place, hint: Any) -> Any:
 
 
 def _read(override: Override, place: Place, hint: Any) -> Any:
+    from nemo_run.config.files.settling import fitted
     from nemo_run.config.values import parse
 
     resolve = resolver(place.target, place.argument)
     if override.data is not MISSING:
-        return parse.convert(override.data, hint, resolve)
+        return fitted(override.data, hint, resolve)
     text = override.text or ""
     if override.inside_call:
         return parse.parse_item(text, hint, resolve)
     if text.startswith("@") and not is_text(hint):
         from nemo_run.config.files.layers import read_file_value
 
-        return parse.convert(read_file_value(text), hint, resolve)
+        return fitted(read_file_value(text, place.argument), hint, resolve)
     return parse.parse(text, hint, resolve)
 
 

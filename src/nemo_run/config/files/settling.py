@@ -1,0 +1,115 @@
+"""Values of a file, made to fit the place that they go to.
+
+What a person writes is read by the annotation, as on the command line. What is spelled as an
+object (``_target_``) is taken as it is spelled, and only what would not fit is read so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.config.graph.reference import Reference, resolved
+from nemo_run.exceptions import ConfigError, OverrideError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """An argument of an object that a file spells.
+
+    Attributes:
+        value: The argument.
+    """
+
+    value: Any
+
+
+def fitted(data: Any, hint: Any, resolve: Callable[..., Any] | None) -> Any:
+    """Return the value that data of a file gives; the modules of its objects are imported.
+
+    Args:
+        data: As :class:`~nemo_run.config.overrides.grammar.Override` holds it. Configurations
+            in it are changed in place.
+        hint: The annotation of what takes it.
+        resolve: Finds the factories that are named.
+
+    Raises:
+        OverrideError: It does not fit.
+    """
+    from nemo_run.config.checks.annotations import mismatches
+    from nemo_run.config.values.parse import convert
+
+    value = resolved(data.value if isinstance(data, Spelled) else data)
+    _settle(value)
+    if isinstance(data, Spelled) and not mismatches(value, hint):
+        return value
+    return convert(value, hint, resolve)
+
+
+def _settle(value: Any) -> None:
+    """Load the targets of all nodes of a value, and read what does not fit them."""
+    from nemo_run.config.graph.traverse import nodes
+
+    for path, node in list(nodes(value)):
+        try:
+            _settle_node(node)
+        except ConfigError as error:
+            raise OverrideError(f"{path}: {error}" if path else str(error)) from error.__cause__
+
+
+def _settle_node(node: Any) -> None:
+    from nemo_run.config.checks.annotations import mismatches
+    from nemo_run.config.overrides.hints import of_argument
+    from nemo_run.config.overrides.resolving import resolver
+    from nemo_run.config.values.parse import convert
+
+    target = _load(node)
+    _name_positional(node, target)
+    for key, given in list(node.__arguments__.items()):
+        value = node.__arguments__[key] = resolved(given)
+        hint = of_argument(target, key)
+        if not mismatches(value, hint):
+            continue
+        try:
+            node.__arguments__[key] = convert(value, hint, resolver(target, str(key)))
+        except OverrideError as error:
+            place = key if isinstance(key, str) else f"[{key}]"
+            raise OverrideError(f"{place}: {error}") from error.__cause__
+
+
+def _load(node: Any) -> Any:
+    """Import the target of a node; ``a.B.C`` may be a class inside of a class, as Hydra has it."""
+    reference = getattr(node, "__target__", None)
+    if not isinstance(reference, Reference):
+        return node.__fn_or_cls__
+    try:
+        return node.__fn_or_cls__
+    except ConfigError:
+        module, name = reference.module, reference.qualname
+        while "." in module:
+            module, _, owner = module.rpartition(".")
+            name = f"{owner}.{name}"
+            try:
+                found = Reference(module, name).resolve()
+            except ConfigError:
+                continue  # the first error says what was written
+            node.__fn_or_cls__ = found
+            return found
+        raise
+
+
+def _name_positional(node: Any, target: Any) -> None:
+    """Store arguments given by position as the graph has them: by name, where they have one."""
+    from nemo_run.config.graph.signature import signature_info
+
+    info = signature_info(target)
+    arguments, history = node.__arguments__, node.__argument_history__
+    for key in [key for key in arguments if isinstance(key, int)]:
+        name = info.index_to_key(key, arguments)
+        if name != key and name not in arguments:
+            arguments[name] = arguments.pop(key)
+            if key in history:
+                history[name] = history.pop(key)
