@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import CorruptRecordError, NotFoundError, StoreError, nearest
 from nemo_run.invocation import experiment_command
+from nemo_run.management.describe.dag import KINDS
 
 from . import ids, layout
 from .advice import explained
@@ -147,16 +148,25 @@ def _wrong_field(meta: dict[str, Any]) -> str:
     ):
         return "has jobs without an 'id'"
     known = {job["id"] for job in jobs}
-    odd = next((j["id"] for j in jobs if not _are_edges(j.get("dependencies", []), known)), None)
-    return "" if odd is None else f"has 'dependencies' of {odd!r} that are no jobs"
+    return next(
+        filter(None, (_wrong_edge(j["id"], j.get("dependencies", []), known) for j in jobs)), ""
+    )
 
 
-def _are_edges(edges: object, known: set[str]) -> bool:
-    """Whether a document says properly what a job depends on."""
-    if not isinstance(edges, list):
-        return False
-    jobs = [edge.get("job") if isinstance(edge, dict) else edge for edge in edges]
-    return all(isinstance(job, str) and job in known for job in jobs)
+def _wrong_edge(job: str, edges: object, known: set[str]) -> str:
+    """Return what is wrong with what a document says that a job depends on."""
+    listed = edges if isinstance(edges, list) else [None]
+    for edge in listed:
+        other, kind = (
+            (edge.get("job"), edge.get("kind", "afterok"))
+            if isinstance(edge, dict)
+            else (edge, "afterok")
+        )
+        if not isinstance(other, str) or other not in known:
+            return f"has 'dependencies' of {job!r} that are no jobs"
+        if kind not in KINDS:
+            return f"has a dependency of {job!r} of the unknown kind {kind!r}"
+    return ""
 
 
 def _missing(path: Path) -> CorruptRecordError:

@@ -87,7 +87,8 @@ def start_of_last_lines(path: str, count: int) -> Cursor:
                         return Cursor(path, begin + end + 1, inode)
                 position = begin
             return Cursor(path, 0, inode)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
+        # Reading says what is wrong, if anything is.
         return Cursor(path)
 
 
