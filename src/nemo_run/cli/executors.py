@@ -129,8 +129,8 @@ def same_source(one: Override, other: Override) -> bool:
 
 def _of_override(override: Override, notes: list[str]) -> Any:
     text = override.text if override.data is MISSING else override.data
-    if text is None:
-        return None
+    if text is None or is_node(text):
+        return text
     if not isinstance(text, str):
         raise OverrideError(
             f"{override.label} is {text!r}; it must be the name of an executor. Its fields go "
@@ -151,19 +151,23 @@ def _default_of_files(notes: list[str]) -> Any:
     default = Profiles(read_layers()).default
     if default is None:
         return None
-    notes.append(f"executor: {default.value}, as default_executor says ({default.place})")
     with setting("file", default.file, default.line):
-        return _labelled(f"{default.place}: default_executor", default.value, notes)
+        found = _labelled(f"{default.place}: default_executor", default.value, notes)
+    said = notes.pop() if notes else f"executor: {default.value}"
+    notes.append(f"{said}; the default_executor of {default.place}")
+    return found
 
 
 def _named(text: str, notes: list[str]) -> Any:
     """Return what a name or a call stands for: a factory, a profile, or a kind of executor."""
     # `package.module:Class` is no call in the language of values; with a dot it is.
-    _, colon, _ = text.partition("(")[0].partition(":")
-    call = read_call(text.replace(":", ".", 1) if colon else text)
+    place = text.partition("(")[0].strip()
+    call = read_call(text.replace(":", ".", 1) if ":" in place else text)
+    profiles = Profiles(read_layers())
+    if call is None and text in profiles:
+        call = Call(text, bare=True)
     if call is None:
         raise OverrideError(f"{text!r} is no name of an executor. Write NAME or NAME(field=value).")
-    profiles = Profiles(read_layers())
     factory = factories.find(Executor, call.name)
     if factory is not None:
         if call.name in profiles:
@@ -178,9 +182,9 @@ def _named(text: str, notes: list[str]) -> Any:
         files = ", ".join(map(str, profile.sources))
         notes.append(f"executor: profile {call.name} ({profile.kind.value}) from {files}")
         return called(config_of(profile), call)
-    if find_executor_class(call.name) is None:
-        raise OverrideError(_unknown(call.name, profiles))
-    return called(Config(executor_class(call.name)), call)
+    if find_executor_class(place) is None:
+        raise OverrideError(_unknown(place, profiles))
+    return called(Config(executor_class(place)), call)
 
 
 def _made_by(factory: factories.Factory, call: Call) -> Any:
@@ -202,7 +206,10 @@ def called(config: Any, call: Call) -> Any:
                 f"{call.name}({text}): the fields of an executor have names. Write FIELD={text}."
             )
         changes.append(Override(key, parse_key(key), "=", text, inside_call=True))
-    return apply(config, changes)
+    try:
+        return apply(config, changes)
+    except OverrideError as error:
+        raise OverrideError(f"{call.name}(…): {error}") from error.__cause__
 
 
 def _with_fields(begun: Any, fields: Sequence[Override]) -> Any:
