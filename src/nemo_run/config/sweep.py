@@ -14,14 +14,12 @@ from nemo_run.exceptions import SweepError, nearest
 from .sweep_names import label, names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from nemo_run.config.script import Script
 
     from .checks.check import Problem
     from .graph.node import Node
-
-    Setter = Callable[[Any, Mapping[str, Any]], Any]
 
 Mode = Literal["grid", "zip"]
 
@@ -143,60 +141,59 @@ def sweep(
         given: Sequence[Mapping[str, Any]] = _checked_points(points)
     else:
         given = combined({name: _values(name, one) for name, one in varied.items()}, mode)
-    return made(task, given, max_parallel=max_parallel)
+    labels = [{name: label(value) for name, value in point.items()} for point in given]
+    tasks = (_with_values(task, values) for values in given)
+    return of_tasks(tasks, given, labels, max_parallel=max_parallel)
 
 
-def made(
-    task: Any,
+def of_tasks(
+    tasks: Iterable[Any],
     points: Sequence[Mapping[str, Any]],
+    labels: Sequence[Mapping[str, str]],
     *,
     max_parallel: int | None = None,
-    labels: Sequence[Mapping[str, str]] | None = None,
-    setter: Setter | None = None,
 ) -> Sweep:
-    """Return the sweep of ``task`` over ``points``, each checked.
+    """Return the sweep of tasks that have the values of points, each checked.
 
     Args:
-        task: The task.
+        tasks: A task for each point.
         points: For each point the values by field.
+        labels: The same as text.
         max_parallel: How many points may run at once.
-        labels: The values as text, where they were given as such.
-        setter: Returns a copy of the task with the values of a point.
 
     Raises:
-        ConfigError: There is no such field, or a value does not fit its annotation.
+        ConfigError: A value does not fit its annotation.
     """
-    told = labels or [{name: label(value) for name, value in point.items()} for point in points]
     exact = [
         repr([(name, type(value).__qualname__, label(value)) for name, value in point.items()])
         for point in points
     ]
-    own_names = names(told, exact)
-    tasks = _tasks(task, points, setter or _with_values)
+    checked = _checked(tasks)
     return Sweep(
         [
-            Point(name, MappingProxyType(dict(values)), own, MappingProxyType(dict(text)))
-            for name, values, own, text in zip(own_names, points, tasks, told, strict=True)
+            Point(name, MappingProxyType(dict(values)), task, MappingProxyType(dict(text)))
+            for name, values, task, text in zip(
+                names(labels, exact), points, checked, labels, strict=True
+            )
         ],
-        title=_title(task),
+        title=_title(checked[0]),
         max_parallel=max_parallel,
     )
 
 
-def _tasks(task: Any, points: Sequence[Mapping[str, Any]], setter: Setter) -> list[Any]:
+def _checked(tasks: Iterable[Any]) -> list[Any]:
     from .checks.check import error_of, problems
 
     found = []
     # The same wrong value is in many points, and is told once.
     wrong: dict[str, Problem] = {}
-    for values in points:
-        own = setter(task, values)
-        wrong.update({problem.text: problem for problem in problems(own)})
-        found.append(own)
+    for task in tasks:
+        wrong.update({problem.text: problem for problem in problems(task)})
+        found.append(task)
         if len(wrong) >= _MOST_PROBLEMS:
             break
     if wrong:
-        raise error_of(task, list(wrong.values()))
+        raise error_of(found[0], list(wrong.values()))
     return found
 
 
