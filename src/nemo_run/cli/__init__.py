@@ -12,6 +12,7 @@ from nemo_run import lazy
 
 if TYPE_CHECKING:
     from .entrypoints.entrypoint import Entrypoint, entrypoint
+    from .entrypoints.front import create_cli
     from .entrypoints.main import main
     from .entrypoints.registry import list_entrypoints
     from .factories import factory, list_factories, resolve_factory
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Entrypoint": "entrypoints.entrypoint",
     "RunContext": "flow.context",
+    "create_cli": "entrypoints.front",
     "entrypoint": "entrypoints.entrypoint",
     "list_entrypoints": "entrypoints.registry",
     "main": "entrypoints.main",
@@ -35,6 +37,7 @@ _HOMES = {
 __all__ = [
     "Entrypoint",
     "RunContext",
+    "create_cli",
     "entrypoint",
     "factory",
     "list_entrypoints",

@@ -10,14 +10,17 @@ import click
 
 from nemo_run import __version__
 
-from .ending import answer
-from .lazy import LazyGroup
-from .settings import Settings, common_options
+from .entrypoints.front import FrontGroup, run
+from .settings import common_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS = {
+COMMANDS = {
+    "run": (
+        "nemo_run.cli.entrypoints.run_command:command",
+        "Run a function of a file or a module with values of the command line.",
+    ),
     "experiment": (
         "nemo_run.cli.experiment:group",
         "List, show, follow, cancel, repeat and delete experiments.",
@@ -38,8 +41,8 @@ _EPILOG = (
 
 
 @click.group(
-    cls=LazyGroup,
-    commands_of=_COMMANDS,
+    cls=FrontGroup,
+    commands_of=COMMANDS,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -60,14 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wrong use; 130 when interrupted; 141 when the reader of its output went away.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    settings = Settings()
-    return answer(lambda: _invoke(words, settings), settings)
-
-
-def _invoke(arguments: list[str], settings: Settings) -> int:
     if _COMPLETE in os.environ:
-        app.main(arguments, prog_name="nemo-run", complete_var=_COMPLETE, obj=settings)
-    # Not `app.main`: it answers a broken pipe itself, with the code of a failure.
-    with app.make_context("nemo-run", arguments, obj=settings) as context:
-        code = app.invoke(context)
-    return code if isinstance(code, int) else 0
+        click.Group.main(app, words, prog_name="nemo-run", complete_var=_COMPLETE)
+    return run(app, words, "nemo-run")

@@ -72,14 +72,14 @@ def _answered(command: Callable[[], int], settings: Settings) -> int:
         return 130
     except click.ClickException as error:
         if settings.verbose and error.__cause__ is not None:
-            _print_traceback()
+            print_traceback()
         return _refused(error)
     except (NemoRunError, OSError) as error:
         if settings.verbose:
-            _print_traceback()
+            print_traceback()
         return _say(sentence(error), 1)
     except Exception:  # noqa: BLE001 - the last one to see it: it is shown whole, never swallowed
-        _print_traceback()
+        print_traceback()
         return _say("This is a bug in NeMo Run. Please report it with the lines above.", 1)
 
 
@@ -112,7 +112,8 @@ def sentence(error: BaseException) -> str:
     return str(error)
 
 
-def _print_traceback() -> None:
+def print_traceback() -> None:
+    """Print the error that is being handled, with all that led to it."""
     import traceback
 
     traceback.print_exc()

@@ -5,15 +5,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from nemo_run.exceptions import nearest
+
+from .named_group import NamedGroup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import click
 
-class LazyGroup(click.Group):
+
+class LazyGroup(NamedGroup):
     """Commands known by name, place and one line of help.
 
     Args:
@@ -43,33 +45,23 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that is called; an unknown one is answered with the nearest."""
-        name = args[0]
-        if name not in self._commands_of and not name.startswith("-"):
-            known = ", ".join(self._commands_of)
-            message = f"No command {name!r}.{self._nearest(name, ctx)} Commands: {known}."
-            raise click.UsageError(message, ctx)
-        return super().resolve_command(ctx, args)
-
-    def _nearest(self, name: str, ctx: click.Context) -> str:
-        longer = [known for known in self._commands_of if known.startswith(name)]
+    def suggestion(self, name: str, ctx: click.Context) -> str:
+        """Return the command that may have been meant, also one of the groups below."""
+        longer = [known for known in self.list_commands(ctx) if known.startswith(name)]
         if longer:
             return f" Did you mean {longer[0]!r}?"
         below = self._commands_below(ctx)
-        close = nearest(name, [*self._commands_of, *below])
+        close = nearest(name, [*self.list_commands(ctx), *below])
         for command, line in below.items():
             close = close.replace(f"'{command}'", f"'{line}'")
         return close
 
     def _commands_below(self, ctx: click.Context) -> dict[str, str]:
         """Return the commands of the groups among the commands, as they are typed."""
-        groups = {name: self.get_command(ctx, name) for name in self._commands_of}
+        groups = {name: LazyGroup.get_command(self, ctx, name) for name in self._commands_of}
         return {
             command: f"{ctx.command_path} {name} {command}"
             for name, group in groups.items()
-            if isinstance(group, click.Group)
+            if isinstance(group, NamedGroup)
             for command in group.list_commands(ctx)
         }

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from nemo_run.config.overrides.grammar import Override
 
     from .context import RunContext
+    from .files import Files
+    from .words import Words
 
 
 @dataclass(frozen=True)
@@ -88,20 +90,37 @@ def prepared(call: Call) -> Ready:
         OverrideError: Something of it cannot be used.
     """
     from .defaults import context_defaults
-    from .files import read_files
+    from .files import paths_of, read_files
     from .running import context_of
-    from .tasks import begun, configured
     from .words import read_words
 
-    os.environ.update(call.entry.env)
+    entry = call.entry
+    os.environ.update(entry.env)
     words = read_words(call.words)
     defaults, options = context_defaults(call.defaults), context_values(call.options)
-    files = read_files(defaults, options, words.run)
-    run = context_of(call.entry, {**defaults, "yaml": files.paths}, files.run, options, words.run)
-    base, by_position = begun(call.entry, run.factory, words)
-    overrides = [*files.overrides, *by_position, *words.overrides]
-    task = configured(call.entry, base, overrides)
-    return Ready(call.entry, run, task, asked_of(call.options), (), call.context)
+    files = read_files(paths_of(defaults, options, words.run), entry.fn)
+    options = {**options, "yaml": files.paths or None}
+    run = context_of(entry, defaults, files.run, options, words.run)
+    asked = asked_of(call.options)
+    task = _lazy_task(entry, run, call.words) if asked.lazy else _task(entry, run, files, words)
+    return Ready(entry, run, task, asked, (), call.context)
+
+
+def _task(entry: Entrypoint, run: RunContext, files: Files, words: Words) -> Any:
+    from .tasks import begun, configured
+
+    named = run.factory if run.factory and not run.factory.startswith("@") else None
+    base, by_position = begun(entry, named, words, of_files=files.factory)
+    return configured(entry, base, [*files.overrides, *by_position, *words.overrides])
+
+
+def _lazy_task(entry: Entrypoint, run: RunContext, words: Sequence[str]) -> Any:
+    from nemo_run.cli.lazy_entrypoint import lazily
+
+    from .words import task_words
+
+    paths = run.yaml if isinstance(run.yaml, tuple) else ()
+    return lazily(entry.fn, task_words(words), factory=run.factory, files=paths)
 
 
 def _other_than_run(ready: Ready) -> int | None:

@@ -72,7 +72,8 @@ def _fields(kind: type[RunContext], overrides: Iterable[Override]) -> dict[str, 
     from nemo_run.config import Config
     from nemo_run.config.overrides.apply import apply
 
-    wanted = [override for override in overrides if override.steps[0] not in _PLACES]
+    elsewhere = {*_PLACES, *_FILES}
+    wanted = [override for override in overrides if override.steps[0] not in elsewhere]
     names = {str(override.steps[0]): override for override in wanted}
     known = [f.name for f in dataclasses.fields(kind) if f.init]
     for name, override in names.items():
@@ -114,14 +115,9 @@ def context_with(context: RunContext, args: Sequence[str]) -> tuple[list[str], R
     from nemo_run.cli.plugins import plugins_of
     from nemo_run.config.overrides.grammar import is_override, parse_override
 
-    from .words import split_run
+    from .words import split_run, task_words
 
-    rest: list[str] = []
-    run: list[Override] = []
-    for word in args:
-        own, of_run = split_run([parse_override(word)]) if is_override(word) else ([word], [])
-        rest += [word] if own else []
-        run += of_run
+    _, run = split_run([parse_override(word) for word in args if is_override(word)])
     changed = copy.copy(context)
     for name, value in _fields(type(context), run).items():
         setattr(changed, name, value)
@@ -129,7 +125,7 @@ def context_with(context: RunContext, args: Sequence[str]) -> tuple[list[str], R
         changed.executor = executor_of(run, context.executor)
     if any(override.steps[0] == "plugins" for override in run):
         changed.plugins = plugins_of(run, context.plugins)
-    return rest, changed
+    return task_words(args), changed
 
 
 def parsed_executor(name: str, args: Sequence[str]) -> Any:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nemo_run.config.overrides.explaining import Said
+
     from .execute import Ready
+
+_EXECUTOR = "run.executor."
 
 
 def show(ready: Ready) -> int:
@@ -14,10 +22,91 @@ def show(ready: Ready) -> int:
     Raises:
         OverrideError: A key is not there, or a file cannot be of that form.
     """
-    from nemo_run.config.files.written_forms import export, text_of
+    from nemo_run.cli.settings import note
 
     for place, form in ready.asked.exports:
-        export(ready.task, place, form or None)
+        from nemo_run.config.files.written_forms import export
+
+        path = export(ready.task, place, form or None)
+        if not ready.run.quiet:
+            note(f"Written: {path}")
     if ready.asked.cfg:
-        print(text_of(ready.task, "json" if ready.run.json else "yaml"), end="")
+        from nemo_run.config.files.written_forms import text_of
+
+        sys.stdout.write(text_of(ready.task, "json" if ready.run.json else "yaml"))
+    if ready.asked.explain:
+        _explain(ready, ready.asked.explain)
     return 0
+
+
+def _explain(ready: Ready, keys: Sequence[str]) -> None:
+    from nemo_run.config.overrides.explaining import chain
+
+    task, executor = _after_plugins(ready)
+    told: dict[str, list[Said]] = {}
+    for key in keys:
+        if key.startswith(_EXECUTOR):
+            told[key] = chain(executor, key.removeprefix(_EXECUTOR))
+        else:
+            told[key] = chain(task, key)
+    if ready.run.json:
+        from nemo_run.cli.settings import print_json
+
+        documents = {key: [_document(said) for said in chain_] for key, chain_ in told.items()}
+        print_json(documents)
+        return
+    blocks = ["\n".join(_table(key, chain_)) for key, chain_ in told.items()]
+    print("\n\n".join(blocks))
+
+
+def _after_plugins(ready: Ready) -> tuple[Any, Any]:
+    """Return task and executor as they run: after plugins have edited them."""
+    from nemo_run.config import Config
+    from nemo_run.execution import LocalExecutor
+
+    run = ready.run
+    configured = run.executor_config if run.executor_config is not None else Config(LocalExecutor)
+    if not run.plugins or ready.entry.type == "experiment":
+        return ready.task, configured
+    from nemo_run.management.describe.adding import described_job
+    from nemo_run.management.describe.jobs import Names
+
+    job = described_job(
+        ready.task,
+        run.executor or LocalExecutor(),
+        name="",
+        taken=Names(),
+        known=(),
+        dependencies=(),
+        policy="all",
+        roles=None,
+    )
+    job.apply(run.plugins, "", "")
+    return job.task, configured
+
+
+def _document(said: Said) -> dict[str, Any]:
+    from .document import plain
+
+    return {**asdict(said), "value": plain(said.value)}
+
+
+def _table(key: str, chain: Sequence[Said]) -> list[str]:
+    from nemo_run.console.tables import Column, table
+    from nemo_run.console.terminal import look_of
+
+    if not chain:
+        return [f"{key}: nothing was said of it, and it has no default."]
+    columns = (
+        Column("KEY", drop=1),
+        Column("VALUE", least=12),
+        Column("FROM"),
+        Column("WHERE", least=20),
+    )
+    rows = [(said.key, repr(said.value), said.kind, _where(said)) for said in chain]
+    return table(columns, rows, look_of(sys.stdout))
+
+
+def _where(said: Said) -> str:
+    place = f"{said.file}:{said.line}" if said.file and said.line else said.file or ""
+    return f"{place} {said.function}".strip() if said.function else place

@@ -35,7 +35,7 @@ def default_task(entry: Entrypoint) -> Partial[Any]:
 
 
 def begun(
-    entry: Entrypoint, factory: str | None, words: Words
+    entry: Entrypoint, factory: str | None, words: Words, *, of_files: str | None = None
 ) -> tuple[Partial[Any], list[Override]]:
     """Return the task to begin with, and the overrides that words without a key are.
 
@@ -43,8 +43,9 @@ def begun(
 
     Args:
         entry: The entrypoint.
-        factory: What ``--factory`` names; a file (``@…``) is read with the others.
+        factory: What ``--factory`` names.
         words: The words of the command.
+        of_files: The factory that a file names; the command line counts more.
 
     Raises:
         OverrideError: There is no such factory, or it makes something else.
@@ -52,10 +53,12 @@ def begun(
     from nemo_run.config.overrides.positional import from_factory, start
 
     rest = list(words.positional)
-    if factory and not factory.startswith("@"):
+    if factory:
         task: Partial[Any] | None = from_factory(entry.fn, factory)
     else:
         task, rest = start(entry.fn, rest)
+        if task is None and of_files:
+            task = from_factory(entry.fn, of_files)
     return default_task(entry) if task is None else task, _by_position(entry, rest)
 
 

@@ -65,3 +65,10 @@ def split_run(overrides: Iterable[Override]) -> tuple[list[Override], list[Overr
         else:
             own.append(override)
     return own, run
+
+
+def task_words(words: Sequence[str]) -> list[str]:
+    """Return the words that are of the task, as they were typed."""
+    from nemo_run.config.overrides.grammar import is_override, parse_override
+
+    return [word for word in words if not is_override(word) or split_run([parse_override(word)])[0]]

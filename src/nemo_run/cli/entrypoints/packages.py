@@ -1,0 +1,81 @@
+"""The commands that installed packages bring, loaded when one of them is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nemo_run.cli.ending import print_traceback
+
+from .entrypoint import Entrypoint, entrypoint_of
+from .registry import entrypoints
+from .tree import Commands
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .installed import Point
+
+
+class BrokenPackage(click.ClickException):
+    """An installed package whose commands cannot be loaded."""
+
+    exit_code = 1
+
+
+def command_of_points(points: Sequence[Point]) -> click.Command:
+    """Return the command, or the group of commands, of entry points of one name.
+
+    Args:
+        points: Those of several packages come together in one group.
+
+    Raises:
+        BrokenPackage: One of them cannot be imported; the traceback is printed.
+    """
+    before = set(map(id, entrypoints()))
+    loaded = [_load(point) for point in points]
+    name = points[0].name
+    if len(loaded) == 1:
+        entry = entrypoint_of(loaded[0])
+        if entry is not None:
+            return entry.command()
+        if isinstance(loaded[0], click.Command):
+            return loaded[0]
+    commands = Commands(name, f"Commands of {', '.join(point.value for point in points)}.")
+    for entry in entrypoints():
+        place = _place(entry, points, new=id(entry) not in before)
+        if place is not None:
+            commands.put(place, entry)
+    return commands.group()
+
+
+def _load(point: Point) -> Any:
+    from importlib import import_module
+
+    module, _, attribute = point.value.partition(":")
+    try:
+        loaded: Any = import_module(module.strip())
+        for step in filter(None, attribute.strip().split(".")):
+            loaded = getattr(loaded, step)
+    except Exception as error:
+        print_traceback()
+        raise BrokenPackage(
+            f"The commands {point.name!r} of the package {point.distribution} cannot be loaded "
+            f"({point.value}): {type(error).__name__}: {error}"
+        ) from error
+    return loaded
+
+
+def _place(entry: Entrypoint, points: Sequence[Point], *, new: bool) -> list[str] | None:
+    """Return the groups above an entrypoint; None where it belongs to another command."""
+    if entry.given_namespace is not None:
+        steps = [step for step in entry.given_namespace.split(".") if step]
+        if steps[:1] == [points[0].name]:
+            return steps[1:]
+        return steps if new else None
+    for point in points:
+        module = point.value.partition(":")[0].strip()
+        if f"{entry.namespace}.".startswith(f"{module}."):
+            return []
+    return [] if new else None

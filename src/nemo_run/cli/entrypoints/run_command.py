@@ -1,0 +1,130 @@
+"""``nemo-run run FILE.py:FUNCTION key=value``: functions that nobody made a command."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nemo_run.cli.settings import common_options, settings_of
+from nemo_run.exceptions import OverrideError
+
+from .entrypoint import Entrypoint, entrypoint_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+_EPILOG = (
+    "Examples: nemo-run run train.py:train lr=0.1 --yes; nemo-run run package.module:train --help. "
+    "A file with one entrypoint needs no :FUNCTION. Options stand behind TARGET."
+)
+
+
+@click.command(
+    "run",
+    epilog=_EPILOG,
+    # Options of the function's command stand behind it, and are none of this one.
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
+    options_metavar="",
+)
+@click.argument("target", metavar="FILE.py[:FUNCTION]|MODULE:FUNCTION")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS] [KEY=VALUE]...")
+@common_options
+def command(target: str, words: tuple[str, ...]) -> int:
+    """Run a function of a file or a module with values of the command line.
+
+    It takes the options of every entrypoint: add --help to see them, and what the function takes.
+    """
+    from nemo_run.cli.flow.own_errors import own_errors, refusing
+
+    context = click.get_current_context()
+    with own_errors(vars(settings_of(context))), refusing():
+        made = entrypoint_at(target, words).command()
+    with made.make_context(target, list(words), parent=context) as below:
+        code = made.invoke(below)
+    return code if isinstance(code, int) else 0
+
+
+def entrypoint_at(target: str, words: Sequence[str] = ()) -> Entrypoint:
+    """Return the entrypoint that ``FILE.py:FUNCTION`` or ``MODULE:FUNCTION`` leads to.
+
+    Args:
+        target: As it is typed. Without ``:FUNCTION`` the file's or module's only entrypoint.
+        words: What follows; a script sees them as its own command line.
+
+    Raises:
+        OverrideError: There is nothing there.
+    """
+    from .loading import function_of, load_module, load_script
+
+    if target.startswith("-"):
+        raise OverrideError(
+            f"{target} stands before the function. Write nemo-run run FILE.py:FUNCTION {target}."
+        )
+    place, function = _parted(target)
+    module = load_script(place, words) if _is_file(place) else load_module(place)
+    if not function:
+        return _only(module, place)
+    found = function_of(module, function, place)
+    return entrypoint_of(found) or Entrypoint(found)
+
+
+def _parted(target: str) -> tuple[str, str]:
+    place, colon, function = target.rpartition(":")
+    # A colon may also stand behind the letter of a drive.
+    if not colon or _is_file(function):
+        return target, ""
+    return place, function
+
+
+def _is_file(place: str) -> bool:
+    return place.endswith(".py") or "/" in place or os.sep in place
+
+
+def _only(module: ModuleType, place: str) -> Entrypoint:
+    found = _entrypoints_in(module)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(entry.fn.__name__ for entry in found)
+        raise OverrideError(
+            f"{place} has {len(found)} entrypoints: {names}. Say which: "
+            f"{place}:{found[0].fn.__name__}."
+        )
+    functions = _functions_in(module)
+    listed = f" It has: {', '.join(functions)}." if functions else ""
+    example = functions[0] if functions else "FUNCTION"
+    raise OverrideError(
+        f"{place} has no function that is an entrypoint. Say which function: {place}:{example}."
+        f"{listed}"
+    )
+
+
+def _entrypoints_in(module: ModuleType) -> list[Entrypoint]:
+    found: dict[int, Entrypoint] = {}
+    for value in _own(module).values():
+        entry = entrypoint_of(value)
+        if entry is not None:
+            found[id(entry)] = entry
+    return list(found.values())
+
+
+def _functions_in(module: ModuleType) -> list[str]:
+    import inspect
+
+    return [
+        name
+        for name, value in _own(module).items()
+        if inspect.isfunction(value) and not name.startswith("_")
+    ]
+
+
+def _own(module: ModuleType) -> dict[str, Any]:
+    """Return what a module defines itself."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__
+    }
