@@ -61,7 +61,8 @@ class LazyGroup(NamedGroup):
         groups = {name: LazyGroup.get_command(self, ctx, name) for name in self._commands_of}
         return {
             command: f"{ctx.command_path} {name} {command}"
-            for name, group in groups.items()
+            # The first group that has it counts.
+            for name, group in reversed(groups.items())
             if isinstance(group, NamedGroup)
             for command in group.list_commands(ctx)
         }
