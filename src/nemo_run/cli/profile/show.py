@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nemo_run.cli.settings import common_options, json_option, print_json, settings_of
+from nemo_run.cli.settings import common_options, json_option, note, print_json, settings_of
 from nemo_run.console.tables import Column, table
 from nemo_run.console.terminal import visible
-from nemo_run.exceptions import NotFoundError
+from nemo_run.exceptions import ConfigError, NotFoundError
 from nemo_run.execution.profile_files import read_layers
 from nemo_run.execution.profiles import Profiles, leaves
+from nemo_run.execution.registry import backend_names
 from nemo_run.management.capture.masking import mask
 
 if TYPE_CHECKING:
@@ -26,20 +27,39 @@ _COLUMNS = (Column("FIELD", least=12), Column("VALUE", least=12), Column("FROM",
 @json_option
 @common_options
 @click.pass_context
-def command(context: click.Context, name: str, as_json: bool) -> None:
+def command(context: click.Context, name: str, as_json: bool) -> int:
     """Show the values of a profile with all that it inherits, and where each was written.
 
-    ${...} is shown as it is written, and what its name tells to be secret as ***. Nothing that a
-    file names is imported.
+    ${...} is shown as it is written, and what its name tells to be secret as ***. The values are
+    checked, unless the executor is a class that would have to be imported by its place. The exit
+    code is 1 where something is wrong.
     """
     profiles = Profiles(read_layers())
     if name not in profiles:
         raise NotFoundError(profiles.unknown(name))
     profile = profiles.get(name)
+    checked = profile.kind.value in backend_names()
+    error = _error(profile) if checked else None
     if as_json:
-        print_json(_document(profile))
-        return
-    print("\n".join(_lines(profile, settings_of(context).look)))
+        print_json({**_document(profile), "checked": checked, "error": error})
+    else:
+        print("\n".join(_lines(profile, settings_of(context).look)))
+        if error:
+            note(f"error: {error}")
+        elif not checked:
+            note(f"Not checked: {profile.kind.value} is imported when the profile is used.")
+    return 1 if error else 0
+
+
+def _error(profile: Profile) -> str | None:
+    """Return what is wrong with the values; None where they fit."""
+    from nemo_run.execution.profile_config import config_of
+
+    try:
+        config_of(profile)
+    except ConfigError as error:
+        return str(error)
+    return None
 
 
 def _document(profile: Profile) -> dict[str, Any]:
