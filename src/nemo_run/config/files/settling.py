@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.graph.copying import deep_copy
 from nemo_run.config.graph.reference import Reference, resolved
 from nemo_run.exceptions import ConfigError, OverrideError
 
@@ -25,6 +26,9 @@ class Spelled:
     """
 
     value: Any
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Spelled:
+        return Spelled(deep_copy(self.value, memo))
 
 
 def fitted(data: Any, hint: Any, resolve: Callable[..., Any] | None) -> Any:

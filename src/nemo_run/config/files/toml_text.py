@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _WIDTH = 100
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+# Where a paragraph would end before its end.
+_QUOTES = re.compile(r'"{3,}|"+\Z')
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -153,8 +155,6 @@ def _text(text: str) -> str:
 
 
 def _paragraph(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"""', '""\\"')
+    escaped = _QUOTES.sub(lambda found: '\\"' * len(found[0]), text.replace("\\", "\\\\"))
     escaped = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", escaped)
-    if escaped.endswith('"'):
-        escaped = escaped[:-1] + '\\"'
     return f'"""\n{escaped}"""'

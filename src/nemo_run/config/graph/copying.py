@@ -26,11 +26,17 @@ def deep_copy_node(node: Node[Any], memo: dict[int, Any]) -> Any:
     arguments: dict[str | int, Any] = {}
     copied = memo[id(node)] = copy_node(node, arguments)
     for key, value in node.__arguments__.items():
-        arguments[key] = value if type(value) in _SHARED else _deep_copy(value, memo)
+        arguments[key] = value if type(value) in _SHARED else deep_copy(value, memo)
     return copied
 
 
-def _deep_copy(value: Any, memo: dict[int, Any]) -> Any:
+def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
+    """Return a deep copy of a value of a graph.
+
+    Args:
+        value: A node, or anything that nodes hold.
+        memo: What was copied so far, as :func:`copy.deepcopy` has it.
+    """
     kind = type(value)
     if kind in _SHARED:
         return value
@@ -60,15 +66,15 @@ def _copy_container(value: Any, memo: dict[int, Any]) -> Any:
     result = memo[id(value)] = type(value)()
     if isinstance(value, dict):
         for key, item in value.items():
-            result[_deep_copy(key, memo)] = _deep_copy(item, memo)
+            result[deep_copy(key, memo)] = deep_copy(item, memo)
     else:
         for item in value:
-            result.append(_deep_copy(item, memo))
+            result.append(deep_copy(item, memo))
     return result
 
 
 def _copy_tuple(value: tuple[Any, ...], memo: dict[int, Any]) -> Any:
-    items = tuple([_deep_copy(item, memo) for item in value])
+    items = tuple([deep_copy(item, memo) for item in value])
     # Copied meanwhile, where a list inside holds it.
     return memo.setdefault(id(value), items)
 

@@ -6,6 +6,7 @@ import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nemo_run.config.graph.copying import deep_copy
 from nemo_run.config.graph.history import Shown, setting, summary
 from nemo_run.exceptions import ConfigError, OverrideError
 
@@ -117,9 +118,7 @@ def _shown(value: Any, override: Override) -> Any:
 def _with_own_data(overrides: Sequence[Override]) -> list[Override]:
     """Return overrides whose data is nobody else's; what they share they go on sharing."""
     memo: dict[int, Any] = {}
-    return [
-        o if o.data is MISSING else replace(o, data=copy.deepcopy(o.data, memo)) for o in overrides
-    ]
+    return [o if o.data is MISSING else replace(o, data=deep_copy(o.data, memo)) for o in overrides]
 
 
 def _in_order(overrides: Sequence[Override]) -> list[Override]:
