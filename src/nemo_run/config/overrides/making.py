@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import types
 import typing
 from collections import abc
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,7 @@ def made(place: Place, *, call: bool = True) -> Any:
             return {}
         if kind in _LISTS:
             return []
-        if isinstance(kind, type) and not _is_value(kind):
+        if isinstance(kind, types.FunctionType) or (isinstance(kind, type) and not _is_value(kind)):
             return _node(kind, place)
     if not alternatives(hint) and (origin() or ("",))[0] == "file":
         return {}  # a mapping in a file says what it is
@@ -57,7 +58,7 @@ def made(place: Place, *, call: bool = True) -> Any:
     raise OverrideError(f"it is not set, and {what} no parts that can be set. Set it as a whole.")
 
 
-def _node(kind: type, place: Place) -> Any:
+def _node(kind: Any, place: Place) -> Any:
     if inspect.isabstract(kind) or getattr(kind, "_is_protocol", False):
         fits = fitting(place.hint, place.target, place.argument)
         raise OverrideError(

@@ -87,7 +87,7 @@ def _put_argument(node: Any, there: Place, found: Changed) -> None:
     for key in rest_of(node, start)[len(found.value) :]:
         del node.__arguments__[key]
     for index, value in enumerate(found.value):
-        if index >= len(there.value) or value is not there.value[index]:
+        if node.__arguments__.get(start + index, MISSING) is not value:
             _store(node, start + index, Changed(value, summary(value)))
 
 
