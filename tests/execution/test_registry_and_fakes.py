@@ -13,8 +13,9 @@ from nemo_run.exceptions import BackendError, PlanError
 from nemo_run.execution.backend import Rendered
 from nemo_run.execution.jobspec import JobSpec, Member
 from nemo_run.execution.local.client import LocalBackend
+from nemo_run.execution.local.executor import LocalExecutor
 from nemo_run.execution.observation import State
-from nemo_run.execution.registry import get_backend
+from nemo_run.execution.registry import backend_names, executor_kind, get_backend
 from nemo_run.testing import FakeBackend, FakeEngine, Outcome
 
 
@@ -54,7 +55,26 @@ def test_a_package_adds_a_backend_by_an_entry_point(
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert get_backend("theirs").name == "theirs"
+    with pytest.raises(PlanError, match=r"'theirs' does not say which executor it runs"):
+        executor_kind("theirs")
     sys.modules.pop("their_backend")
+
+
+def test_a_backend_that_cannot_be_loaded_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "half_installed-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: half-installed\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[nemo_run.backends]\nhalf = no_such_sdk.x:Backend\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PlanError, match=r"'half' cannot be loaded from no_such_sdk\.x:Backend"):
+        get_backend("half")
+
+
+def test_the_name_of_a_backend_is_that_of_a_kind_of_executor() -> None:
+    assert executor_kind("local") is LocalExecutor
+    assert "local" in backend_names()
 
 
 def test_a_spec_of_a_later_version_can_be_read() -> None:

@@ -22,7 +22,7 @@ from nemo_run.config.overrides.apply import apply
 from nemo_run.config.overrides.grammar import MISSING, Override, parse_key
 from nemo_run.config.overrides.resolving import call_factory
 from nemo_run.config.values.syntax import Call, read_call
-from nemo_run.exceptions import ConfigError, OverrideError, nearest
+from nemo_run.exceptions import ConfigError, OverrideError, PlanError, nearest
 from nemo_run.execution.executor import Executor
 from nemo_run.execution.kinds import executor_class, find_executor_class
 from nemo_run.execution.launcher import LAUNCHER_MAP
@@ -143,7 +143,7 @@ def _of_override(override: Override, notes: list[str]) -> Any:
 def _labelled(label: str, text: str, notes: list[str]) -> Any:
     try:
         return None if text.strip() in _NONE else _named(text.strip(), notes)
-    except ConfigError as error:
+    except (ConfigError, PlanError) as error:
         raise OverrideError(f"{label}: {error}") from error.__cause__
 
 

@@ -149,9 +149,7 @@ def _read(override: Override) -> Override:
         return override
     named = _listed(override)
     if len(named) != 1:
-        raise OverrideError(
-            f"{override.text!r} is {len(named)} plugins; it must be one."
-        )
+        raise OverrideError(f"{override.text!r} is {len(named)} plugins; it must be one.")
     return replace(override, data=named[0])
 
 

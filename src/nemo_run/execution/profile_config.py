@@ -14,7 +14,7 @@ from nemo_run.config.graph.history import setting
 from nemo_run.config.graph.node import Config
 from nemo_run.config.overrides.apply import apply
 from nemo_run.config.overrides.grammar import Override
-from nemo_run.exceptions import ConfigError, OverrideError
+from nemo_run.exceptions import ConfigError, OverrideError, PlanError
 
 from .kinds import class_named, executor_class
 from .profile_files import read_layers
@@ -57,7 +57,7 @@ def config_of(profile: Profile) -> Config[Executor]:
     kind = profile.kind
     try:
         found = executor_class(kind.value)
-    except ConfigError as error:
+    except (ConfigError, PlanError) as error:
         raise OverrideError(f"{kind.place}: profile {profile.name!r}: {error}") from error
     with setting("file", kind.file, kind.line):
         begun = Config(found)
@@ -83,7 +83,7 @@ def _value(value: Setting | Tree, hint: Any, path: tuple[str, ...]) -> Iterator[
         return
     try:
         found = class_named(str(kind.value), classes)
-    except ConfigError as error:
+    except (ConfigError, PlanError) as error:
         raise OverrideError(f"{kind.place}: {'.'.join(path)}: {error}") from error
     with setting("file", kind.file, kind.line):
         yield _override(path, kind, Config(found))

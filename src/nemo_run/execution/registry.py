@@ -46,13 +46,12 @@ def executor_kind(name: str) -> type[Executor]:
         PlanError: There is no such backend, or it does not say which class.
     """
     said = str(getattr(_loaded(name), "executor", ""))
-    module, _, attribute = said.partition(":")
-    if not attribute:
+    if ":" not in said:
         raise PlanError(
             f"The backend {name!r} does not say which executor it runs. Its class needs the "
             "attribute executor = 'package.module:MyExecutor'."
         )
-    kind: type[Executor] = getattr(import_module(module), attribute)
+    kind: type[Executor] = _at(name, said)
     return kind
 
 
@@ -64,8 +63,18 @@ def _loaded(name: str) -> Any:
             f"No backend is called {name!r}.{nearest(name, names)} Installed: {', '.join(names)}. "
             f"A package offers one through the entry-point group {GROUP!r}."
         )
-    module, _, attribute = target.partition(":")
-    return getattr(import_module(module), attribute)
+    return _at(name, target)
+
+
+def _at(name: str, place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PlanError(
+            f"The backend {name!r} cannot be loaded from {place}: {type(error).__name__}: {error}. "
+            "Install what it needs, or remove the package that offers it."
+        ) from error
 
 
 def _installed() -> dict[str, str]:

@@ -9,7 +9,7 @@ import click
 from nemo_run.cli.settings import common_options, json_option, note, print_json, settings_of
 from nemo_run.console.tables import Column, table
 from nemo_run.console.terminal import visible
-from nemo_run.exceptions import ConfigError, NotFoundError
+from nemo_run.exceptions import ConfigError, NotFoundError, PlanError
 from nemo_run.execution.profile_files import read_layers
 from nemo_run.execution.profiles import Profiles, leaves
 from nemo_run.execution.registry import backend_names
@@ -57,7 +57,7 @@ def _error(profile: Profile) -> str | None:
 
     try:
         config_of(profile)
-    except ConfigError as error:
+    except (ConfigError, PlanError) as error:
         return str(error)
     return None
 
