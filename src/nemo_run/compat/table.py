@@ -17,6 +17,30 @@ PATHS: dict[str, dict[str, str]] = {
         "default_autoconfig_buildable": "nemo_run.config.convert.autoconvert",
         "dryrun_fn": "nemo_run.management.run_task",
     },
+    "nemo_run.cli.api": {
+        "CommandDefaults": "nemo_run.cli.flow.defaults",
+        "Entrypoint": "nemo_run.cli.entrypoints.entrypoint",
+        "EntrypointCommand": "nemo_run.cli.flow.command",
+        "RunContext": "nemo_run.cli.flow.context",
+        "configure_logging": "nemo_run.console.api",
+        "create_cli": "nemo_run.cli.entrypoints.front",
+        "entrypoint": "nemo_run.cli.entrypoints.entrypoint",
+        "extract_constituent_types": "nemo_run.config.types_helpers:get_underlying_types",
+        "factory": "nemo_run.cli.factories",
+        "list_entrypoints": "nemo_run.cli.entrypoints.registry",
+        "list_factories": "nemo_run.cli.factories",
+        "main": "nemo_run.cli.entrypoints.main",
+        "parse_cli_args": "nemo_run.cli.parse_args",
+        "parse_config": "nemo_run.cli.parse_args",
+        "parse_partial": "nemo_run.cli.parse_args",
+        "resolve_factory": "nemo_run.cli.factories",
+    },
+    "nemo_run.cli.cli_parser": {
+        "parse_cli_args": "nemo_run.compat.command_line",
+        "parse_config": "nemo_run.cli.parse_args",
+        "parse_partial": "nemo_run.cli.parse_args",
+        "parse_value": "nemo_run.config.values.parse:parse",
+    },
     "nemo_run.core": {},
     "nemo_run.core.execution": {
         "Executor": "nemo_run.execution.executor",
@@ -92,16 +116,7 @@ PATHS: dict[str, dict[str, str]] = {
 
 # What brings it → the modules and names that come with it.
 LATER: dict[str, tuple[str, ...]] = {
-    "the command line of your own functions": (
-        "nemo_run.cli.RunContext",
-        "nemo_run.cli.api",
-        "nemo_run.cli.cli_parser",
-        "nemo_run.cli.config",
-        "nemo_run.cli.create_cli",
-        "nemo_run.cli.entrypoint",
-        "nemo_run.cli.list_entrypoints",
-        "nemo_run.cli.main",
-    ),
+    "converters between forms of files": ("nemo_run.cli.config",),
     "running in Docker containers": (
         "nemo_run.DockerExecutor",
         "nemo_run.core.execution.DockerExecutor",

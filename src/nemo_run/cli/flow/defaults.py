@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from nemo_run.exceptions import OverrideError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The reference implementation's keys, and ours.
-NAMES = frozenset(
-    {
-        "name", "direct", "dryrun", "factory", "load", "yaml", "config", "repl", "detach",
-        "skip_confirmation", "tail_logs", "verbose", "quiet", "json",
-        "rich_exceptions", "rich_traceback", "rich_locals", "rich_theme",
-    }
-)  # fmt: skip
+
+class CommandDefaults(TypedDict, total=False):
+    """The keys of ``cmd_defaults``."""
+
+    name: str
+    direct: bool
+    dryrun: bool
+    factory: str
+    load: str
+    yaml: str | list[str]
+    config: str | list[str]
+    repl: bool
+    detach: bool
+    skip_confirmation: bool
+    tail_logs: bool
+    verbose: bool
+    quiet: bool
+    json: bool
+    rich_exceptions: bool
+    rich_traceback: bool
+    rich_locals: bool
+    rich_theme: str
 
 
 def check_names(defaults: Mapping[str, Any]) -> None:
@@ -25,11 +39,12 @@ def check_names(defaults: Mapping[str, Any]) -> None:
     Raises:
         OverrideError: It names the nearest.
     """
+    names = list(CommandDefaults.__annotations__)
     for name in defaults:
-        if name not in NAMES:
+        if name not in names:
             raise OverrideError(
-                f"cmd_defaults has {name!r}, and there is no such option.{nearest(name, NAMES)} "
-                f"Options: {', '.join(sorted(NAMES))}."
+                f"cmd_defaults has {name!r}, and there is no such option.{nearest(name, names)} "
+                f"Options: {', '.join(names)}."
             )
 
 
