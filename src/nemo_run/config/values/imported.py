@@ -49,19 +49,20 @@ def read_class(source: Any, hint: Any, reading: Reading) -> Any:
     if found is None:
         found = find(source.text, beside_text=reading.beside_text, also=own)
     if not isinstance(found, type):
-        raise RefusedError(f"{shown(source.written)} is no class, but {_kind_of(found)}. {_HOW}")
+        raise RefusedError(f"{shown(source.written)} is no class, but {kind_of(found)}. {_HOW}")
     return _fitting(found, source, hint)
 
 
 def _fitting(found: Any, source: Word, hint: Any) -> Any:
     if not callable(found):
-        raise RefusedError(f"{shown(source.written)} is no callable, but {_kind_of(found)}. {_HOW}")
+        raise RefusedError(f"{shown(source.written)} is no callable, but {kind_of(found)}. {_HOW}")
     if mismatches(found, hint):
         raise RefusedError(f"{shown(source.written)} is no {display(hint)}. {_HOW}")
     return found
 
 
-def _kind_of(found: Any) -> str:
+def kind_of(found: Any) -> str:
+    """Return the kind of an object with its article."""
     kind = type(found).__qualname__
     return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
 
@@ -84,7 +85,7 @@ def classes_below(hint: Any) -> Iterator[type]:
         waiting += type.__subclasses__(kind)
 
 
-def find(name: str, *, beside_text: bool = False, loaded_only: bool = False, also: Any = ()) -> Any:
+def find(name: str, *, beside_text: bool = False, also: Any = ()) -> Any:
     """Return the object of a dotted name, importing its module.
 
     Names without dots are those of the launching script and Python's own.
@@ -92,7 +93,6 @@ def find(name: str, *, beside_text: bool = False, loaded_only: bool = False, als
     Args:
         name: ``package.module.name``, or ``package.module:name``.
         beside_text: The name may as well be a text, so that one without dots is none.
-        loaded_only: Only look at modules that are loaded.
         also: More names, for the message.
 
     Raises:
@@ -102,7 +102,7 @@ def find(name: str, *, beside_text: bool = False, loaded_only: bool = False, als
         raise RefusedError(f"{shown(name)} is no dotted name. {_HOW}")
     if ":" in name:
         module, _, qualname = name.partition(":")
-        return _member(_module(module, name, loaded_only=loaded_only), qualname.split("."), name)
+        return _member(_module(module, name), qualname.split("."), name)
     first, *rest = name.split(".")
     own = vars(sys.modules["__main__"])
     if first in own and not (beside_text and not rest):
@@ -112,18 +112,18 @@ def find(name: str, *, beside_text: bool = False, loaded_only: bool = False, als
             return getattr(builtins, first)
         names = [*also, *(n for n in (*own, *vars(builtins)) if not n.startswith("_"))]
         raise RefusedError(f"There is no {shown(name)}.{nearest(name, names)} {_HOW}")
-    return _below_module(name, loaded_only=loaded_only)
+    return _below_module(name)
 
 
-def _below_module(name: str, *, loaded_only: bool) -> Any:
+def _below_module(name: str) -> Any:
     """Return the object behind the longest beginning of ``name`` that is a module."""
     parts = name.split(".")
-    module = _module(parts[0], name, loaded_only=loaded_only)
+    module = _module(parts[0], name)
     depth = 1
     while depth < len(parts) and not hasattr(module, parts[depth]):
         below = ".".join(parts[: depth + 1])
         try:
-            module = _module(below, name, loaded_only=loaded_only)
+            module = _module(below, name)
         except RefusedError as refusal:
             if _is_missing(refusal.__cause__, below):
                 break
@@ -132,15 +132,29 @@ def _below_module(name: str, *, loaded_only: bool) -> Any:
     return _member(module, parts[depth:], name)
 
 
+def find_loaded(name: str) -> Any:
+    """Return the object of a dotted name if that takes no import and runs nothing.
+
+    Raises:
+        RefusedError: There is none in the modules that are loaded.
+    """
+    parts = name.split(".") if len(name) <= _LONGEST_NAME else []
+    for depth in range(len(parts) - 1, 0, -1):
+        found: Any = sys.modules.get(".".join(parts[:depth]))
+        for part in parts[depth:]:
+            found = vars(found).get(part) if isinstance(found, (ModuleType, type)) else None
+        if found is not None:
+            return found
+    raise RefusedError(f"{shown(name)} is in no module that is loaded.")
+
+
 def _is_missing(error: BaseException | None, module: str) -> bool:
     return error is None or (isinstance(error, ModuleNotFoundError) and error.name == module)
 
 
-def _module(module: str, name: str, *, loaded_only: bool) -> Any:
+def _module(module: str, name: str) -> Any:
     if module in sys.modules:
         return sys.modules[module]
-    if loaded_only:
-        raise RefusedError(f"{shown(name)} is in no module that is loaded.")
     try:
         return import_module(module)
     except (Exception, SystemExit) as error:  # a module may fail in any way while it is imported

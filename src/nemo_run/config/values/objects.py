@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import typing
 from typing import Any
 
@@ -13,7 +14,8 @@ from nemo_run.config.graph.signature import signature_info
 from nemo_run.exceptions import ConfigError, nearest
 
 from .containers import read_at
-from .imported import classes_below, find
+from .imported import classes_below, find, find_loaded, kind_of
+from .inferred import infer
 from .reading import Reading, Word, item_word, seen
 from .records import read_fields, unknown_field
 from .refusal import RefusedError, shown
@@ -28,23 +30,25 @@ def read_object(source: Any, hint: Any, reading: Reading) -> Any:
     if isinstance(source, dict):
         return _from_fields(source, kind, reading)
     if not isinstance(source, Word):
-        return _accepted(source, source, hint)
+        return _accepted(source, hint, reading)
     text = source.text
     if not source.quoted and text[:1] == "{" and inside(text) != text:
         return _from_fields(source, kind, reading)
     call = read_call(text)
     if call is None:
-        return _accepted(source.as_text, source, hint)
+        return _accepted(source, hint, reading)
     if call.bare:
         return _constant(source, call.name, hint, reading)
     return _from_call(call, hint, reading)
 
 
-def _accepted(value: Any, source: Any, hint: Any) -> Any:
+def _accepted(source: Any, hint: Any, reading: Reading) -> Any:
     """Return what programs use in place of an object, such as a device by its name."""
-    if mismatches(value, hint):
-        raise RefusedError(f"{shown(seen(source))} is no {display(hint)}. {_how(hint)}")
-    return value
+    plain = infer(source, Any, reading)
+    for value in (plain, source.as_text if isinstance(source, Word) else plain):
+        if not mismatches(value, hint):
+            return value
+    raise RefusedError(f"{shown(seen(source))} is no {display(hint)}. {_how(hint)}")
 
 
 def _how(hint: Any) -> str:
@@ -74,34 +78,43 @@ def _parameters(target: Any) -> tuple[list[str], dict[str, Any], bool]:
 
 def _constant(source: Word, name: str, hint: Any, reading: Reading) -> Any:
     """Return the object that a dotted name stands for, if it is one of the class."""
-    if "." not in name:
-        if mismatches(source.as_text, hint):
-            raise RefusedError(_no_object(name, hint))
+    if not mismatches(source.as_text, hint):
         return source.as_text
-    try:
-        found = find(name, beside_text=reading.beside_text, loaded_only=reading.beside_text)
-    except RefusedError:
-        if mismatches(source.as_text, hint):
-            raise
-        return source.as_text
-    if isinstance(found, type) or not isinstance(found, typing.get_origin(hint) or hint):
+    if any(kind.__name__ == name for kind in classes_below(hint)):
+        raise RefusedError(f"{name} is a class. Write {name}() for one with its defaults.")
+    own = vars(sys.modules["__main__"])
+    if reading.beside_text:
+        found = find_loaded(name)
+    elif "." in name or name in own:
+        found = find(name)
+    else:
+        return _accepted_name(source, name, hint, reading)
+    if mismatches(found, hint):
         raise RefusedError(
-            f"{shown(name)} is no {display(hint)}, but a {type(found).__qualname__}. {_how(hint)}"
+            f"{shown(name)} is no {display(hint)}, but {kind_of(found)}. {_how(hint)}"
         )
     return found
 
 
+def _accepted_name(source: Word, name: str, hint: Any, reading: Reading) -> Any:
+    try:
+        return _accepted(source, hint, reading)
+    except RefusedError:
+        raise RefusedError(_no_object(name, hint)) from None
+
+
 def _no_object(name: str, hint: Any) -> str:
-    names = [kind.__name__ for kind in classes_below(hint)]
-    near = nearest(name, names)
-    call = f" Write {name}() for one with its defaults." if name in names else ""
-    return f"{shown(name)} is no {display(hint)}.{call or near or ' '.rstrip()} {_how(hint)}"
+    near = nearest(name, [kind.__name__ for kind in classes_below(hint)])
+    return f"{shown(name)} is no {display(hint)}.{near} {_how(hint)}"
 
 
 def _from_call(call: Call, hint: Any, reading: Reading) -> Config[Any]:
     kind = _class_named(call.name, hint, reading)
-    positional, named = arguments_of(kind, call, reading)
-    made = _configured(kind, positional, named)
+    try:
+        positional, named = arguments_of(kind, call, reading)
+        made = _configured(kind, positional, named)
+    except RefusedError as refusal:
+        raise refusal.final() from None
     if mismatches(made, hint):
         raise RefusedError(f"{call.name} makes no {display(hint)}. {_how(hint)}")
     return made
@@ -120,10 +133,10 @@ def _class_named(name: str, hint: Any, reading: Reading) -> type:
         return named[0]
     if "." not in name:
         raise RefusedError(_no_object(name, hint))
-    found = find(name, beside_text=reading.beside_text, loaded_only=reading.beside_text)
+    found = find_loaded(name) if reading.beside_text else find(name)
     if not isinstance(found, type):
         raise RefusedError(
-            f"{name} is no class, but a {type(found).__qualname__}, and nothing but registered "
+            f"{name} is no class, but {kind_of(found)}, and nothing but registered "
             "factories is called. Decorate it with @run.cli.factory."
         )
     return found
@@ -173,3 +186,17 @@ def as_partial(made: Any) -> Any:
     if is_node(made) and isinstance(made, Config):
         return Partial._restore(target_of(made), dict(made.__arguments__), {})  # noqa: SLF001
     return made
+
+
+def lacks_arguments(made: Any) -> bool:
+    """Whether a configuration that was just made is one of a class that needs more arguments."""
+    if type(made) is not Config:
+        return False
+    info = signature_info(made.__fn_or_cls__)
+    variadic = (_P.VAR_POSITIONAL, _P.VAR_KEYWORD)
+    return any(
+        parameter.default is _P.empty
+        and parameter.kind not in variadic
+        and info.keys.get(name, name) not in made.__arguments__
+        for name, parameter in info.parameters.items()
+    )

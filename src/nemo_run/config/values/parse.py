@@ -10,10 +10,11 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import inspect
+import numbers
 import os
-import pathlib
 import typing
 from collections import abc
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
 from nemo_run.config.checks.annotations import UNIONS, display, mismatches, simplified
@@ -84,7 +85,12 @@ def convert(data: Any, hint: Any, resolve: Resolver | None = None) -> Any:
     Raises:
         OverrideError: It says no such value. The message does not name the key.
     """
-    return _read(data, hint, Reading(_read, resolve))
+    try:
+        return _read(data, hint, Reading(_read, resolve))
+    except RecursionError:
+        raise RefusedError(
+            f"A {type(data).__name__} is nested too deep, or holds itself."
+        ) from None
 
 
 def _read(source: Any, hint: Any, reading: Reading) -> Any:
@@ -98,7 +104,7 @@ def _read(source: Any, hint: Any, reading: Reading) -> Any:
         found = _of_factory(source, hint, reading)
         if found is not NOT_FOUND:
             return found
-    elif not isinstance(source, _PLAIN):
+    elif type(source) not in _PLAIN and not isinstance(source, (list, abc.Mapping)):
         return _kept(source, hint)
     if typing.get_origin(hint) in UNIONS:
         return unions.read_union(source, hint, reading)
@@ -136,32 +142,36 @@ def _of_factory(word: Word, hint: Any, reading: Reading) -> Any:
 _CONSTANTS = NONE_WORDS | {"true", "false", "True", "False"}
 
 
-def _by_rule(source: Any, hint: Any, reading: Reading) -> Any:  # noqa: PLR0911, C901 - a kind a line
+def _by_rule(source: Any, hint: Any, reading: Reading) -> Any:
     kind = typing.get_origin(hint) or hint
+    if kind in _NUMBERS:
+        return reading.read(source, _NUMBERS[kind], reading)
     for special, rule in _SPECIAL:
         if kind is special:
             return rule(source, hint, reading)
-    if not isinstance(kind, type) or kind is object or kind is inspect.Parameter.empty:
+    if not isinstance(kind, type) or kind in (object, inspect.Parameter.empty):
         return inferred.infer(source, hint, reading)
-    if parser_of(kind) is not None and (type(source) is kind or isinstance(source, Word)):
+    if isinstance(source, Word) and parser_of(kind) is not None:
         return _registered(source, kind)
-    scalar = SCALARS.get(kind)
-    if scalar is not None:
-        return _scalar(source, scalar)
+    if kind in SCALARS:
+        return _scalar(source, SCALARS[kind])
+    return _rule_of_class(kind)(source, hint, reading)
+
+
+def _rule_of_class(kind: Any) -> Rule:  # noqa: PLR0911 - a kind a line
     if hasattr(kind, "__required_keys__"):
-        return records.read_typed_dict(source, kind, reading)
-    if kind is tuple:
-        return containers.read_tuple(source, hint, reading)
+        return records.read_typed_dict
+    if issubclass(kind, tuple):
+        return records.read_named_tuple if hasattr(kind, "_fields") else containers.read_tuple
     if kind in containers.SEQUENCES:
-        return containers.read_sequence(source, hint, reading)
+        return containers.read_sequence
     if kind in containers.MAPPINGS:
-        return containers.read_mapping(source, hint, reading)
-    for base, rule in _BASES:
-        if issubclass(kind, base):
-            return rule(source, kind, reading)
-    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return records.read_named_tuple(source, kind, reading)
-    return objects.read_object(source, hint, reading)
+        return containers.read_mapping
+    if issubclass(kind, enum.Enum):
+        return choices.read_enum
+    if issubclass(kind, os.PathLike):
+        return paths.read_path
+    return objects.read_object
 
 
 def _none(source: Any, _hint: Any, _reading: Reading) -> None:
@@ -170,6 +180,13 @@ def _none(source: Any, _hint: Any, _reading: Reading) -> None:
     raise RefusedError(f"{shown(seen(source))} is not None. Write none.")
 
 
+_NUMBERS: dict[Any, Any] = {
+    numbers.Integral: int,
+    numbers.Rational: int | Fraction,
+    numbers.Real: int | float,
+    numbers.Complex: int | float | complex,
+    numbers.Number: int | float | complex,
+}
 _SPECIAL: tuple[tuple[Any, Rule], ...] = (
     (Any, inferred.infer),
     (None, _none),
@@ -177,11 +194,6 @@ _SPECIAL: tuple[tuple[Any, Rule], ...] = (
     (typing.Literal, choices.read_literal),
     (abc.Callable, imported.read_callable),
     (type, imported.read_class),
-)
-_BASES: tuple[tuple[Any, Rule], ...] = (
-    (enum.Enum, choices.read_enum),
-    (os.PathLike, paths.read_path),
-    (pathlib.PurePath, paths.read_path),
 )
 
 
@@ -198,13 +210,12 @@ def _scalar(source: Any, scalar: Scalar) -> Any:
 _ADVICE = ("Write ", "It ")
 
 
-def _registered(source: Any, kind: type) -> Any:
-    if not isinstance(source, Word):
-        return source
+def _registered(word: Word, kind: type) -> Any:
+    parser = cast("Callable[[str], Any]", parser_of(kind))
     try:
-        return cast("Callable[[str], Any]", parser_of(kind))(source.as_text)
+        return parser(word.as_text)
     except (ValueError, TypeError) as error:
-        raise RefusedError(f"{shown(seen(source))} is no {kind.__qualname__}: {error}") from error
+        raise RefusedError(f"{shown(word.written)} is no {kind.__qualname__}: {error}") from error
 
 
 __all__ = ["NOT_FOUND", "Resolver", "convert", "parse", "parse_item"]

@@ -15,16 +15,22 @@ class RefusedError(OverrideError):
     Attributes:
         says: The sentence.
         path: Where it is inside of the value given: ``[0]``, ``['k']``, or nothing.
+        is_final: Whether no other alternative of a union can be meant.
     """
 
-    def __init__(self, says: str, path: str = "") -> None:
+    def __init__(self, says: str, path: str = "", *, is_final: bool = False) -> None:
         super().__init__(f"{path}: {says}" if path else says)
         self.says = says
         self.path = path
+        self.is_final = is_final
 
     def inside(self, step: str) -> RefusedError:
         """Return the same refusal as seen from around ``step``."""
-        return RefusedError(self.says, step + self.path)
+        return RefusedError(self.says, step + self.path, is_final=self.is_final)
+
+    def final(self) -> RefusedError:
+        """Return the same refusal, after which no other alternative is tried."""
+        return RefusedError(self.says, self.path, is_final=True)
 
 
 def shown(value: Any) -> str:

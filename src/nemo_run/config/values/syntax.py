@@ -117,6 +117,14 @@ def has_comma(text: str) -> bool:
     return any(mark == "," for _, mark in _marks(text, text))
 
 
+def is_one_part(text: str) -> bool:
+    """Whether a text, as it is written, can stand as an item, a key or a value inside others."""
+    try:
+        return text.strip() == text != "" and next(_marks(text, text), None) is None
+    except RefusedError:
+        return False
+
+
 def inside(text: str, openers: str = "[({") -> str:
     """Return what stands between the brackets around a text; without any, the text."""
     text = text.strip()
@@ -137,17 +145,23 @@ def is_quoted(text: str) -> bool:
 
 
 def _parts(text: str, whole: str) -> list[str]:
-    """Return what stands between the commas."""
-    ends = [place for place, mark in _marks(text, whole) if mark == ","]
-    starts = [0, *(end + 1 for end in ends)]
-    found = [text[start:end].strip() for start, end in zip(starts, [*ends, len(text)], strict=True)]
-    if not found[-1]:  # nothing at all, or a comma after the last one
-        found.pop()
-    if not all(found):
+    """Return what stands between the commas; one after the last part is not needed."""
+    found: list[str] = []
+    start = 0
+    for place, mark in _marks(text, whole):
+        if mark == ",":
+            found.append(_part(text[start:place], whole))
+            start = place + 1
+    last = text[start:].strip()
+    return [*found, last] if last else found
+
+
+def _part(text: str, whole: str) -> str:
+    if not text.strip():
         raise RefusedError(
-            f"{shown(whole)} has two commas with nothing between. Write '' for an empty text."
+            f"{shown(whole)} has a comma with nothing before it. Write '' for an empty text."
         )
-    return found
+    return text.strip()
 
 
 def _marks(text: str, whole: str, *, closers: bool = False) -> Iterator[tuple[int, str]]:  # noqa: C901 - one mark after the other

@@ -14,6 +14,8 @@ from nemo_run.config.checks.annotations import UNIONS, display, simplified
 
 from .reading import Reading, Word, seen, whole_word
 from .refusal import RefusedError, shown
+from .scalars import SCALARS
+from .syntax import is_quoted, read_call
 
 
 def alternatives(hint: Any) -> list[Any]:
@@ -50,13 +52,24 @@ def read_union(source: Any, hint: Any, reading: Reading) -> Any:
 
 
 def _first(source: Any, hint: Any, options: list[Any], reading: Reading) -> Any:
-    refusals = {}
+    from .objects import lacks_arguments
+
+    refusals: dict[Any, RefusedError] = {}
+    incomplete: list[Any] = []  # of two classes with like fields, the one meant has all it needs
     for option in options:
         try:
-            return reading.read(source, option, reading)
+            found = reading.read(source, option, reading)
         except RefusedError as refusal:
+            if refusal.is_final:
+                raise
             if option is not type(None):
                 refusals[option] = refusal
+            continue
+        if not lacks_arguments(found):
+            return found
+        incomplete.append(found)
+    if incomplete:
+        return incomplete[0]
     if len(refusals) == 1:
         raise next(iter(refusals.values()))
     deeper = [refusal for refusal in refusals.values() if refusal.path]
@@ -75,8 +88,10 @@ def _beside_text(word: Word, options: list[Any], reading: Reading) -> Any:
     """Return what an alternative declared before ``str`` takes, else the text."""
     core = without_quotes(word.written) if word.is_whole else word.written
     if core != word.written:
-        other = _other_than_text(whole_word(core), options, reading)
-        return word.written if other is _NOTHING else word.written[1:-1]
+        needs_quotes = _may_be_factory(core, options) or (
+            _other_than_text(whole_word(core), options, reading) is not _NOTHING
+        )
+        return word.written[1:-1] if needs_quotes else word.written
     found = _other_than_text(word, options, reading)
     return word.as_text if found is _NOTHING else found
 
@@ -90,11 +105,24 @@ def _other_than_text(word: Word, options: list[Any], reading: Reading) -> Any:
     if type(None) in options and word.is_none:
         return None
     for option in options[: options.index(str)]:
+        if option in (bytes, bytearray) and not is_quoted(word.text):
+            continue  # bytes are a text too; here only what says that it is bytes
         try:
             return reading.read(word, option, reading)
-        except RefusedError:
-            continue
+        except RefusedError as refusal:
+            if refusal.is_final:
+                raise
     return _NOTHING
+
+
+def _may_be_factory(text: str, options: list[Any]) -> bool:
+    """Whether a text is a name or a call, and there may be factories for an alternative."""
+    if all(option in (str, type(None)) or option in SCALARS for option in options):
+        return False
+    try:
+        return read_call(text) is not None
+    except RefusedError:
+        return False
 
 
 def without_quotes(text: str) -> str:
