@@ -394,7 +394,10 @@ class Experiment(Opened, ConfigurableMixin):
         for warning in plan.warnings:
             self._manner.warn(warning)
         if direct:
-            return run_directly(self._write_down(plan), self._jobs)
+            returned = run_directly(self._write_down(plan), self._jobs)
+            if any(job.varied for job in self._jobs):
+                self._manner.say(str(self.results()))
+            return returned
         tail = [job.id for job in self._jobs if tail_logs or job.tail_logs]
         plugins = [plugin for job in self._jobs for plugin in job.plugins]
         ended = begin_and_follow(

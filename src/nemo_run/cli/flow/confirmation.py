@@ -28,7 +28,7 @@ def confirm_run(ready: Ready) -> None:
     if can_ask():
         note(_summary(ready))
     confirm(
-        f"Run {ready.entry.name}{_where(ready)}?",
+        f"Run {_what(ready)}{_where(ready)}?",
         "There is no terminal to ask on whether to run it. Add --yes to run it, or --dryrun to "
         "see what it would do.",
     )
@@ -54,10 +54,22 @@ def _is_one_of_several() -> bool:
 def _summary(ready: Ready) -> str:
     from nemo_run.management.direct import dryrun_text
 
+    if ready.sweep is not None:
+        from nemo_run.cli.sweeping import summary_of
+
+        return summary_of(ready.sweep, ready.run.executor)
     return dryrun_text(ready.task, ready.run.executor)
+
+
+def _what(ready: Ready) -> str:
+    if ready.sweep is None:
+        return ready.entry.name
+    return f"{len(ready.sweep)} points of {ready.entry.name}"
 
 
 def _where(ready: Ready) -> str:
     if ready.run.executor is not None:
         return f" on {type(ready.run.executor).__name__}"
+    if ready.sweep is not None:
+        return " on this machine"
     return "" if ready.entry.type == "experiment" else " in this process"

@@ -67,6 +67,7 @@ def _experiment(experiment: Experiment) -> dict[str, Any]:
     from nemo_run.cli.documents import status_document
     from nemo_run.execution.observation import State
     from nemo_run.management.results import Results
+    from nemo_run.management.sweep_table import has_sweep, table_of
     from nemo_run.management.store import find
 
     record = find(experiment.id)
@@ -76,6 +77,7 @@ def _experiment(experiment: Experiment) -> dict[str, Any]:
     return {
         **status_document(record, status),
         "results": {job: plain(results[job]) for job in done},
+        **({"table": table_of(record, status).documents()} if has_sweep(record) else {}),
     }
 
 

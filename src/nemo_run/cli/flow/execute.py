@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nemo_run.cli.entrypoints.entrypoint import Entrypoint
     from nemo_run.cli.settings import Settings
-    from nemo_run.config.overrides.grammar import Override
+    from nemo_run.config.sweep import Sweep
 
     from .context import RunContext
     from .files import Files
@@ -50,7 +50,7 @@ class Ready:
         run: What was said about the run.
         task: The task with all its values.
         asked: What was asked for beside a run.
-        choices: The overrides that a sweep takes its points from.
+        sweep: The points, where several were asked for; ``task`` is that of the first.
         context: The command's context of click.
     """
 
@@ -58,7 +58,7 @@ class Ready:
     run: RunContext
     task: Any
     asked: Asked
-    choices: tuple[Override, ...] = ()
+    sweep: Sweep | None = None
     context: click.Context | None = field(default=None, repr=False)
 
 
@@ -89,6 +89,8 @@ def prepared(call: Call) -> Ready:
     Raises:
         OverrideError: Something of it cannot be used.
     """
+    from nemo_run.cli.sweeping import is_wanted
+
     from .defaults import context_defaults
     from .files import paths_of, read_files
     from .running import context_of
@@ -102,16 +104,28 @@ def prepared(call: Call) -> Ready:
     options = {**options, "yaml": files.paths or None}
     run = context_of(entry, defaults, files.run, options, words.run)
     asked = asked_of(call.options)
-    task = _lazy_task(entry, run, call.words) if asked.lazy else _task(entry, run, files, words)
-    return Ready(entry, run, task, asked, (), call.context)
+    if asked.lazy and not is_wanted(asked):
+        task = _lazy_task(entry, run, call.words)
+        return Ready(entry, run, task, asked, None, call.context)
+    task, sweep = _task(entry, run, files, words, asked)
+    return Ready(entry, run, task, asked, sweep, call.context)
 
 
-def _task(entry: Entrypoint, run: RunContext, files: Files, words: Words) -> Any:
+def _task(
+    entry: Entrypoint, run: RunContext, files: Files, words: Words, asked: Asked
+) -> tuple[Any, Sweep | None]:
+    from nemo_run.cli.sweeping import is_wanted, refuse_unasked, sweep_of
+
     from .tasks import begun, configured
 
     named = run.factory if run.factory and not run.factory.startswith("@") else None
     base, by_position = begun(entry, named, words, of_files=files.factory)
-    return configured(entry, base, [*files.overrides, *by_position, *words.overrides])
+    overrides = [*files.overrides, *by_position, *words.overrides]
+    if is_wanted(asked):
+        sweep = sweep_of(entry, base, overrides, asked)
+        return sweep[0].task, sweep
+    refuse_unasked(base, overrides)
+    return configured(entry, base, overrides), None
 
 
 def _lazy_task(entry: Entrypoint, run: RunContext, words: Sequence[str]) -> Any:

@@ -62,6 +62,10 @@ def value_of(ready: Ready) -> Any:
             "--detach needs a process of its own, and --direct runs the task in this one. Leave "
             "one of the two out."
         )
+    if ready.sweep is not None:
+        from nemo_run.cli.sweeping import run_points
+
+        return run_points(ready.sweep, run)
     if run.direct or (run.executor is None and not run.detach):
         return _here(ready)
     return _recorded(ready)
