@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from profile_places import Places, make_places
 
 PROGRAM = """
