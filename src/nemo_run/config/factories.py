@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.exceptions import OverrideError, nearest
 
 from .alternatives import alternatives, items_of, makes, namespace_of
-from .checks.hints import hints_of
+from .checks.hints import hints_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,7 +128,7 @@ def register(
     )
     if made.namespace:
         _registry.add(made)
-    elif isinstance(getattr(fn, "__annotations__", {}).get("return"), str):
+    elif "return" in getattr(fn, "__annotations__", {}) and "return" not in hints_now(fn):
         _registry.waiting.append(made)
     else:
         raise OverrideError(
@@ -211,7 +211,7 @@ def _joined(namespace: str, argument: str | None) -> str:
 
 def _said(fn: Callable[..., Any]) -> Any:
     """Return what the return annotation says a function makes, or None."""
-    return makes(hints_of(fn).get("return"))
+    return makes(hints_now(fn).get("return"))
 
 
 def _has_name(factory: Factory, name: str) -> bool:
@@ -283,7 +283,19 @@ def _made_by(factory: Factory) -> list[Any]:
 def _is_below(kind: Any, base: type) -> bool:
     if not isinstance(kind, type):
         return False
-    # Whatever has its methods would be below a protocol.
-    return base in kind.__mro__ or (
-        not getattr(base, "_is_protocol", False) and issubclass(kind, base)
-    )
+    if getattr(base, "_is_protocol", False):
+        return base in kind.__mro__ or _has_members_of(kind, base)
+    return issubclass(kind, base)
+
+
+def _has_members_of(kind: type, protocol: type) -> bool:
+    """Whether a class has what a protocol asks for, as far as the class itself tells."""
+    members = {
+        name
+        for base in protocol.__mro__
+        if getattr(base, "_is_protocol", False)
+        for name in (*vars(base), *vars(base).get("__annotations__", {}))
+        if not name.startswith("_") or name == "__call__"
+    }
+    known = {name for base in kind.__mro__ for name in vars(base).get("__annotations__", {})}
+    return bool(members) and all(hasattr(kind, name) or name in known for name in members)

@@ -43,6 +43,11 @@ def hints_of(target: Any) -> dict[str, Any]:
     return found
 
 
+def hints_now(target: Any) -> dict[str, Any]:
+    """Return what :func:`hints_of` would, read anew: while a module is read, names are missing."""
+    return _hints_of(typing.get_origin(target) or target)
+
+
 _known: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 
 

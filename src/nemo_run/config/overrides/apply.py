@@ -104,7 +104,7 @@ def _applied(task: Any, override: Override, hint: Any) -> Any:
         with setting(override.kind, override.file, override.line):
             return changed(Place(task, hint), override.steps, change).value
     except ConfigError as error:
-        raise OverrideError(f"{override.label}: {error}") from error.__cause__
+        raise OverrideError(f"{override.label}: {error}{override.advice}") from error.__cause__
 
 
 def _shown(value: Any, override: Override) -> Any:

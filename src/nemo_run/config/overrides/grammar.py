@@ -68,6 +68,7 @@ class Override:
         file: The file that it was read from.
         line: The line in that file.
         inside_call: Whether the text stands in a call's parentheses, where quotes are read.
+        advice: What errors add.
     """
 
     key: str
@@ -79,6 +80,7 @@ class Override:
     file: str | None = None
     line: int | None = None
     inside_call: bool = False
+    advice: str = ""
 
     @property
     def label(self) -> str:

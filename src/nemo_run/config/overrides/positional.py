@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.config import factories
 from nemo_run.config.graph.node import Partial, is_node, target_name, target_of
 from nemo_run.config.graph.signature import display_name, signature_info
-from nemo_run.exceptions import OverrideError
+from nemo_run.exceptions import OverrideError, nearest
 
 from .grammar import Item, Override
 from .resolving import call_factory
@@ -21,18 +21,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-def bound(target: Callable[..., Any], words: Sequence[str]) -> list[Override]:
+def bound(target: Callable[..., Any], words: Sequence[str], called: str = "") -> list[Override]:
     """Return the overrides that set a callable's parameters, in their order, to ``words``.
+
+    Args:
+        target: The callable.
+        words: Values, as written.
+        called: What errors call it.
 
     Raises:
         OverrideError: There are more words than parameters.
     """
     info = signature_info(target)
+    name = called or display_name(target)
     takes = [p for p in info.parameters.values() if p.kind in _BY_POSITION]
     if len(words) > len(takes) and info.var_positional_start is None:
         names = ", ".join(parameter.name for parameter in takes)
         raise OverrideError(
-            f"{words[len(takes)]!r} is one value too many: {display_name(target)} takes "
+            f"{words[len(takes)]!r} is one value too many: {name} takes "
             f"{len(takes)} by position ({names or 'none'}). Write key=value."
         )
     found = []
@@ -40,8 +46,18 @@ def bound(target: Callable[..., Any], words: Sequence[str]) -> list[Override]:
         parameter = takes[index] if index < len(takes) else None
         by_name = parameter is not None and parameter.kind is not parameter.POSITIONAL_ONLY
         step = parameter.name if parameter and by_name else Item(index)
-        found.append(Override(parameter.name if parameter else f"[{index}]", (step,), "=", word))
+        key = parameter.name if parameter else f"[{index}]"
+        advice = _factories_of(target, word) if index == 0 else ""
+        found.append(Override(key, (step,), "=", word, advice=advice))
     return found
+
+
+def _factories_of(target: Callable[..., Any], word: str) -> str:
+    """Return what to say of a first word that may have been meant as a factory."""
+    names = [factory.name for factory in factories.fitting(target)]
+    if not names:
+        return ""
+    return f" {display_name(target)} has the factories {', '.join(names)}.{nearest(word, names)}"
 
 
 def start(fn: Callable[..., Any], words: Sequence[str]) -> tuple[Partial[Any] | None, list[str]]:

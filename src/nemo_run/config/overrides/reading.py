@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.config import factories
 from nemo_run.config.alternatives import is_text
 from nemo_run.exceptions import OverrideError
 
@@ -14,6 +13,7 @@ from .resolving import resolver
 if TYPE_CHECKING:
     from .grammar import Override
     from .places import Place
+    from .resolving import Resolving
 
 
 def value_of(override: Override, place: Place, hint: Any) -> Any:
@@ -27,17 +27,17 @@ def value_of(override: Override, place: Place, hint: Any) -> Any:
     Raises:
         OverrideError: It is no such value.
     """
+    resolve = resolver(place.target, place.argument)
     try:
-        return _read(override, place, hint)
+        return _read(override, place, hint, resolve)
     except OverrideError as error:
-        raise OverrideError(f"{error}{_help(override.text, place, hint)}") from error.__cause__
+        raise OverrideError(f"{error}{resolve.advice()}") from error.__cause__
 
 
-def _read(override: Override, place: Place, hint: Any) -> Any:
+def _read(override: Override, place: Place, hint: Any, resolve: Resolving) -> Any:
     from nemo_run.config.files.settling import fitted
     from nemo_run.config.values import parse
 
-    resolve = resolver(place.target, place.argument)
     if override.data is not MISSING:
         return fitted(override.data, hint, resolve)
     text = override.text or ""
@@ -48,17 +48,3 @@ def _read(override: Override, place: Place, hint: Any) -> Any:
 
         return fitted(read_file_value(text, place.argument), hint, resolve)
     return parse.parse(text, hint, resolve)
-
-
-def _help(text: str | None, place: Place, hint: Any) -> str:
-    """Return which factories fit, where a name of none was given."""
-    from nemo_run.config.values.syntax import read_call
-
-    try:
-        call = read_call(text or "")
-    except OverrideError:
-        return ""
-    if call is None or factories.find(hint, call.name, place.target, place.argument):
-        return ""
-    fits = factories.fitting(hint, place.target, place.argument)
-    return factories.suggestion(call.name, fits)

@@ -3,43 +3,67 @@
 from __future__ import annotations
 
 from collections import abc
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config import factories
 from nemo_run.config.alternatives import alternatives, is_kind, kind_of
 from nemo_run.config.checks.annotations import display, mismatches
-from nemo_run.config.checks.check import missing
 from nemo_run.config.graph.defaults import converted, is_plain
 from nemo_run.config.graph.history import setting, summary
 from nemo_run.config.graph.node import Config, is_node, target_name
 from nemo_run.config.graph.signature import signature_info
 from nemo_run.exceptions import OverrideError
 
-from .grammar import Override, parse_key
+from .grammar import MISSING, Override, parse_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from nemo_run.config.factories import Factory
     from nemo_run.config.values.syntax import Call
 
 
-def resolver(parent: Any = None, argument: str | None = None) -> Callable[[Call, Any], Any]:
+class Resolving:
+    """Finds and calls the factories that are named in the value of one argument.
+
+    Attributes:
+        missed: The names that are no factory, with what they were asked for.
+    """
+
+    def __init__(self, parent: Any = None, argument: str | None = None) -> None:
+        """Look for one argument, ``argument``, of the callable ``parent``."""
+        self.parent = parent
+        self.argument = argument
+        self.missed: list[tuple[str, Any]] = []
+
+    def __call__(self, call: Call, hint: Any) -> Any:
+        """Return what a name or call makes, or ``NOT_FOUND``."""
+        factory = factories.find(hint, call.name, self.parent, self.argument)
+        if factory is None:
+            from nemo_run.config.values.parse import NOT_FOUND
+
+            self.missed.append((call.name, hint))
+            return NOT_FOUND
+        return _fitted(call_factory(factory, call), factory, hint)
+
+    def advice(self) -> str:
+        """Return which factories there are where a name was none, or nothing."""
+        for name, hint in self.missed:
+            said = factories.suggestion(name, factories.fitting(hint, self.parent, self.argument))
+            if said:
+                return said
+        return ""
+
+
+def resolver(parent: Any = None, argument: str | None = None) -> Resolving:
     """Return what finds and calls the factories for one argument.
 
     Args:
         parent: The callable that takes the value.
         argument: Its parameter.
     """
-    from nemo_run.config.values.parse import NOT_FOUND
-
-    def resolve(call: Call, hint: Any) -> Any:
-        factory = factories.find(hint, call.name, parent, argument)
-        if factory is None:
-            return NOT_FOUND
-        return _fitted(call_factory(factory, call), factory, hint)
-
-    return resolve
+    return Resolving(parent, argument)
 
 
 def call_factory(factory: Factory, call: Call | None = None) -> Any:
@@ -55,10 +79,12 @@ def call_factory(factory: Factory, call: Call | None = None) -> Any:
     node: Any = Config(factory.fn, bind_args=False)
     if call is not None:
         node = _with_arguments(node, call)
-    lacking = missing(factory.name, "", node)
+    lacking = _lacking(node)
     if lacking:
+        values = ", ".join(f"{name}=..." for name in lacking)
         raise OverrideError(
-            f"the factory {factory.name} ({factory.place}) lacks a value: {lacking}"
+            f"the factory {factory.name} ({factory.place}) needs {' and '.join(lacking)}. Write "
+            f"{factory.name}({values})."
         )
     args, kwargs = signature_info(factory.fn).transform_to_args_kwargs(node.__arguments__)
     try:
@@ -90,17 +116,40 @@ def _line_of(error: BaseException, factory: Factory) -> str:
     return f" at line {line}" if line else ""
 
 
+def _lacking(node: Any) -> list[str]:
+    info = signature_info(node.__fn_or_cls__)
+    return [
+        name
+        for name, key in info.keys.items()
+        if key not in node.__arguments__ and info.get_default(key, MISSING) is MISSING
+    ]
+
+
 def _with_arguments(node: Any, call: Call) -> Any:
     from .apply import apply
 
-    changes = []
-    for index, (key, text) in enumerate(call.arguments):
-        name = key if key is not None else f"[{index}]"
-        changes.append(Override(name, parse_key(name), "=", text, inside_call=True))
     try:
-        return apply(node, changes)
+        return apply(node, list(_changes(node.__fn_or_cls__, call)))
     except OverrideError as error:
-        raise OverrideError(f"{call.name}(…): {error}") from error.__cause__
+        raise OverrideError(f"{call.name}(...): {error}") from error.__cause__
+
+
+def _changes(target: Any, call: Call) -> Iterator[Override]:
+    """Yield the arguments of a call as changes of its configuration."""
+    from .positional import bound
+
+    words = [text for key, text in call.arguments if key is None]
+    if any(key is not None for key, _ in call.arguments[: len(words)]):
+        raise OverrideError(f"{words[-1]!r} has no key, but comes after one that has.")
+    by_position = bound(target, words, call.name)
+    given = {override.key for override in by_position}
+    for override in by_position:
+        yield replace(override, inside_call=True, advice="")
+    for key, text in call.arguments[len(words) :]:
+        if key in given:
+            raise OverrideError(f"{key!r} is given twice.")
+        given.add(str(key))
+        yield Override(str(key), parse_key(str(key)), "=", text, inside_call=True)
 
 
 def _fitted(made: Any, factory: Factory, hint: Any) -> Any:
