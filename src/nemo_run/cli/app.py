@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,14 +24,19 @@ COMMANDS = {
         "nemo_run.cli.experiment:group",
         "List, show, follow, cancel, repeat and delete experiments.",
     ),
+    "config": (
+        "nemo_run.cli.config:group",
+        "Convert, compare and describe files of configuration.",
+    ),
     "profile": (
         "nemo_run.cli.profile:group",
         "List and show executor profiles.",
     ),
+    "completion": (
+        "nemo_run.cli.completion.command:command",
+        "Print what makes bash, zsh or fish complete commands, keys and values.",
+    ),
 }
-
-# How a shell asks for completions: https://click.palletsprojects.com/shell-completion
-_COMPLETE = "_NEMO_RUN_COMPLETE"
 
 _EPILOG = (
     "Exit codes: 0 done, 1 not found or a job failed, 2 wrong use, 130 interrupted. "
@@ -63,6 +67,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wrong use; 130 when interrupted; 141 when the reader of its output went away.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if _COMPLETE in os.environ:
-        click.Group.main(app, words, prog_name="nemo-run", complete_var=_COMPLETE)
     return run(app, words, "nemo-run")

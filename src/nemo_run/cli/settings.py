@@ -13,6 +13,9 @@ from nemo_run.console.terminal import Look, look_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+COMPLETE = "_NEMO_RUN_COMPLETE"
+"""The variable in which a shell asks a program for completions."""
+
 
 @dataclass
 class Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 
 from nemo_run.cli.ending import answer
 from nemo_run.cli.lazy import LazyGroup
-from nemo_run.cli.settings import Settings, common_options
+from nemo_run.cli.settings import COMPLETE, Settings, common_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,6 +133,10 @@ def run(group: click.Group, words: Sequence[str], name: str) -> int:
         words: What follows the program's name.
         name: What the program is called.
     """
+    if COMPLETE in os.environ:
+        from nemo_run.cli.completion.shells import answer as answer_shell
+
+        return answer_shell(group, name)
     settings = Settings()
 
     def invoke() -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nemo_run.cli.completion import hooks
 from nemo_run.cli.settings import common_options, settings_of
 from nemo_run.exceptions import OverrideError
 
@@ -29,7 +30,9 @@ _EPILOG = (
     context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
     options_metavar="",
 )
-@click.argument("target", metavar="FILE.py[:FUNCTION]|MODULE:FUNCTION")
+@click.argument(
+    "target", metavar="FILE.py[:FUNCTION]|MODULE:FUNCTION", shell_complete=hooks.targets
+)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS] [KEY=VALUE]...")
 @common_options
 def command(target: str, words: tuple[str, ...]) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nemo_run.cli.completion import hooks
 from nemo_run.cli.confirm import can_ask, confirm
 from nemo_run.cli.select import job_of, record_of
 from nemo_run.cli.settings import common_options, json_option, note, print_json
@@ -26,8 +27,8 @@ _MOST_NAMED = 5
 
 
 @click.command("cancel")
-@click.argument("experiment", metavar="ID")
-@click.argument("job", metavar="[JOB]", required=False)
+@click.argument("experiment", metavar="ID", shell_complete=hooks.experiments)
+@click.argument("job", metavar="[JOB]", required=False, shell_complete=hooks.jobs)
 @click.option("--all", "everything", is_flag=True, help="All jobs, without asking.")
 @click.option("-d", "--dependencies", is_flag=True, help="Also the jobs that JOB waits for.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from nemo_run.cli.completion import hooks
 from nemo_run.cli.confirm import confirm
 from nemo_run.cli.select import record_of
 from nemo_run.cli.settings import common_options, json_option, print_json
 
 
 @click.command("delete")
-@click.argument("experiment", metavar="ID")
+@click.argument("experiment", metavar="ID", shell_complete=hooks.experiments)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Also when jobs may be running; they are not stopped.")
 @json_option

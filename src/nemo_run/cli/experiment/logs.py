@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nemo_run.cli.advice import abandoned, is_abandoned
+from nemo_run.cli.completion import hooks
 from nemo_run.cli.output import LogWriter
 from nemo_run.cli.select import job_of, record_of
 from nemo_run.cli.settings import common_options, json_option, note
@@ -61,8 +62,8 @@ def _attempt(_context: click.Context, _parameter: click.Parameter, text: str | N
 
 
 @click.command("logs")
-@click.argument("experiment", metavar="ID")
-@click.argument("job", metavar="[JOB]", required=False)
+@click.argument("experiment", metavar="ID", shell_complete=hooks.experiments)
+@click.argument("job", metavar="[JOB]", required=False, shell_complete=hooks.jobs)
 @click.option("-f", "--follow", "follows", is_flag=True, help="Go on until the jobs have ended.")
 @click.option(
     "--rank", "ranks", default=DEFAULT_RANKS, show_default=True, callback=_ranks,

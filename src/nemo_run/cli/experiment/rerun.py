@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from nemo_run.cli.completion import hooks
 from nemo_run.cli.select import record_of
 from nemo_run.cli.settings import common_options, json_option, print_json
 
 
 @click.command("rerun")
-@click.argument("experiment", metavar="ID")
+@click.argument("experiment", metavar="ID", shell_complete=hooks.experiments)
 @click.option("--failed", is_flag=True, help="Only the jobs that did not succeed.")
 @json_option
 @common_options

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from nemo_run.cli.completion import hooks
 from nemo_run.cli.select import record_of
 from nemo_run.cli.settings import common_options, json_option, print_json
 from nemo_run.invocation import experiment_command
 
 
 @click.command("resume")
-@click.argument("experiment", metavar="ID")
+@click.argument("experiment", metavar="ID", shell_complete=hooks.experiments)
 @json_option
 @common_options
 def command(experiment: str, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nemo_run.cli.completion import hooks
 from nemo_run.cli.documents import status_document
 from nemo_run.cli.inspect import JobView, view
 from nemo_run.cli.select import job_of, record_of
@@ -27,8 +28,8 @@ _NARROW = 6
 
 
 @click.command("show")
-@click.argument("experiment", metavar="ID")
-@click.argument("job", metavar="[JOB]", required=False)
+@click.argument("experiment", metavar="ID", shell_complete=hooks.experiments)
+@click.argument("job", metavar="[JOB]", required=False, shell_complete=hooks.jobs)
 @click.option("--history", is_flag=True, help="Say where each value was set.")
 @click.option("--files", is_flag=True, help="List the files of each job.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print only the table of results, as CSV.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nemo_run.cli.advice import abandoned, is_abandoned, next_steps
+from nemo_run.cli.completion import hooks
 from nemo_run.cli.documents import status_document
 from nemo_run.cli.select import job_of, record_of
 from nemo_run.cli.settings import common_options, json_option, print_json, settings_of
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @click.command("status")
-@click.argument("experiment", metavar="ID")
-@click.argument("job", metavar="[JOB]", required=False)
+@click.argument("experiment", metavar="ID", shell_complete=hooks.experiments)
+@click.argument("job", metavar="[JOB]", required=False, shell_complete=hooks.jobs)
 @click.option("--exit-code", is_flag=True, help="End with code 1 unless every job succeeded.")
 @json_option
 @common_options

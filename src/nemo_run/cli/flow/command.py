@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from nemo_run.cli.completion import hooks
 from nemo_run.cli.ending import answer
-from nemo_run.cli.settings import Settings, settings_of
+from nemo_run.cli.settings import COMPLETE, Settings, settings_of
 
 from .options import with_options
 
@@ -93,7 +95,13 @@ def _simple(entry: Entrypoint) -> click.Command:
 
 
 def _words() -> click.Argument:
-    return click.Argument(["words"], nargs=-1, type=click.UNPROCESSED, metavar="[KEY=VALUE]...")
+    return click.Argument(
+        ["words"],
+        nargs=-1,
+        type=click.UNPROCESSED,
+        metavar="[KEY=VALUE]...",
+        shell_complete=hooks.words,
+    )
 
 
 def run_as_program(entry: Entrypoint, words: Sequence[str], defaults: Mapping[str, Any]) -> int:
@@ -104,6 +112,10 @@ def run_as_program(entry: Entrypoint, words: Sequence[str], defaults: Mapping[st
         words: The words after the program's name.
         defaults: What its options are where they are not given.
     """
+    if COMPLETE in os.environ:
+        from nemo_run.cli.completion.shells import answer as answer_shell
+
+        return answer_shell(command_of(entry, defaults), program_name())
     settings = Settings()
 
     def invoke() -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from nemo_run.cli.completion import hooks
 from nemo_run.cli.settings import colour_option, verbose_option
 
 
@@ -72,9 +73,13 @@ def _options() -> list[Any]:
         flag("--detach", help="Return at once; the run goes on."),
         flag("--direct/--no-direct", help="Run in this process, and keep no record."),
         value("--name", "-n", help="What to call the experiment."),
-        value("--factory", "-f", help="Begin with what it makes: NAME, NAME(key=value), @FILE."),
+        value(
+            "--factory", "-f", shell_complete=hooks.factories,
+            help="Begin with what it makes: NAME, NAME(key=value), @FILE.",
+        ),
         value(
             "--config", "-c", "--yaml", name="config", multiple=True, metavar=path,
+            shell_complete=hooks.files,
             help="Take values from a YAML, TOML or JSON file; several are laid over each other.",
         ),
         flag("--tail-logs/--no-tail-logs", help="Show the output of the jobs."),
@@ -84,7 +89,7 @@ def _options() -> list[Any]:
             help="Print where the value of KEY comes from, and stop.",
         ),
         value(
-            "--export", multiple=True, metavar=path,
+            "--export", multiple=True, metavar=path, shell_complete=hooks.files,
             help="Write the configuration to a file; its suffix says in which form.",
         ),
         *(
@@ -93,7 +98,10 @@ def _options() -> list[Any]:
         ),
         flag("--sweep", is_set=False, help="Run every combination of choice(…) and range(…)."),
         flag("--sweep-zip", is_set=False, help="Run the choices side by side."),
-        value("--sweep-list", metavar="FILE", help="Run the points of a file."),
+        value(
+            "--sweep-list", metavar="FILE", shell_complete=hooks.files,
+            help="Run the points of a file.",
+        ),
         value("--max-parallel", type=click.IntRange(min=1), metavar="N", help="Points at once."),
         flag("--repl", "-r", help="Open Python with the task, and run nothing."),
         flag("--lazy", is_set=False, help="Import the function in the job only."),

@@ -1,0 +1,120 @@
+"""What options and arguments of commands are completed with; click calls these.
+
+Each is imported with every command, so it imports what it needs when it is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
+    from click.shell_completion import CompletionItem
+
+    Items = list[CompletionItem[str]]
+
+
+def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Offer files."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def words(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Offer keys, values and factories of the entrypoint of a command."""
+    from click.shell_completion import CompletionItem
+
+    from .words import candidates, is_file
+
+    entry = context.command.entry  # type: ignore[attr-defined]
+    before = context.params.get("words") or ()
+    found = candidates(entry, before, incomplete)
+    items = [CompletionItem(one.text, help=one.help, partial=not one.complete) for one in found]
+    if is_file(entry, incomplete):
+        items.append(CompletionItem(incomplete, type="file"))
+    return items
+
+
+def factories(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Offer the factories of the function of a command, or files after ``@``."""
+    from click.shell_completion import CompletionItem
+
+    from nemo_run.config.factories import fitting
+
+    from .values import first_line
+
+    if incomplete.startswith("@"):
+        return [CompletionItem(incomplete, type="file")]
+    return [
+        CompletionItem(factory.name, help=first_line(factory.doc))
+        for factory in fitting(context.command.entry.fn)  # type: ignore[attr-defined]
+        if factory.name.startswith(incomplete)
+    ]
+
+
+def targets(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Offer files, and the functions of one after its colon; the file is read, not run."""
+    from click.shell_completion import CompletionItem
+
+    file, colon, name = incomplete.rpartition(":")
+    if not colon:
+        return [CompletionItem(incomplete, type="file")]
+    return [
+        CompletionItem(f"{file}:{function}", help=text)
+        for function, text in _functions(file).items()
+        if function.startswith(name)
+    ]
+
+
+def _functions(file: str) -> dict[str, str]:
+    import ast
+    from pathlib import Path
+
+    from .values import first_line
+
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return {
+        node.name: first_line(ast.get_docstring(node))
+        for node in tree.body
+        if isinstance(node, kinds) and not node.name.startswith("_")
+    }
+
+
+def experiments(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Offer the ids of experiments, the newest first, and their titles."""
+    from click.shell_completion import CompletionItem
+
+    from nemo_run.management.index import rows
+
+    found = rows(limit=_MOST).rows
+    ids = [CompletionItem(row.id, help=row.state) for row in found]
+    titles = dict.fromkeys(row.title for row in found)
+    items = [*ids, *(CompletionItem(title, help="the newest of this title") for title in titles)]
+    return [item for item in items if item.value.startswith(incomplete)]
+
+
+def jobs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Offer the jobs of the experiment that was named."""
+    from click.shell_completion import CompletionItem
+
+    from nemo_run.exceptions import NemoRunError
+    from nemo_run.management.operations import status
+    from nemo_run.management.store.finding import find
+
+    try:
+        found = status(find(str(context.params.get("experiment")))).jobs
+    except NemoRunError:
+        return []
+    return [
+        CompletionItem(job, help=str(one.state))
+        for job, one in found.items()
+        if job.startswith(incomplete)
+    ]
+
+
+_MOST = 200
