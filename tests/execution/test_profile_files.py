@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,55 @@ def test_the_search_ends_at_home(places: Places, monkeypatch: pytest.MonkeyPatch
     folder = places.root / "home" / "ada" / "notes"
     folder.mkdir()
     assert read(folder) == []
+
+
+def test_a_home_that_is_a_link_ends_the_search_too(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (places.root / "home" / "nemo-run.toml").write_text(ONE)
+    (places.root / "home" / ".git").mkdir()
+    (places.root / "link").symlink_to(places.root / "home" / "ada")
+    monkeypatch.setenv("HOME", str(places.root / "link"))
+    folder = places.root / "home" / "ada" / "notes"
+    folder.mkdir()
+    assert read(folder) == []
+
+
+def test_a_folder_that_is_gone_has_no_project(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = places.user(ONE)
+    gone = places.root / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert read() == [("user", str(user))]
+
+
+def test_windows_editors_may_have_written_it(places: Places) -> None:
+    file = places.project / "nemo-run.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + ONE.replace("\n", "\r\n").encode())
+    assert read() == [("project", str(file))]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_home_that_may_not_be_entered_is_nobodys(places: Places) -> None:
+    """In a container HOME is often root's, and the process is not."""
+    places.user(ONE)
+    (places.root / "home" / "ada").chmod(0o700)
+    code = (
+        "import os\n"
+        "from nemo_run.execution.profile_files import read_layers\n"
+        "os.environ['NEMORUN_SITE_CONFIG'] = ''\n"
+        "names = lambda: [layer.name for layer in read_layers()]\n"
+        "print(names())\n"
+        "os.setuid(65534)\n"
+        "print(names())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd="/", capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "['user']\n[]\n"), done.stderr
 
 
 def test_two_files_of_one_folder_are_one_too_many(places: Places) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -261,6 +264,56 @@ def test_a_kind_that_a_package_installs_is_known_by_its_name(
     executor = made("c")
     assert (type(executor).__name__, executor.region) == ("CloudExecutor", "south")
     sys.modules.pop("their_cloud")
+
+
+@dataclass
+class Mount:
+    source: str
+    read_only: bool = False
+
+
+@dataclass
+class Disk(Mount):
+    size: int = 0
+
+
+@dataclass
+class Label:
+    kind: str
+    value: str = ""
+
+
+@dataclass(kw_only=True)
+class MountingExecutor(run.LocalExecutor):
+    mounts: dict[str, Mount] = field(default_factory=dict)
+    more: list[Mount] = field(default_factory=list)
+    label: Label | None = None
+    extra: dict[str, Any] | None = None
+    wait: timedelta | None = None
+
+
+def test_objects_in_dicts_and_lists_are_described_by_tables(places: Places) -> None:
+    places.of_project(f"""
+        [executors.h100]
+        executor = "{__name__}:MountingExecutor"
+        more = [{{ source = "/a" }}, {{ source = "/b", read_only = true }}]
+        label = {{ kind = "a field", value = "x" }}
+        extra = {{ deep = {{ er = [1, "two", {{ three = 3.0 }}] }} }}
+        wait = "5m"
+        [executors.h100.mounts.data]
+        source = "/data"
+        [executors.h100.mounts.disk]
+        kind = "{__name__}:Disk"
+        source = "/disk"
+        size = 3
+    """)
+    assert made("h100") == MountingExecutor(
+        mounts={"data": Mount("/data"), "disk": Disk("/disk", size=3)},
+        more=[Mount("/a"), Mount("/b", read_only=True)],
+        label=Label("a field", "x"),
+        extra={"deep": {"er": [1, "two", {"three": 3.0}]}},
+        wait=timedelta(minutes=5),
+    )
 
 
 def test_an_unknown_profile(places: Places, refused: Callable[..., None]) -> None:

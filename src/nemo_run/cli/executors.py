@@ -209,7 +209,7 @@ def called(config: Any, call: Call) -> Any:
     try:
         return apply(config, changes)
     except OverrideError as error:
-        raise OverrideError(f"{call.name}(…): {error}") from error.__cause__
+        raise OverrideError(f"{call.name}(...): {error}") from error.__cause__
 
 
 def _with_fields(begun: Any, fields: Sequence[Override]) -> Any:
@@ -245,13 +245,14 @@ def _with_launcher(config: Any, fields: Sequence[Override]) -> tuple[Any, list[O
     if isinstance(named, str) and named in LAUNCHER_MAP:
         config = copy.deepcopy(config)
         config.launcher = Config(LAUNCHER_MAP[named])
-    opened = [
-        replace(override, data=Config(LAUNCHER_MAP[override.text]))
-        if override.steps == ("launcher",) and override.text in LAUNCHER_MAP
-        else override
-        for override in fields
-    ]
-    return config, opened
+    return config, [_opened(override) for override in fields]
+
+
+def _opened(override: Override) -> Override:
+    said = override.text if override.data is MISSING else override.data
+    if override.steps != ("launcher",) or not isinstance(said, str) or said not in LAUNCHER_MAP:
+        return override
+    return replace(override, text=None, data=Config(LAUNCHER_MAP[said]))
 
 
 def _unknown(name: str, profiles: Profiles) -> str:

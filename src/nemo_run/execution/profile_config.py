@@ -14,6 +14,7 @@ from nemo_run.config.graph.history import setting
 from nemo_run.config.graph.node import Config
 from nemo_run.config.overrides.apply import apply
 from nemo_run.config.overrides.grammar import Override
+from nemo_run.config.overrides.hints import of_entry
 from nemo_run.exceptions import ConfigError, OverrideError, PlanError
 
 from .kinds import class_named, executor_class
@@ -77,9 +78,9 @@ def _value(value: Setting | Tree, hint: Any, path: tuple[str, ...]) -> Iterator[
         return
     kind = value.get(KIND)
     classes = _classes(hint)
-    if not classes or not isinstance(kind, Setting):
-        for name, inner in value.items():
-            yield from _value(inner, Any, (*path, name))
+    # A field of that name is a field.
+    if not classes or not isinstance(kind, Setting) or any(KIND in hints_of(c) for c in classes):
+        yield from _inside(value, hint, classes, path)
         return
     try:
         found = class_named(str(kind.value), classes)
@@ -88,6 +89,15 @@ def _value(value: Setting | Tree, hint: Any, path: tuple[str, ...]) -> Iterator[
     with setting("file", kind.file, kind.line):
         yield _override(path, kind, Config(found))
     yield from _fields({name: inner for name, inner in value.items() if name != KIND}, found, path)
+
+
+def _inside(
+    value: Tree, hint: Any, classes: list[type], path: tuple[str, ...]
+) -> Iterator[Override]:
+    """Give the values of a table that does not say its kind, or is a dict's."""
+    hints = hints_of(classes[0]) if classes else {}
+    for name, inner in value.items():
+        yield from _value(inner, hints.get(name) or of_entry(hint, name), (*path, name))
 
 
 def _interpolated(setting: Setting) -> Any:

@@ -60,12 +60,19 @@ def read_layers(
 def places(folder: Path | None = None, environment: Mapping[str, str] | None = None) -> list[Place]:
     """Return where profiles are looked for, in the order in which they are layered."""
     environment = os.environ if environment is None else environment
-    folder = Path.cwd() if folder is None else folder
     found = list(_site(environment))
     user = _user_folder(environment)
     if user is not None:
         found.append(Place("user", user / "nemo-run" / FILE))
-    return [*found, *_project(folder.absolute(), _home())]
+    folder = _current() if folder is None else folder.absolute()
+    return [*found, *_project(folder, _home())] if folder is not None else found
+
+
+def _current() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # somebody removed it
+        return None
 
 
 def _site(environment: Mapping[str, str]) -> Iterator[Place]:
@@ -95,17 +102,22 @@ def _home() -> Path | None:
 def _project(folder: Path, home: Path | None) -> Iterator[Place]:
     for place in _up_to_root(folder, home):
         own, shared = place / FILE, place / _PYPROJECT
-        if own.is_file():
+        if _is_there(own):
             yield Place("project", own)
-        if shared.is_file() and _has_table(shared):
-            if own.is_file():
+        if _is_there(shared) and _has_table(shared):
+            if _is_there(own):
                 raise OverrideError(
                     f"Both {own} and [tool.nemo-run] of {shared} are there; keep one of them."
                 )
             yield Place("project", shared)
             return
-        if own.is_file():
+        if _is_there(own):
             return
+
+
+def _is_there(path: Path) -> bool:
+    # Unlike those of Path, this is no error in folders that this user may not look into.
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def _up_to_root(folder: Path, home: Path | None) -> list[Path]:
@@ -116,11 +128,11 @@ def _up_to_root(folder: Path, home: Path | None) -> list[Path]:
     above: list[Path] = []
     for place in (folder, *folder.parents):
         above.append(place)
-        if place == home:
+        if place in (home, home and home.resolve()):
             break
     for marker in (".git", _PYPROJECT):
         for index, place in enumerate(above):
-            if (place / marker).exists():
+            if _is_there(place / marker):
                 return above[: index + 1]
     return above[:1]
 
@@ -151,10 +163,13 @@ def _read(place: Place) -> Layer | None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise
     except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, PermissionError) and not _is_there(path):
+            # The home of somebody else, as in a container: nothing there is this user's.
+            raise FileNotFoundError from error
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise OverrideError(f"{path} cannot be read: {why}.") from error
 
