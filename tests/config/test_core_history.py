@@ -80,7 +80,7 @@ def test_later_rooms_say_where_their_values_come_from():
         cfg.a = run.Config(Optim, lr=3)
     cfg.a.lr = 4
     assert last(cfg, "b").where() == "file conf.yaml:12"
-    assert last(cfg, "c").where().startswith(f"command line {__file__}:")
+    assert last(cfg, "c").where() == "command line"
     assert last(cfg, "a").where() == "file conf.yaml:12"
     assert [e.kind for e in cfg.a.__argument_history__["lr"]] == ["file", "python"]
 

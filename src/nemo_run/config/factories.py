@@ -150,17 +150,17 @@ def find(hint: Any, name: str, parent: Any = None, argument: str | None = None) 
     Raises:
         OverrideError: Several files register that name for the same.
     """
-    for group in _groups(hint, parent, argument):
-        found = [factory for factory in group if _has_name(factory, name)]
-        if found:
-            return _only(found, name)
+    known = [factory for factory in _everything() if _has_name(factory, name)]
+    for group in _groups(known, hint, parent, argument) if known else ():
+        if group:
+            return _only(group, name)
     return None
 
 
 def fitting(hint: Any, parent: Any = None, argument: str | None = None) -> list[Factory]:
     """Return every factory that fits an annotation, the best first."""
     found: dict[int, Factory] = {}
-    for group in _groups(hint, parent, argument):
+    for group in _groups(list(_everything()), hint, parent, argument):
         for factory in group:
             found.setdefault(id(factory), factory)
     return list(found.values())
@@ -171,11 +171,11 @@ def default_of(hint: Any, parent: Any = None, argument: str | None = None) -> Fa
 
     The default of a class is none for the classes above or below it.
     """
-    groups = [*_of_argument(parent, argument), *map(_exactly, alternatives(hint))]
-    for group in groups:
-        found = [factory for factory in group if factory.is_default or factory.name == DEFAULT]
-        if found:
-            return found[-1]
+    known = [factory for factory in _everything() if _has_name(factory, DEFAULT)]
+    exact = (_exactly(known, one) for one in alternatives(hint))
+    for group in (*_of_argument(known, parent, argument), *exact) if known else ():
+        if group:
+            return group[-1]
     return None
 
 
@@ -228,52 +228,59 @@ def _only(found: list[Factory], name: str) -> Factory:
     return found[-1]
 
 
-def _groups(hint: Any, parent: Any, argument: str | None) -> Iterator[list[Factory]]:
-    yield from _of_argument(parent, argument)
+def _everything() -> Iterator[Factory]:
+    for names in _registry.all().values():
+        for factories in names.values():
+            yield from factories
+
+
+def _groups(
+    known: list[Factory], hint: Any, parent: Any, argument: str | None
+) -> Iterator[list[Factory]]:
+    """Yield those of the known factories that fit, in groups, the best first."""
+    yield from _of_argument(known, parent, argument)
+    if isinstance(hint, str):
+        yield [factory for factory in known if factory.namespace == hint]
+        return
+    known = [factory for factory in known if factory.target_arg is None]
     for one in alternatives(hint):
-        yield from _of_one(one)
+        yield from _of_one(known, one)
     for one in alternatives(hint):
         for item in items_of(one):
             for inside in alternatives(item):
-                yield from _of_one(inside)
+                yield from _of_one(known, inside)
 
 
-def _of_argument(parent: Any, argument: str | None) -> Iterator[list[Factory]]:
+def _of_argument(
+    known: list[Factory], parent: Any, argument: str | None
+) -> Iterator[list[Factory]]:
     """Yield those that were registered for an argument, and for any argument, of a callable."""
     if parent is None or argument is None:
         return
-    known = _registry.all()
     for base in getattr(parent, "__mro__", (parent,)):
-        for namespace in (f"{namespace_of(base)}.{argument}", namespace_of(base)):
-            here = known.get(namespace, {})
-            # What makes the parent itself is no value for its arguments.
-            yield [f for fs in here.values() for f in fs if f.target_arg or f.target is None]
+        place = namespace_of(base)
+        yield [factory for factory in known if factory.namespace == f"{place}.{argument}"]
+        # What makes the parent itself is no value for its arguments.
+        yield [one for one in known if one.namespace == place and one.target is None]
 
 
-def _of_one(hint: Any) -> Iterator[list[Factory]]:
+def _of_one(known: list[Factory], hint: Any) -> Iterator[list[Factory]]:
     """Yield those for an annotation, for classes below it, and for each class above it."""
     if hint is str:
         return  # a text is a text, whatever it is called
-    exact = _exactly(hint)
+    exact = _exactly(known, hint)
     yield exact
     if not isinstance(hint, type):
         return
-    others = [f for f in _everything() if f not in exact]
+    others = [factory for factory in known if factory not in exact]
     yield [f for f in others if any(_is_below(kind, hint) for kind in _made_by(f))]
     for base in hint.__mro__[1:-1]:
         yield [f for f in others if base in _made_by(f)]
 
 
-def _exactly(hint: Any) -> list[Factory]:
+def _exactly(known: list[Factory], hint: Any) -> list[Factory]:
     namespace = namespace_of(hint)
-    return [f for f in _everything() if f.namespace == namespace or hint in _made_by(f)]
-
-
-def _everything() -> Iterator[Factory]:
-    """Yield each factory whose value is for any argument."""
-    for names in _registry.all().values():
-        for factories in names.values():
-            yield from (factory for factory in factories if factory.target_arg is None)
+    return [f for f in known if f.namespace == namespace or hint in _made_by(f)]
 
 
 def _made_by(factory: Factory) -> list[Any]:

@@ -131,6 +131,8 @@ class History(dict["str | int", "list[HistoryEntry]"]):
             kind, file, line = origin
             if file is not None:
                 place = Location(file, line or 0)
+            elif kind == "command line":
+                place = None  # the line of the program that reads it says nothing
         entry = HistoryEntry(next(_sequence), name, kind, summary(value), *(place or _NOWHERE))
         self.setdefault(name, []).append(entry)
 

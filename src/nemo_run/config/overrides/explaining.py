@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.graph.history import Shown, summary
-from nemo_run.config.graph.node import is_node
+from nemo_run.config.graph.node import is_node, target_of
 from nemo_run.config.graph.signature import display_name, signature_info
 
 from .grammar import MISSING, key_of, parse_key
@@ -89,11 +89,20 @@ def _of_argument(
 
 def _default(node: Any, stored: Any, key: str) -> Iterator[Said]:
     target = node.__fn_or_cls__
+    default = MISSING if isinstance(stored, Rest) else _shown_default(target, stored)
+    if default is not MISSING:
+        file, line = _definition(target)
+        yield Said(key, "default", default, file, line, display_name(target))
+
+
+def _shown_default(target: Any, stored: str | int) -> Any:
+    field = getattr(target, "__dataclass_fields__", {}).get(stored)
+    if field is not None and field.default_factory is not MISSING:
+        return Shown(f"{display_name(field.default_factory)}()")
     default = signature_info(target).get_default(stored, MISSING)
-    if isinstance(stored, Rest) or default is MISSING:
-        return
-    file, line = _definition(target)
-    yield Said(key, "default", summary(default), file, line, display_name(target))
+    if is_node(default):
+        return Shown(f"{type(default).__name__}({display_name(target_of(default))})")
+    return MISSING if default is MISSING else summary(default)
 
 
 def _definition(target: Any) -> tuple[str | None, int | None]:

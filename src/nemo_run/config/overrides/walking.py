@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nemo_run.config.graph.arguments import assign
 from nemo_run.config.graph.defaults import is_record
-from nemo_run.config.graph.history import Shown, origin, summary
-from nemo_run.config.graph.node import is_node
+from nemo_run.config.graph.history import Shown, summary
+from nemo_run.config.graph.node import is_node, target_of
+from nemo_run.config.graph.signature import display_name
 
 from .grammar import MISSING, Item
 from .places import Place, Rest, descend, opened, rest_of
@@ -81,28 +82,33 @@ def _put_item(around: Any, key: Any, found: Changed) -> Changed:
 
 def _put_argument(node: Any, there: Place, found: Changed) -> None:
     if not isinstance(there.key, Rest):
-        _store(node, there.key, found)
+        _store(node, there, found)
         return
     start = there.key.start
     for key in rest_of(node, start)[len(found.value) :]:
         del node.__arguments__[key]
     for index, value in enumerate(found.value):
         if node.__arguments__.get(start + index, MISSING) is not value:
-            _store(node, start + index, Changed(value, summary(value)))
+            place = replace(there, value=MISSING, key=start + index)
+            _store(node, place, Changed(value, summary(value)))
 
 
-def _store(node: Any, key: str | int, found: Changed) -> None:
+def _store(node: Any, there: Place, found: Changed) -> None:
     """Store an argument and say in the node's history what was set."""
-    if found.path is None and node.__arguments__.get(key, MISSING) is found.value:
-        return
+    key = there.key
+    if found.path is None:
+        if node.__arguments__.get(key, MISSING) is found.value:
+            return
+        if is_node(there.value):  # a copy of the default, in which something was set
+            node.__arguments__[key] = found.value
+            return
     assign(node, key, found.value)
-    entry = node.__argument_history__[key][-1]
-    shown = entry.new_value if found.path is None else found.shown
-    if found.path:
-        shown = Shown(f"{found.path} = {shown!r}")
-    entry = entry._replace(new_value=shown)
-    said = origin()
-    if said is not None and said[0] == "command line":
-        # The line of the program that reads its command line says nothing.
-        entry = entry._replace(file=None, line=None, function=None)
-    node.__argument_history__[key][-1] = entry
+    entries = node.__argument_history__[key]
+    entries[-1] = entries[-1]._replace(new_value=_shown(found))
+
+
+def _shown(found: Changed) -> Any:
+    if found.path is None:  # made on the way
+        name = display_name(target_of(found.value)) if is_node(found.value) else ""
+        return Shown(f"{type(found.value).__name__}({name})")
+    return Shown(f"{found.path} = {found.shown!r}") if found.path else found.shown
