@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from on_disk import Made
+from scripts import Folder
 
 from nemo_run.execution.jobspec import JobSpec, Member
 from nemo_run.management import store
@@ -54,6 +55,13 @@ def nemo_run() -> Callable[..., Outcome]:
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """A folder for the scripts of a user."""
+    (tmp_path / "work").mkdir()
+    return Folder(tmp_path / "work")
 
 
 @pytest.fixture

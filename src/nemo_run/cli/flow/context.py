@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from nemo_run.execution.executor import Executor
     from nemo_run.management import Experiment
+    from nemo_run.management.describe.plan import Plan
 
 
 @dataclass(kw_only=True)
@@ -79,6 +80,7 @@ class RunContext(ConfigurableMixin):
 
     def __post_init__(self) -> None:
         self._launched: list[Experiment] = []
+        self._planned: list[Plan] = []
         # The executor before it was built: who set which value.
         self.executor_config: Any = None
 
@@ -86,6 +88,11 @@ class RunContext(ConfigurableMixin):
     def launched(self) -> tuple[Experiment, ...]:
         """The experiments that were launched through it, in order."""
         return tuple(self._launched)
+
+    @property
+    def planned(self) -> tuple[Plan, ...]:
+        """The plans of the experiments that a dry run launched, in order."""
+        return tuple(self._planned)
 
     def launch(self, experiment: Experiment, sequential: bool = False) -> Any:
         """Run an experiment as the command line says, or print its plan.
@@ -101,7 +108,9 @@ class RunContext(ConfigurableMixin):
             JobFailedError: Jobs did not succeed.
         """
         if self.dryrun:
-            return experiment.dryrun(sequential=sequential)
+            plan = experiment.dryrun(log=not self.json, sequential=sequential)
+            self._planned.append(plan)
+            return plan
         self._launched.append(experiment)
         return experiment.run(
             sequential=sequential, detach=self.detach, tail_logs=self.tail_logs, direct=self.direct

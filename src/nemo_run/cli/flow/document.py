@@ -63,12 +63,38 @@ def document_of(ready: Ready, value: Any, error: BaseException | None = None) ->
     }
 
 
+def dryrun_document(ready: Ready) -> Any:
+    """Return the document about what a dry run would do."""
+    planned = [
+        {
+            "id": plan.experiment,
+            "title": plan.title,
+            "dryrun": True,
+            "plan": plan.hash,
+            "warnings": list(plan.warnings),
+            "jobs": [job.document for job in plan.jobs],
+        }
+        for plan in ready.run.planned
+    ]
+    if len(planned) == 1:
+        return planned[0]
+    if planned or ready.entry.type == "experiment":
+        return {"dryrun": True, "experiments": planned}
+    import json
+
+    from nemo_run.config.files.written_forms import text_of
+
+    name = ready.run.name or ready.entry.name
+    configuration = json.loads(text_of(ready.task, "json"))
+    return {"id": None, "title": name, "dryrun": True, "configuration": configuration}
+
+
 def _experiment(experiment: Experiment) -> dict[str, Any]:
     from nemo_run.cli.documents import status_document
     from nemo_run.execution.observation import State
     from nemo_run.management.results import Results
-    from nemo_run.management.sweep_table import has_sweep, table_of
     from nemo_run.management.store import find
+    from nemo_run.management.sweep_table import has_sweep, table_of
 
     record = find(experiment.id)
     status = record.status()

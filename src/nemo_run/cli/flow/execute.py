@@ -151,12 +151,18 @@ def _other_than_run(ready: Ready) -> int | None:
 
 
 def _run(ready: Ready) -> int:
+    from nemo_run.config.checks.check import check_task
+
     from .confirmation import confirm_run
     from .own_errors import own_errors, refusing
     from .starting import start
+    from .tasks import give_context
 
     with own_errors(vars(ready.run)), refusing():
+        give_context(ready.entry, ready.task, ready.run)
         if not ready.run.dryrun:
+            # What is missing is said before anybody is asked.
+            check_task(ready.task)
             confirm_run(ready)
     with own_errors(vars(ready.run), running=True), refusing():
         return start(ready)
@@ -169,10 +175,11 @@ def execute_in(run: RunContext, entry: Entrypoint, args: Sequence[str]) -> Any:
         What the task returned, or the function.
     """
     from .starting import value_of
-    from .tasks import parsed_task
+    from .tasks import give_context, parsed_task
 
-    rest = run.parse_args(args)
-    return value_of(Ready(entry, run, parsed_task(entry, rest, {}), Asked()))
+    task = parsed_task(entry, run.parse_args(args), {})
+    give_context(entry, task, run)
+    return value_of(Ready(entry, run, task, Asked()))
 
 
 def execute_simple(entry: Entrypoint, words: Sequence[str], settings: Settings) -> int:

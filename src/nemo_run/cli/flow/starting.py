@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import ConfigError, PlanError
-
-from .tasks import CONTEXT
 
 if TYPE_CHECKING:
     from .execute import Ready
@@ -36,7 +33,7 @@ def start(ready: Ready) -> int:
 def _with_document(ready: Ready) -> None:
     from nemo_run.cli.settings import print_json
 
-    from .document import document_of, on_standard_error
+    from .document import document_of, dryrun_document, on_standard_error
 
     value, error = None, None
     with on_standard_error():
@@ -48,6 +45,8 @@ def _with_document(ready: Ready) -> None:
             error = raised
     if not ready.run.dryrun:
         print_json(document_of(ready, value, error))
+    elif error is None:
+        print_json(dryrun_document(ready))
     if error is not None:
         raise error
 
@@ -74,6 +73,8 @@ def value_of(ready: Ready) -> Any:
 def _here(ready: Ready) -> Any:
     from nemo_run.management.run_task import run
 
+    if ready.run.dryrun and ready.run.json:
+        return None
     return run(
         ready.task,
         ready.run.executor,
@@ -100,10 +101,5 @@ def _recorded(ready: Ready) -> Any:
 def _described(ready: Ready) -> Any:
     """Call the function that describes an experiment and launches it."""
     from nemo_run.config import build
-    from nemo_run.config.checks.check import check_task
 
-    task, run = ready.task, ready.run
-    if CONTEXT in inspect.signature(ready.entry.fn).parameters:
-        setattr(task, CONTEXT, run)
-    check_task(task)
-    return build(task)()
+    return build(ready.task)()

@@ -87,6 +87,12 @@ def takes_context(entry: Entrypoint) -> bool:
     return entry.type == "experiment" and CONTEXT in _parameters(entry)
 
 
+def give_context(entry: Entrypoint, task: Any, context: Any) -> None:
+    """Set the context of the run, where the function takes it."""
+    if takes_context(entry):
+        setattr(task, CONTEXT, context)
+
+
 def configured(entry: Entrypoint, base: Any, overrides: Sequence[Override]) -> Any:
     """Return the task with overrides applied; ``base`` stays as it is.
 
