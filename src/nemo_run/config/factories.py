@@ -8,6 +8,7 @@ annotation of a parameter.
 from __future__ import annotations
 
 import inspect
+import typing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -270,7 +271,7 @@ def _of_one(known: list[Factory], hint: Any) -> Iterator[list[Factory]]:
         return  # a text is a text, whatever it is called
     exact = _exactly(known, hint)
     yield exact
-    if not isinstance(hint, type):
+    if not _is_class(hint):
         return
     others = [factory for factory in known if factory not in exact]
     yield [f for f in others if any(_is_below(kind, hint) for kind in _made_by(f))]
@@ -287,8 +288,13 @@ def _made_by(factory: Factory) -> list[Any]:
     return alternatives(factory.target)
 
 
+def _is_class(hint: Any) -> bool:
+    # To Python 3.10, list[int] is a type as well.
+    return isinstance(hint, type) and typing.get_origin(hint) is None
+
+
 def _is_below(kind: Any, base: type) -> bool:
-    if not isinstance(kind, type):
+    if not _is_class(kind):
         return False
     if getattr(base, "_is_protocol", False):
         return base in kind.__mro__ or _has_members_of(kind, base)
