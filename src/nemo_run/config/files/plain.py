@@ -20,11 +20,14 @@ from nemo_run.config.overrides.grammar import Item, Step, key_of, parse_key
 from nemo_run.exceptions import OverrideError, nearest
 from nemo_run.worker import worker
 
+from .spelling import RESERVED
+
 if TYPE_CHECKING:
     from .source import Source
 
 _NONE = {"_type_": "none"}
-_READ_AT_ONCE = ("float", "date", "datetime", "time")
+_READ_AT_ONCE = ("float", "int", "date", "datetime", "time")
+_NATIVE_KEYS = (str, int, bool)
 _WIDEST = 1 << 63
 
 Path = tuple[Any, ...]
@@ -113,22 +116,37 @@ class _Raising:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.seen: set[int] = set()
+        self.made: dict[int, Any] = {}
+        self.kept: list[Any] = []
 
     def whole(self) -> Any:
         holder = [self.source.data]
-        self.replace(holder, 0, ())
-        return holder[0]
+        # All of them before anything else: they name places as they are written.
+        self.follow(holder, 0, ())
+        return self.raise_(holder[0], ())
 
-    def replace(self, parent: Any, key: Any, path: Path) -> None:
+    def follow(self, parent: Any, key: Any, path: Path) -> None:
         value = parent[key]
         if type(value) is dict and "_same_as_" in value:
             parent[key] = value = self.target(value, path, [])
-        if type(value) is dict and _is_read_at_once(value):
-            parent[key] = None if value == _NONE else self.read(value, path)
-        elif type(value) in (dict, list) and id(value) not in self.seen:
+        if type(value) in (dict, list) and id(value) not in self.seen:
             self.seen.add(id(value))
             for inner in list(value) if type(value) is dict else range(len(value)):
-                self.replace(value, inner, (*path, inner))
+                self.follow(value, inner, (*path, inner))
+
+    def raise_(self, value: Any, path: Path) -> Any:
+        """Return a value with the spellings inside of it read; lists and mappings stay theirs."""
+        if type(value) not in (dict, list):
+            return value
+        if id(value) in self.made:
+            return self.made[id(value)]
+        self.kept.append(value)
+        self.made[id(value)] = value
+        for key in list(value) if type(value) is dict else range(len(value)):
+            value[key] = self.raise_(value[key], (*path, key))
+        if type(value) is dict and "_type_" in value:
+            self.made[id(value)] = self.read(value, path)
+        return self.made[id(value)]
 
     def target(self, value: Any, path: Path, before: list[str]) -> Any:
         """Follow a ``_same_as_`` to what it names."""
@@ -165,14 +183,25 @@ class _Raising:
         return here
 
     def read(self, value: dict[str, Any], path: Path) -> Any:
+        kind = value["_type_"]
+        if value == _NONE:
+            return None
+        if kind == "dict" and value.keys() == {"_type_", "entries"}:
+            return _dict_of(value["entries"]) or value
+        if kind not in _READ_AT_ONCE or value.keys() != {"_type_", "value"}:
+            return value
         try:
-            return worker.MAKERS[value["_type_"]]({worker.TAG: value["_type_"], **value})
+            return worker.MAKERS[kind]({worker.TAG: kind, **value})
         except (TypeError, ValueError) as error:
             raise self.source.fault(f"{value} cannot be read: {error}.", path) from error
 
 
-def _is_read_at_once(value: dict[str, Any]) -> bool:
-    kind = value.get("_type_")
-    if kind == "none":
-        return value == _NONE
-    return kind in _READ_AT_ONCE and value.keys() == {"_type_", "value"}
+def _dict_of(entries: Any) -> dict[Any, Any] | None:
+    """Return the mapping of pairs, if its keys mean nothing but themselves."""
+    if type(entries) is not list or not all(type(e) is list and len(e) == 2 for e in entries):
+        return None
+    keys = [key for key, _ in entries]
+    plain = all(type(key) in _NATIVE_KEYS and key not in RESERVED for key in keys)
+    return (
+        dict(entries) if plain and len(set(keys)) == len(keys) and worker.TAG not in keys else None
+    )

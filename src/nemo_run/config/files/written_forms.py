@@ -61,7 +61,7 @@ def text_of(graph: Any, form: str = "yaml", section: str | None = None) -> str:
         graph = part_of(graph, section)
     try:
         data = spell(encode(graph), reserved=_BESIDE)
-        return writer_of(form)(_escaped(data, {}))
+        return writer_of(form)(with_escapes(data))
     except RecursionError:
         raise SerializationError(
             f"The configuration is nested too deeply for {form.upper()}; make it flatter."
@@ -110,8 +110,12 @@ def part_of(graph: Any, section: str) -> Any:
     return here
 
 
-def _escaped(data: Any, made: dict[int, Any]) -> Any:
+def with_escapes(data: Any) -> Any:
     """Return plain data in which every ``${`` stands for itself; sharing is kept."""
+    return _escaped(data, {})
+
+
+def _escaped(data: Any, made: dict[int, Any]) -> Any:
     from .interpolation import escaped
 
     if type(data) is str:

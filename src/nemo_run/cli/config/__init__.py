@@ -1,0 +1,26 @@
+"""``nemo-run config``: files of configuration, looked at without running anything."""
+
+from __future__ import annotations
+
+import click
+
+from nemo_run.cli.lazy import LazyGroup
+from nemo_run.cli.settings import common_options
+
+_COMMANDS = {
+    "convert": "Write a file as YAML, TOML or JSON.",
+    "diff": "Show what differs between two files.",
+    "schema": "Print the JSON Schema of a function's files, for editors.",
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_of={
+        name: (f"nemo_run.cli.config.{name}:command", line) for name, line in _COMMANDS.items()
+    },
+    epilog="FILE ends in .yaml, .yml, .toml or .json; FILE:KEY is the part under that key.",
+)
+@common_options
+def group() -> None:
+    """Convert, compare and describe files of configuration."""

@@ -1,0 +1,39 @@
+"""``nemo-run config schema``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from nemo_run.cli.flow.own_errors import own_errors, refusing
+from nemo_run.cli.settings import common_options, settings_of
+
+
+@click.command("schema")
+@click.argument("target", metavar="FILE.py[:FUNCTION]|MODULE:FUNCTION")
+@click.option("-o", "--output", metavar="FILE", help="Write it there.")
+@common_options
+@click.pass_context
+def command(context: click.Context, target: str, output: str | None) -> None:
+    """Print the JSON Schema of the files that a function takes.
+
+    Editors complete and check by it: begin a YAML file with the line
+    "# yaml-language-server: $schema=train.schema.json", or a JSON file with that key.
+    """
+    import json
+
+    from nemo_run.cli.entrypoints.run_command import entrypoint_at
+
+    from .json_schema import schema_of
+
+    with own_errors(vars(settings_of(context))), refusing():
+        schema = schema_of(entrypoint_at(target).fn)
+    text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    if output is None:
+        sys.stdout.write(text)
+        return
+    from nemo_run.atomic import write_text
+
+    write_text(Path(output).expanduser(), text)
