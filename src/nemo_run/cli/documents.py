@@ -1,4 +1,4 @@
-"""The shapes of ``--json``: stable, described in ``docs/cli.md``. Fields may be added."""
+"""The shapes of ``--json``: stable, described in ``docs/experiment.md``. Fields may be added."""
 
 from __future__ import annotations
 
