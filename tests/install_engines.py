@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 # program → Debian package
-PROGRAMS = {"dash": "dash", "busybox": "busybox", "ps": "procps"}
+PROGRAMS = {"dash": "dash", "busybox": "busybox", "ps": "procps", "zsh": "zsh", "fish": "fish"}
 TORCH = "torch==2.13.0"
 
 

@@ -225,7 +225,11 @@ def _executors() -> Iterator[Candidate]:
     for one in values_of(Executor):
         if one.text != "none":
             yield one
-    for name in Profiles(read_layers()).names:
+    try:
+        profiles = Profiles(read_layers()).names
+    except NemoRunError:  # whoever names one is told what is wrong with the file
+        profiles = []
+    for name in profiles:
         yield Candidate(name, "a profile")
     for kind in backend_names():
         yield Candidate(kind, "an executor")
