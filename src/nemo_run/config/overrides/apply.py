@@ -10,9 +10,10 @@ from nemo_run.config.graph.copying import deep_copy
 from nemo_run.config.graph.history import Shown, setting, summary
 from nemo_run.exceptions import ConfigError, OverrideError
 
+from .elsewhere import elsewhere
 from .grammar import MISSING, Item, parse_key
 from .operators import combined
-from .places import Place, descend, opened
+from .places import Place, UnknownNameError, descend, opened
 from .reading import value_of
 from .walking import Changed, changed
 
@@ -104,7 +105,17 @@ def _applied(task: Any, override: Override, hint: Any) -> Any:
         with setting(override.kind, override.file, override.line):
             return changed(Place(task, hint), override.steps, change).value
     except ConfigError as error:
-        raise OverrideError(f"{override.label}: {error}{override.advice}") from error.__cause__
+        raise OverrideError(
+            f"{override.label}: {_explained(error, task)}{override.advice}"
+        ) from error.__cause__
+
+
+def _explained(error: ConfigError, task: Any) -> str:
+    """Return what an error says, and where a name that is unknown here would be right."""
+    more = elsewhere(task, error.unknown) if isinstance(error, UnknownNameError) else ""
+    if not more or not isinstance(error, UnknownNameError):
+        return str(error)
+    return str(error).replace(error.near, "") + more
 
 
 def _shown(value: Any, override: Override) -> Any:

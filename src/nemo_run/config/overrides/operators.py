@@ -55,7 +55,12 @@ def combined(current: Any, symbol: str, hint: Any, read: Callable[[Any], Any]) -
     operand = _operand(current, symbol, hint, read)
     try:
         result = _OPERATIONS[symbol](current, operand)
-    except (TypeError, ArithmeticError, ValueError) as error:
+    except TypeError as error:
+        raise OverrideError(
+            f"{symbol} does not fit what is there, {_shown(current)} of type "
+            f"{type(current).__qualname__}. Set it with = instead."
+        ) from error
+    except (ArithmeticError, ValueError) as error:
         raise OverrideError(
             f"{_shown(current)} {symbol[:-1]} {_shown(operand)} cannot be computed: {error}."
         ) from error
@@ -71,7 +76,10 @@ def combined(current: Any, symbol: str, hint: Any, read: Callable[[Any], Any]) -
 def _operand(current: Any, symbol: str, hint: Any, read: Callable[[Any], Any]) -> Any:
     if isinstance(current, (list, tuple)) and symbol == "+=":
         return _items(current, hint, read)
-    return read(_hint_of_operand(current, symbol, hint))
+    found = read(_hint_of_operand(current, symbol, hint))
+    if type(current) is dt.date and found % dt.timedelta(days=1):
+        raise OverrideError(f"a date takes whole days, and {found} is none. Write 3d.")
+    return found
 
 
 def _hint_of_operand(current: Any, symbol: str, hint: Any) -> Any:  # noqa: PLR0911 - one a line

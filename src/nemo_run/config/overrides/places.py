@@ -55,6 +55,20 @@ class Rest:
     start: int
 
 
+class UnknownNameError(OverrideError):
+    """A name that is no parameter.
+
+    Attributes:
+        unknown: The name.
+        near: The part of the message that names a similar one.
+    """
+
+    def __init__(self, says: str, name: str, near: str) -> None:
+        super().__init__(says)
+        self.unknown = name
+        self.near = near
+
+
 def descend(here: Place, step: Step) -> Place:
     """Return the place that one step leads to.
 
@@ -136,17 +150,18 @@ def _key(node: Any, name: int | str) -> int | str:
     info = signature_info(target)
     if isinstance(name, str):
         if name not in info.keys and not info.has_var_keyword:
-            raise OverrideError(info.unknown(name, target))
+            raise UnknownNameError(info.unknown(name, target), name, nearest(name, info.keys))
         return info.key_of(name, target)
     given = len(info.all_positional(node.__arguments__))
     takes = info.positional_count()
     # One after the last of *items adds to them.
     more = info.var_positional_start is not None and given >= takes
+    last = max(given, takes) + more - 1
     index = name + max(given, takes) if name < 0 else name
-    if not 0 <= index < max(given, takes) + more:
+    if not 0 <= index <= last:
+        by_position = f"its positions are [0] to [{last}]" if last >= 0 else "it takes none"
         raise OverrideError(
-            f"{display_name(target)} has no positional argument [{name}]; it takes {takes} by "
-            f"position and was given {given}."
+            f"{display_name(target)} has no positional argument [{name}]; {by_position}."
         )
     return info.index_to_key(index, node.__arguments__)
 
