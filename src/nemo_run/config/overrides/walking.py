@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nemo_run.config.graph.arguments import assign
 from nemo_run.config.graph.defaults import is_record
 from nemo_run.config.graph.history import Shown, summary
-from nemo_run.config.graph.node import is_node, target_of
+from nemo_run.config.graph.node import Node, is_node, target_of
 from nemo_run.config.graph.signature import display_name
 
 from .grammar import MISSING, Item
@@ -102,6 +102,12 @@ def _store(node: Any, there: Place, found: Changed) -> None:
         if is_node(there.value):  # a copy of the default, in which something was set
             node.__arguments__[key] = found.value
             return
+    if not isinstance(node, Node):  # one of fiddle's keeps a history of its own
+        if isinstance(key, int):
+            node[key] = found.value
+        else:
+            setattr(node, key, found.value)
+        return
     assign(node, key, found.value)
     entries = node.__argument_history__[key]
     entries[-1] = entries[-1]._replace(new_value=_shown(found))
