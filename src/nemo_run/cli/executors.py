@@ -26,7 +26,6 @@ from nemo_run.exceptions import ConfigError, OverrideError, PlanError, nearest
 from nemo_run.execution.executor import Executor
 from nemo_run.execution.kinds import executor_class, find_executor_class
 from nemo_run.execution.launcher import LAUNCHER_MAP
-from nemo_run.execution.profile_config import config_of
 from nemo_run.execution.profile_files import places, read_layers
 from nemo_run.execution.profiles import Profiles
 from nemo_run.execution.registry import backend_names
@@ -178,6 +177,8 @@ def _named(text: str, notes: list[str]) -> Any:
             )
         return _made_by(factory, call)
     if call.name in profiles:
+        from nemo_run.execution.profile_config import config_of
+
         profile = profiles.get(call.name)
         files = ", ".join(map(str, profile.sources))
         notes.append(f"executor: profile {call.name} ({profile.kind.value}) from {files}")

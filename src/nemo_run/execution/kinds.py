@@ -9,7 +9,7 @@ from nemo_run.config.graph.reference import Reference
 from nemo_run.exceptions import OverrideError, nearest
 
 from .launcher import LAUNCHER_MAP, Launcher
-from .registry import backend_names, executor_kind
+from .registry import backend_names, executor_kind, is_backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +44,7 @@ def executor_class(name: str) -> type[Executor]:
 
 def find_executor_class(name: str) -> Any:
     """Return what :func:`executor_class` does, unchecked; None where nothing has that name."""
-    if name in backend_names():
+    if is_backend(name):
         return executor_kind(name)
     return _by_place(name)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.config.files.toml_text import read
 from nemo_run.exceptions import OverrideError
 
 from .profiles import Layer
@@ -140,7 +139,7 @@ def _up_to_root(folder: Path, home: Path | None) -> list[Path]:
 def _has_table(path: Path) -> bool:
     # Most projects have none, and then nobody has to pay for reading the whole file.
     text = _text(path)
-    return "nemo-run" in text and _section(read(text, str(path))) is not None
+    return "nemo-run" in text and _section(_parsed(text, path)) is not None
 
 
 def _read(place: Place) -> Layer | None:
@@ -154,7 +153,7 @@ def _read(place: Place) -> Layer | None:
             "to nothing for no site file."
         ) from None
     _check_owner(place)
-    source = read(text, str(place.path))
+    source = _parsed(text, place.path)
     if place.path.name == _PYPROJECT:
         section = _section(source) or {}
         return Layer(place.layer, str(place.path), section, source.lines, _TABLE)
@@ -185,6 +184,13 @@ def _check_owner(place: Place) -> None:
             f"{place.path} is not read: it belongs to another user, and it lies where everybody "
             "can write; a profile says what runs in your name. Copy it, or work in another folder."
         )
+
+
+def _parsed(text: str, path: Path) -> Source:
+    # Imported where there is a file: most commands read none.
+    from nemo_run.config.files.toml_text import read
+
+    return read(text, str(path))
 
 
 def _section(source: Source) -> dict[str, Any] | None:

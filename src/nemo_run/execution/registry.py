@@ -39,6 +39,11 @@ def backend_names() -> list[str]:
     return sorted({*_BUILT_IN, *_installed()})
 
 
+def is_backend(name: str) -> bool:
+    """Whether a backend of that name is installed; imports none."""
+    return name in _BUILT_IN or name in _installed()
+
+
 def executor_kind(name: str) -> type[Executor]:
     """Return the executor class whose jobs the backend called ``name`` runs.
 

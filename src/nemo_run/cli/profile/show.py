@@ -12,7 +12,7 @@ from nemo_run.console.terminal import visible
 from nemo_run.exceptions import ConfigError, NotFoundError, PlanError
 from nemo_run.execution.profile_files import read_layers
 from nemo_run.execution.profiles import Profiles, leaves
-from nemo_run.execution.registry import backend_names
+from nemo_run.execution.registry import is_backend
 from nemo_run.management.capture.masking import mask
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def command(context: click.Context, name: str, as_json: bool) -> int:
     if name not in profiles:
         raise NotFoundError(profiles.unknown(name))
     profile = profiles.get(name)
-    checked = profile.kind.value in backend_names()
+    checked = is_backend(profile.kind.value)
     error = _error(profile) if checked else None
     if as_json:
         print_json({**_document(profile), "checked": checked, "error": error})
