@@ -52,9 +52,12 @@ def importing() -> Iterator[Row]:
 
 
 def helping() -> Iterator[Row]:
-    """`nemo-run --help`: CPU over bare Python."""
+    """`nemo-run --help`, and that of a script's own function: CPU over bare Python."""
     ours, plain = measure.beside([COMMAND, "--help"], [PYTHON, "-c", "pass"])
     yield Row("nemo-run --help, CPU", 1e3 * ours.cpu, 1e3 * plain.cpu, "ms", "150 ms")
+    script = str(HERE / "entrypoint.py")
+    ours, plain = measure.beside([PYTHON, script, "--help"], [PYTHON, "-c", "pass"])
+    yield Row("--help of an entrypoint, CPU", 1e3 * ours.cpu, 1e3 * plain.cpu, "ms", "150 ms")
 
 
 def starting_the_worker() -> Iterator[Row]:

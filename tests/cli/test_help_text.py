@@ -188,6 +188,17 @@ def test_without_docs_the_texts_of_arguments_are_left_out(capsys):
     assert "What is trained" not in capsys.readouterr().out
 
 
+def test_a_context_of_the_run_is_nothing_to_type():
+    from nemo_run.cli import RunContext
+
+    def experiment(ctx: RunContext, size: int = 1):
+        pass
+
+    text = help_of(experiment)
+    assert "ctx" not in text
+    assert "size" in text
+
+
 def test_colours_only_where_they_may_be():
     assert "\x1b" not in help_of(train)
     assert "\x1b[1mUsage:\x1b[0m" in help_of(train, look=Look(terminal=True, colour=True, width=80))
@@ -199,3 +210,37 @@ def test_control_characters_of_a_docstring_do_not_reach_the_terminal():
 
     evil.__doc__ = "Looks \x1b[31mred\x07.\n\nArgs:\n    x: Rings \x07."
     assert not set("\x1b\x07") & set(help_of(evil))
+
+
+def test_factories_are_shown_with_what_to_type():
+    from nemo_run.config.factories import register
+
+    def wide() -> Model:
+        """A wide one.
+
+        Wider than it is deep.
+        """
+        return Model(width=64)
+
+    def usual() -> run.Partial[train]:
+        """As most people train."""
+        return run.Partial(train)
+
+    def of_files() -> list[str]:
+        return []
+
+    register(wide, name="wide-one", is_target_default=True)
+    register(usual, train)
+    register(of_files, train, target_arg="lr", name="for_lr")
+    text = help_of(train, width=100)
+    before, _, after = text.partition("Factories, as the first word or with --factory:")
+    own, _, each = after.partition("Factories for arguments:")
+    assert line_of(own, "usual").endswith("As most people train.")
+    assert "Factories" not in before
+    lines = [" ".join(line.split()) for line in each.splitlines()]
+    assert any(line.startswith("model=wide-one (default)") for line in lines)
+    assert any(line.startswith("opt=wide-one (default)") for line in lines)
+    assert any(line.startswith("lr=for_lr") for line in lines)
+    assert "A wide one." in text
+    assert "Wider than" not in text
+    assert "Factories" not in help_of(train, factories=False)

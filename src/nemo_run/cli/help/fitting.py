@@ -59,5 +59,6 @@ def _shown(key: str, hint: Any, parent: Any, argument: str | None) -> Iterator[F
     for factory in fitting(hint, parent, argument):
         fn = factory.fn
         place = f"{getattr(fn, '__module__', '')}.{getattr(fn, '__qualname__', '')}".strip(".")
+        place = place.removeprefix("__main__.")
         text = read(factory.doc).summary
         yield Fitting(key, factory.name, place, text, factory.is_default)

@@ -66,7 +66,7 @@ def parameters_of(target: Any) -> list[Parameter]:
     return [
         _parameter(parameter, hints, texts, made)
         for parameter in found.values()
-        if not _is_context(hints.get(parameter.name))
+        if not _is_context(hints.get(parameter.name, parameter.annotation))
     ]
 
 
@@ -132,6 +132,8 @@ def _filled(hint: Any, default: Any) -> str:
 
 def _is_context(hint: Any) -> bool:
     """Whether a parameter gets the context of the run, which nobody types."""
+    if isinstance(hint, str):  # a name that cannot be looked up from here
+        return hint.rpartition(".")[2] == "RunContext"
     kinds = hint.__mro__ if isinstance(hint, type) else ()
     return any(
         kind.__name__ == "RunContext" and kind.__module__.startswith("nemo_run.") for kind in kinds
