@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 import nemo_run as run
 from nemo_run.cli.executors import choose_executor, executor_of
 from nemo_run.config import factories
+from nemo_run.config.files.layers import run_overrides_of
+from nemo_run.config.files.load import load
 from nemo_run.config.overrides.grammar import Override, parse_override
 from nemo_run.exceptions import OverrideError
 from profile_places import Places, make_places
@@ -252,6 +255,35 @@ def test_what_a_file_says_of_one_executor_is_not_for_another() -> None:
     assert executor_of([*of_file, *words("executor=for_tests_base")]) == run.LocalExecutor(nodes=7)
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("executor: h100", run.LocalExecutor(nodes=4)),
+        ("executor: {nodes: 2}", run.LocalExecutor(nodes=2)),
+        ("executor: {_factory_: h100(retries=1), nodes: 2}", run.LocalExecutor(nodes=2, retries=1)),
+        ("executor: {_target_: nemo_run.LocalExecutor, nodes: 2}", run.LocalExecutor(nodes=2)),
+        ("executor: null", None),
+    ],
+)
+def test_a_file_says_the_same_in_its_section_run(
+    places: Places, text: str, wanted: run.Executor | None
+) -> None:
+    places.of_project('[executors.h100]\nexecutor = "local"\nnodes = 4\n')
+    Path("run.yaml").write_text(f"run:\n  {text}\n")
+    overrides = run_overrides_of(load("run.yaml"))
+    assert executor_of(overrides) == wanted
+    if wanted is not None:
+        changed = executor_of([*overrides, *words("executor.nodes+=1")])
+        assert changed.nodes == wanted.nodes + 1
+
+
+@pytest.mark.parametrize("text", ["[1]", "3", "{_target_: pathlib.Path}"])
+def test_a_file_that_names_no_executor_is_told_its_line(text: str) -> None:
+    Path("run.yaml").write_text(f"run:\n  executor: {text}\n")
+    with pytest.raises(OverrideError, match=r"^run\.yaml:2: run\.executor"):
+        executor_of(run_overrides_of(load("run.yaml")))
+
+
 def test_words_without_the_run_in_front_are_understood() -> None:
     """``run.`` may be removed already; other words of the run are left alone."""
     found = executor_of(words("executor=local", "executor.nodes=2", "plugins=x", "detach=true"))
@@ -287,8 +319,5 @@ def test_what_cannot_be_used_is_said(
     if start >= 0:
         assert "for_tests_base" in said[start:end]
         said = f"{said[:start]}Factories: <factories>{said[end:]}"
-    error_snapshot(
-        f"run.executor: {case}",
-        said,
-        {str(places.root): "<root>", f"{__file__}:": "<file>:"},
-    )
+    said = re.sub(rf"({re.escape(__file__)}:|at line )\d+", "<line of the factory>", said)
+    error_snapshot(f"run.executor: {case}", said, {str(places.root): "<root>"})

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 import nemo_run as run
 from nemo_run.cli.plugins import plugins_of
 from nemo_run.config import factories
+from nemo_run.config.files.layers import run_overrides_of
+from nemo_run.config.files.load import load
 from nemo_run.config.overrides.grammar import parse_override
 from nemo_run.exceptions import OverrideError
 
@@ -94,6 +97,32 @@ def test_none_can_be_asked_for() -> None:
     assert plugins("run.plugins=none", default=[Again()]) == []
     assert plugins("run.plugins=[]", default=[Again()]) == []
     assert plugins() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("for_tests_trace", [Trace()]),
+        ("['for_tests_trace(ranks=2)', for_tests_both]", [Trace(ranks=2), Trace(), Again(times=5)]),
+        (f"[{{_target_: {__name__}.Again, times: 1}}]", [Again(times=1)]),
+        ("[{_factory_: for_tests_trace(ranks=2)}]", [Trace(ranks=2)]),
+        ("null", []),
+    ],
+)
+def test_a_file_says_the_same_in_its_section_run(
+    tmp_path: Path, text: str, wanted: list[run.Plugin]
+) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(f"run:\n  plugins: {text}\n")
+    assert plugins_of(run_overrides_of(load(str(file))), [Again()]) == wanted
+
+
+@pytest.mark.parametrize("text", ["3", "[3]", "[{_target_: pathlib.Path}]"])
+def test_a_file_that_names_no_plugin_is_told_its_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(f"run:\n  plugins: {text}\n")
+    with pytest.raises(OverrideError, match=r"run\.yaml:2: run\.plugins"):
+        plugins_of(run_overrides_of(load(str(file))))
 
 
 @pytest.mark.parametrize(

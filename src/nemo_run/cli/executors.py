@@ -18,6 +18,7 @@ from nemo_run.config.graph.build import build
 from nemo_run.config.graph.defaults import converted
 from nemo_run.config.graph.history import setting
 from nemo_run.config.graph.node import Config, is_node
+from nemo_run.config.graph.reference import resolved
 from nemo_run.config.overrides.apply import apply
 from nemo_run.config.overrides.grammar import MISSING, Override, parse_key
 from nemo_run.config.overrides.resolving import call_factory
@@ -128,8 +129,10 @@ def same_source(one: Override, other: Override) -> bool:
 
 def _of_override(override: Override, notes: list[str]) -> Any:
     text = override.text if override.data is MISSING else override.data
-    if text is None or is_node(text):
-        return text
+    if text is None:
+        return None
+    if is_node(text):
+        return _checked(resolved(text), f"{override.label}: the file")
     if not isinstance(text, str):
         raise OverrideError(
             f"{override.label} is {text!r}; it must be the name of an executor. Its fields go "
@@ -189,12 +192,13 @@ def _named(text: str, notes: list[str]) -> Any:
 
 
 def _made_by(factory: factories.Factory, call: Call) -> Any:
-    made = call_factory(factory, call)
-    kind = getattr(made, "__fn_or_cls__", None) if is_node(made) else type(made)
+    return _checked(call_factory(factory, call), f"the factory {factory.name} ({factory.place})")
+
+
+def _checked(made: Any, what: str) -> Any:
+    kind = made.__fn_or_cls__ if is_node(made) else type(made)
     if not isinstance(kind, type) or not issubclass(kind, Executor):
-        raise OverrideError(
-            f"the factory {factory.name} ({factory.place}) made {made!r}, and that is no executor."
-        )
+        raise OverrideError(f"{what} made {made!r}, and that is no executor.")
     return made
 
 

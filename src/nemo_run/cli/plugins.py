@@ -19,10 +19,11 @@ from nemo_run.config.graph.build import build
 from nemo_run.config.graph.defaults import converted
 from nemo_run.config.graph.history import setting
 from nemo_run.config.graph.node import Config, is_node
-from nemo_run.config.graph.reference import Reference
+from nemo_run.config.graph.reference import Reference, resolved
 from nemo_run.config.overrides.apply import apply
 from nemo_run.config.overrides.grammar import MISSING, Item, Override
 from nemo_run.config.overrides.resolving import call_factory
+from nemo_run.config.values.reading import Word
 from nemo_run.config.values.syntax import read_call, split_items
 from nemo_run.exceptions import OverrideError, nearest
 from nemo_run.management.describe.plugin import Plugin
@@ -93,12 +94,19 @@ def _listed(override: Override) -> list[Any]:
     given = override.text if override.data is MISSING else override.data
     if given is None or (isinstance(given, str) and given.strip() in _NONE):
         return []
-    texts = given
-    if isinstance(given, str):
-        texts = split_items(given) if given.strip()[:1] == "[" else [given]
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise OverrideError(f"{given!r} is neither the name of a plugin nor a list of names.")
-    return [plugin for text in texts for plugin in _named(text)]
+    items = given if isinstance(given, list) else [given]
+    if isinstance(given, str) and given.strip()[:1] == "[":
+        items = split_items(given)
+    return [plugin for item in items for plugin in _of_item(item)]
+
+
+def _of_item(item: Any) -> list[Any]:
+    """Return the plugins that a name means, or that a file spells."""
+    if isinstance(item, str | Word):
+        return _named(item if isinstance(item, str) else item.text)
+    if is_node(item):
+        return _checked(resolved(item), "the file")
+    raise OverrideError(f"{item!r} is neither the name of a plugin nor a list of names.")
 
 
 def _named(text: str) -> list[Any]:
