@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.config.graph.node import is_node
 from nemo_run.exceptions import ConfigError, OverrideError
 
-from .spelling import RESERVED
+from .reading import GraphReader
+from .spelling import RESERVED, document_of
 
 if TYPE_CHECKING:
     from .source import Source
@@ -26,17 +27,29 @@ def decoded(data: Any, source: Source, path: Path = ()) -> Any:
     Raises:
         OverrideError: It spells no value. The message begins with the file.
     """
-    from . import codec
-    from .spelling import document_of
-
+    steps: list[Any] = []
     try:
-        value = codec.decode(document_of(data))
+        document = document_of(data, steps)
     except OverrideError:
         raise
     except ConfigError as error:
-        raise source.fault(str(error), path) from error
+        raise source.fault(str(error), (*path, *steps)) from error
+    reader = GraphReader()
+    try:
+        value = reader.read(document)
+    except Exception as error:
+        place = [step[0] if type(step) is tuple else step for step in reader.path]
+        raise source.fault(_why(error), (*path, *place)) from error
     _Marks(source).note(data, value, path)
     return value
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ConfigError):
+        return str(error)
+    if isinstance(error, KeyError):
+        return f"What _type_ spells here lacks {error}."
+    return f"What _type_ spells here cannot be read: {error}".rstrip(".") + "."
 
 
 class _Marks:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.graph.node import is_node, target_of
-from nemo_run.config.overrides.grammar import OPERATORS, Item, Override, key_of, parse_key
+from nemo_run.config.overrides.grammar import MISSING, OPERATORS, Item, Override, key_of, parse_key
 from nemo_run.exceptions import ConfigError, OverrideError
 
 from .decoding import decoded
@@ -57,7 +57,13 @@ def run_overrides_of(loaded: Source) -> list[Override]:
     section = loaded.data[_RUN]
     lines = {path[1:]: line for path, line in loaded.lines.items() if path[:1] == (_RUN,)}
     inside = Source(decoded(section, loaded, (_RUN,)), loaded.file, lines)
-    return [replace(found, key=f"{_RUN}.{found.key}") for found in _Walk(inside).root(section)]
+    found = _Walk(inside).root(section)
+    return [replace(one, key=f"{_RUN}.{one.key}", **_as_text(one)) for one in found]
+
+
+def _as_text(override: Override) -> dict[str, Any]:
+    """Return what makes a name of a factory the text that it is on the command line."""
+    return {} if override.text is None else {"data": MISSING}
 
 
 def task_of(loaded: Source) -> Any:
@@ -219,18 +225,42 @@ class _Walk:
         operator: str,
     ) -> Iterator[Override]:
         if operator or not _is_merged(data):
+            value = self.with_factories(value, path)
             yield self.override(steps, path, operator or "=", data=value)
             return
         if "_factory_" in data:
-            text = data["_factory_"]
-            if not isinstance(text, str):
-                raise self.loaded.fault(
-                    f"_factory_ is {text!r}; it names a factory, as text.", path
-                )
-            yield self.override(steps, (*path, "_factory_"), "=", text=text)
+            factory = self.factory(data, path)
+            yield self.override(
+                steps, (*path, "_factory_"), "=", text=data["_factory_"], data=factory
+            )
         for key, inner in value.items():
             if key != "_factory_":
                 yield from self.entry(data[key], inner, path, steps, key)
+
+    def factory(self, data: dict[Any, Any], path: tuple[Any, ...]) -> Any:
+        from nemo_run.config.values.reading import item_word
+
+        if not isinstance(data["_factory_"], str):
+            raise self.loaded.fault(
+                f"_factory_ is {data['_factory_']!r}; it names a factory, as text.", path
+            )
+        return item_word(data["_factory_"])
+
+    def with_factories(self, value: Any, path: tuple[Any, ...]) -> Any:
+        """Return a list, or what it holds, with the factories that it names."""
+        if type(value) is list:
+            return [self.with_factories(v, (*path, i)) for i, v in enumerate(value)]
+        if type(value) is not dict:
+            return value
+        if "_factory_" not in value:
+            return {key: self.with_factories(v, (*path, key)) for key, v in value.items()}
+        if len(value) > 1:
+            raise self.loaded.fault(
+                "In a list, a factory takes its arguments in parentheses: "
+                f"_factory_: {value['_factory_']}(key=value).",
+                path,
+            )
+        return self.factory(value, path)
 
     def override(
         self, steps: tuple[Step, ...], path: tuple[Any, ...], operator: str, **value: Any

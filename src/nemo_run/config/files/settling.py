@@ -50,7 +50,38 @@ def fitted(data: Any, hint: Any, resolve: Callable[..., Any] | None) -> Any:
     _settle(value)
     if isinstance(data, Spelled) and not mismatches(value, hint):
         return value
-    return convert(value, hint, resolve)
+    result = convert(value, hint, resolve and _strict(resolve))
+    if _names_factory(result):
+        raise OverrideError(
+            "nothing says what the items are, so no factory for them can be found. Annotate the "
+            "argument, or spell them with _target_."
+        )
+    return result
+
+
+def _names_factory(value: Any) -> bool:
+    from nemo_run.config.values.reading import Word
+
+    if type(value) in (list, dict):
+        return any(map(_names_factory, value.values() if type(value) is dict else value))
+    return type(value) is Word
+
+
+def _strict(resolve: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a resolver that refuses what would otherwise be a text: ``_factory_`` names one."""
+    from nemo_run.config.factories import fitting, suggestion
+    from nemo_run.config.values.parse import NOT_FOUND
+    from nemo_run.config.values.unions import allows_text
+
+    def strict(call: Any, hint: Any) -> Any:
+        found = resolve(call, hint)
+        if found is NOT_FOUND and allows_text(hint):
+            raise OverrideError(
+                f"there is no factory {call.name!r} for it.{suggestion(call.name, fitting(hint))}"
+            )
+        return found
+
+    return strict
 
 
 def _settle(value: Any) -> None:
@@ -100,7 +131,7 @@ def _load(node: Any) -> Any:
                 found = Reference(module, name).resolve()
             except ConfigError:
                 continue  # the first error says what was written
-            node.__fn_or_cls__ = found
+            object.__setattr__(node, "__fn_or_cls__", found)
             return found
         raise
 

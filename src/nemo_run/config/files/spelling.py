@@ -42,14 +42,18 @@ def spell(document: Any, *, reserved: Iterable[str] = ()) -> Any:
     return _Spelling(frozenset(reserved)).of(document)
 
 
-def document_of(data: Any) -> Any:
+def document_of(data: Any, path: list[Any] | None = None) -> Any:
     """Return the JSON form of the graph that plain data describes.
+
+    Args:
+        data: Dicts, lists and scalars.
+        path: Is given the keys and indices that lead to what is wrong.
 
     Raises:
         ConfigError: It describes none.
     """
     try:
-        return _Reading(data).of(data)
+        return _Reading(data, [] if path is None else path).of(data)
     except ConfigError:
         raise
     except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
@@ -141,7 +145,8 @@ class _Spelling:
 class _Reading:
     """From plain data to the JSON form."""
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Any, path: list[Any]) -> None:
+        self.path = path
         self.times: dict[int, int] = {}
         self.ids: dict[int, int] = {}
         self.open: set[int] = set()
@@ -158,11 +163,23 @@ class _Reading:
 
     def of(self, value: Any) -> Any:
         kind = type(value)
+        if kind is _Unread:
+            return _as_data(value.data)
         if kind not in (dict, list):
             return value if kind in (str, int, bool, type(None)) else _plain(value)
         if self.times[id(value)] == 1:
-            return self._dict(value) if kind is dict else [self.of(item) for item in value]
+            return self._dict(value) if kind is dict else self._list(value)
         return self._shared(value)
+
+    def step(self, key: Any, value: Any) -> Any:
+        """Read a part of what is being read."""
+        self.path.append(key)
+        document = self.of(value)
+        self.path.pop()
+        return document
+
+    def _list(self, value: list[Any]) -> list[Any]:
+        return [self.step(index, item) for index, item in enumerate(value)]
 
     def _shared(self, value: Any) -> Any:
         number = self.ids.setdefault(id(value), len(self.ids) + 1)
@@ -171,7 +188,7 @@ class _Reading:
         if id(value) in self.open:
             raise ConfigError("It has an anchor inside itself; a graph has no circles.")
         self.open.add(id(value))
-        document = self._dict(value) if type(value) is dict else [self.of(item) for item in value]
+        document = self._dict(value) if type(value) is dict else self._list(value)
         self.done.add(id(value))
         if type(document) is list:
             return {TAG: "list", "id": number, "items": document}
@@ -187,8 +204,8 @@ class _Reading:
         if "_type_" in value:
             return self._typed(value)
         if all(type(key) is str for key in value) and TAG not in value:
-            return {key: self.of(item) for key, item in value.items()}
-        entries = [[self.of(key), self.of(item)] for key, item in value.items()]
+            return {key: self.step(key, item) for key, item in value.items()}
+        entries = [[self.of(key), self.step(key, item)] for key, item in value.items()]
         return {TAG: "dict", "entries": entries}
 
     def _typed(self, value: dict[Any, Any]) -> Any:
@@ -215,6 +232,10 @@ class _Reading:
         name = colon(value["_target_"])
         if value.get("_call_") is False:
             return {TAG: "object", "name": name}
+        if name in _HYDRA_LOOKUPS and type(value.get("path")) is str:
+            return {TAG: "object", "name": colon(value["path"])}
+        if value.get("_recursive_") is False:
+            value = {key: item if key in RESERVED else _Unread(item) for key, item in value.items()}
         document: dict[str, Any] = {
             TAG: "partial" if value.get("_partial_") else "config",
             "target": name,
@@ -226,8 +247,33 @@ class _Reading:
             document["tags"] = value["_tags_"]
         arguments = {k: v for k, v in value.items() if k not in RESERVED}
         arguments.update((_data(k), v) for k, v in value.get("_arguments_", ()))
-        document["arguments"] = {str(name): self.of(item) for name, item in arguments.items()}
+        document["arguments"] = {str(key): self.step(key, item) for key, item in arguments.items()}
         return document
+
+
+# These give what a name leads to, as ``_call_: false`` does.
+# https://hydra.cc/docs/advanced/instantiate_objects/overview
+_HYDRA_LOOKUPS = frozenset(
+    f"hydra.utils:{name}" for name in ("get_class", "get_method", "get_static_method", "get_object")
+)
+
+
+class _Unread:
+    """Data that is given as it is: Hydra's ``_recursive_: false`` makes no objects of it."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+
+def _as_data(value: Any) -> Any:
+    if type(value) is list:
+        return [_as_data(item) for item in value]
+    if type(value) is not dict:
+        return _plain(value)
+    return {
+        TAG: "dict",
+        "entries": [[_plain(key), _as_data(item)] for key, item in value.items()],
+    }
 
 
 def _without(mapping: dict[Any, Any], key: str) -> dict[Any, Any]:
