@@ -183,7 +183,7 @@ def _resolved(target: Any, factory: str | None, changes: Sequence[Any], ctx: Any
     from nemo_run.config.overrides.grammar import is_override
 
     from .entrypoints.entrypoint import Entrypoint, entrypoint_of
-    from .flow.tasks import CONTEXT, begun, takes_context
+    from .flow.tasks import begun, give_context
     from .flow.words import Words
     from .lazy_changes import carried_out
     from .lazy_functions import function_of
@@ -194,6 +194,6 @@ def _resolved(target: Any, factory: str | None, changes: Sequence[Any], ctx: Any
     base, by_position = begun(entry, factory, Words(tuple(words)))
     others = [one for one in changes if not isinstance(one, str) or is_override(one)]
     task: Partial[Any] = carried_out(base, [*by_position, *others])
-    if ctx is not None and takes_context(entry):
-        setattr(task, CONTEXT, ctx)
+    if ctx is not None:
+        give_context(entry, task, ctx)
     return task

@@ -45,7 +45,8 @@ def command(target: str, words: tuple[str, ...]) -> int:
     context = click.get_current_context()
     with own_errors(vars(settings_of(context))), refusing():
         made = entrypoint_at(target, words).command()
-    with made.make_context(target, list(words), parent=context) as below:
+    name = f"{context.command_path} {target}"
+    with made.make_context(name, list(words), obj=settings_of(context)) as below:
         code = made.invoke(below)
     return code if isinstance(code, int) else 0
 

@@ -47,7 +47,7 @@ def document_of(ready: Ready, value: Any, error: BaseException | None = None) ->
     launched = [_experiment(experiment) for experiment in ready.run.launched if experiment.started]
     if len(launched) == 1:
         return launched[0]
-    if launched:
+    if launched or ready.entry.type == "experiment":
         return {"experiments": launched}
     name = ready.run.name or ready.entry.name
     state = "FAILED" if error else "SUCCEEDED"

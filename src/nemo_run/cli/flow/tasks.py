@@ -88,9 +88,9 @@ def takes_context(entry: Entrypoint) -> bool:
 
 
 def give_context(entry: Entrypoint, task: Any, context: Any) -> None:
-    """Set the context of the run, where the function takes it."""
+    """Set the context of the run, where the function takes it: the object itself, no copy."""
     if takes_context(entry):
-        setattr(task, CONTEXT, context)
+        task.__arguments__[CONTEXT] = context
 
 
 def configured(entry: Entrypoint, base: Any, overrides: Sequence[Override]) -> Any:
