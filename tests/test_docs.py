@@ -153,3 +153,21 @@ def test_what_was_printed_is_compared_but_for_the_dots() -> None:
     assert matches("a\n… done\n", "a  \n3 done\n")
     assert not matches("a\n", "a\nb\n")
     assert not matches("a … c\n", "a b d\n")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """A reader who follows one arrives."""
+    text = FENCE.sub("", page.read_text("utf-8"))
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert not missing
+
+
+def test_the_modules_that_the_architecture_names_are_there() -> None:
+    """The page is of the code as it is."""
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rooms = "management|execution|packaging|remote|config|worker|testing|compat|cli|console"
+    named = set(re.findall(rf"\b(?:{rooms})/[\w/]*(?:\.py)?", text))
+    assert len(named) > 20
+    assert not [name for name in named if not (ROOT / "src" / "nemo_run" / name).exists()]
