@@ -92,6 +92,9 @@ class Conducting:
         # The handle of each job that was found to be its own.
         self._own: dict[str, str] = {}
         self._open = {node.id: None for node in self._nodes}
+        self._waiting = dict(self._open)
+        # Whether a job has ended since jobs were last started, so that another one may have room.
+        self._freed = False
         self._ready: list[str] = []
         self._moved = True
         self._pause = _SHORTEST
@@ -144,6 +147,9 @@ class Conducting:
         self._look()
         self._give_up()
         self._skip()
+        if self._freed and not self._only_cancels:
+            # At once: whoever waits for its turn waits no longer than it must.
+            self._submit()
 
     def _answer(self) -> None:
         """Let whoever asked for something know that it was heard."""
@@ -181,12 +187,9 @@ class Conducting:
         general = any(not event.get("job") for event in fresh)
         for job in jobs if general else touched & jobs.keys():
             self._sort(jobs[job])
-        states = self.status.states
-        self._ready = [
-            job
-            for job in dag.ready([n for n in self._nodes if n.id in self._open], states)
-            if not self._known(job).token and not self._known(job).cancel_requested
-        ]
+        waiting = [node for node in self._nodes if node.id in self._waiting]
+        before = {edge.job for node in waiting for edge in node.edges}
+        self._ready = dag.ready(waiting, {job: self._known(job).state for job in before})
 
     def _stop(self, why: str) -> None:
         if not self.stopping:
@@ -197,6 +200,7 @@ class Conducting:
         """Put a job where the steps look for it."""
         for place, belongs in (
             (self._open, not job.state.terminal),
+            (self._waiting, _is_waiting(job)),
             (self._unconfirmed, job.unconfirmed),
             (self._running, bool(job.handle) and not job.state.terminal),
         ):
@@ -205,6 +209,7 @@ class Conducting:
             else:
                 place.pop(job.id, None)
         self._limits.note(job.id, going=bool(job.token or job.handle) and not job.state.terminal)
+        self._freed = self._freed or job.state.terminal
 
     def _write(self, happened: Sequence[Event]) -> bool:
         """Write events and take note of them; False when the disk does not take them now."""
@@ -225,6 +230,7 @@ class Conducting:
 
     def _submit(self) -> None:
         """Start jobs whose turn it is, as many as their backends take."""
+        self._freed = False
         for name, jobs in self._by_backend(self._limits.admitted(self._ready)).items():
             if self._backoff.waiting(f"{name}: submit"):
                 continue
@@ -260,6 +266,9 @@ class Conducting:
             self._backoff.worked(f"{backend.name}: submit")
         else:
             self._backoff.failed(f"{backend.name}: submit", short)
+        # What the engine has just told us needs no further proof.
+        told = {s.job: answers.get(s.token) for s in specs}
+        self._own.update({job: handle for job, handle in told.items() if isinstance(handle, str)})
         written = self._write([e for s in specs for e in self._answered(s, answers.get(s.token))])
         return written and short is None
 
@@ -302,6 +311,8 @@ class Conducting:
     # Ending
 
     def _cancels(self) -> list[str]:
+        if events.JOB_CANCEL_REQUESTED not in self._last:
+            return []
         return [job for job in self._open if self._known(job).cancel_requested]
 
     def _cancel(self) -> None:
@@ -355,7 +366,7 @@ class Conducting:
         if not self._moved:
             return
         self._moved = False
-        because = dag.skips(self._nodes, {node.id: self._known(node.id) for node in self._nodes})
+        because = dag.skips(self._nodes, self.status.jobs)
         self._write([events.job_skipped(job, why) for job, why in because.items()])
 
     def _end(self) -> bool:
@@ -481,6 +492,11 @@ class Conducting:
             else:
                 found.setdefault(backend.name, []).append(job)
         return found
+
+
+def _is_waiting(job: JobStatus) -> bool:
+    """Whether nobody was asked to start a job, and nobody wants its end."""
+    return job.state is State.CREATED and not job.token and not job.cancel_requested
 
 
 def _is_news(seen: Observation, known: JobStatus) -> bool:

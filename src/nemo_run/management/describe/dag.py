@@ -90,17 +90,20 @@ def skips(nodes: Sequence[Node], jobs: Mapping[str, JobStatus]) -> dict[str, str
         For each of those jobs that is still CREATED, a reason such as ``a FAILED (exit code 3)``;
         for those that depend on such a job, ``b SKIPPED: a FAILED (exit code 3)``.
     """
+    if not any(n.edges for n in nodes):
+        # A sweep of a thousand jobs, asked each time that one of them moves.
+        return {}
     states = {n.id: jobs[n.id].state if n.id in jobs else State.CREATED for n in nodes}
-    words = {job.id: _told(job) for job in jobs.values()}
     found: dict[str, str] = {}
     for current in ordered(nodes):
         if states[current.id] is not State.CREATED:
             continue
-        because = next((words[e.job] for e in current.edges if _forbids(e, states[e.job])), None)
-        if because is not None:
-            found[current.id] = because
+        forbids = next((e.job for e in current.edges if _forbids(e, states[e.job])), None)
+        if forbids is not None:
             states[current.id] = State.SKIPPED
-            words[current.id] = f"{current.id} SKIPPED: {because}"
+            found[current.id] = (
+                f"{forbids} SKIPPED: {found[forbids]}" if forbids in found else _told(jobs[forbids])
+            )
     return found
 
 
