@@ -32,9 +32,10 @@ def compare(case: str, text: str, replace: dict[str, str] | None = None) -> None
     known = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
     if _UPDATE:
         known[case] = seen
-        FILE.write_text(
-            json.dumps(known, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8"
-        )
+        text = json.dumps(known, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        fresh = FILE.with_suffix(f".{os.getpid()}.tmp")  # another run may be reading
+        fresh.write_text(text, "utf-8")
+        fresh.replace(FILE)
         return
     hint = "run with NEMO_RUN_UPDATE_SNAPSHOTS=1 and -n0 to accept, then review the file"
     assert case in known, f"{case!r} is not in {FILE}; {hint}.\n{seen}"
