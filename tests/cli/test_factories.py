@@ -326,6 +326,34 @@ def test_those_that_fit_are_listed_best_first():
     assert (found.doc, found.file, found.target) == ("Make a model.", __file__, Model)
 
 
+def square(x: float) -> float:
+    return x * x
+
+
+def use_function(call: Callable[..., Any] = print, made: run.Partial[square] | None = None): ...
+
+
+@run.cli.factory
+def squared() -> Callable[..., Any]:
+    return square
+
+
+@run.cli.factory(target=square)
+def of_three() -> run.Partial[square]:
+    return run.Partial(square, x=3)
+
+
+def test_functions_are_made_too():
+    found = apply(
+        run.Config(use_function),
+        [parse_override(text) for text in ("call=squared", "made=of_three")],
+    )
+    assert found.call is square
+    assert found.made == run.Partial(square, x=3)
+    found = apply(run.Config(use_function), [parse_override("made.x=4")])
+    assert found.made == run.Partial(square, x=4.0)
+
+
 # The function of a command.
 
 
@@ -439,6 +467,42 @@ def test_annotations_that_are_texts(tmp_path):
     assert made.layer.n == 6
     assert made.later == run.Config(found.Later, k=2)
     assert made.n == 3
+
+
+def test_texts_are_read_of_converted_functions_too(tmp_path):
+    layer = "class Neck:\n    def __init__(self, n: int = 1): self.n = n\n"
+    module(tmp_path, "necks_of_fa", layer)
+    found = module(
+        tmp_path,
+        "converted_of_fa",
+        """
+        from __future__ import annotations
+        from typing import TYPE_CHECKING
+        import nemo_run as run
+        import necks_of_fa
+
+        if TYPE_CHECKING:
+            from necks_of_fa import Neck
+
+        @run.cli.factory
+        @run.autoconvert
+        def neck(n: int = 4) -> Neck:
+            return necks_of_fa.Neck(n=n)
+
+        @run.cli.factory
+        @run.autoconvert
+        def necks(n: int = 4) -> list[Neck]:
+            return [necks_of_fa.Neck(n=i) for i in range(n)]
+
+        def build(neck: Neck, several: list[Neck] | None = None): ...
+        """,
+    )
+    made = apply(
+        run.Config(found.build),
+        [parse_override(text) for text in ("neck=neck(n=6)", "several=necks(2)")],
+    )
+    assert made.neck.n == 6
+    assert [neck.n for neck in made.several] == [0, 1]
 
 
 def test_the_same_file_again_replaces_its_factories(tmp_path):
@@ -569,6 +633,18 @@ def test_a_factory_that_does_not_say_what_it_makes_is_refused(error_snapshot):
     error_snapshot(
         "factory: argument of what", str(caught.value), {f"{__file__}:{line}": "<file>:<line>"}
     )
+
+
+@pytest.mark.parametrize("name", ["my model", "3", "none", "f()", "", None])
+def test_a_name_that_a_command_line_cannot_say_is_refused(name):
+    with pytest.raises(OverrideError, match=r"(cannot be called|has no name)"):
+        run.cli.factory(lambda: Model(), target=Model, name=name)
+
+
+@pytest.mark.parametrize("name", ["llama3.1-8b", "7b", "größe", "_x"])
+def test_names_may_be_those_of_models(name):
+    run.cli.factory(lambda: run.Config(Model, size=8), target=Model, name=name)
+    assert task(f"model={name}").model.size == 8
 
 
 def test_an_annotation_that_cannot_be_read_is_told_when_it_is_asked_for():

@@ -65,7 +65,7 @@ def makes(target: Any) -> Any:
     """
     if is_node(target):
         return target_of(target)
-    if isinstance(target, str):
+    if isinstance(target, str) or kind_of(target) is abc.Callable:
         return target
     found = [one for one in alternatives(target) if kind_of(one) is not abc.Callable]
     if not found:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import inspect
 import typing
+from collections import abc
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import OverrideError, nearest
 
-from .alternatives import alternatives, items_of, makes, namespace_of
+from .alternatives import alternatives, items_of, kind_of, makes, namespace_of
 from .checks.hints import hints_now
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def register(
     code = getattr(inspect.unwrap(fn), "__code__", None)
     known = makes(target) if target is not None else _said(fn)
     made = Factory(
-        name or fn.__name__,
+        _checked_name(fn, name),
         namespace or (_joined(namespace_of(known), target_arg) if known is not None else ""),
         fn,
         None if namespace else known,
@@ -137,6 +138,25 @@ def register(
             "-> run.Config[Model], or give target=Model."
         )
     return made
+
+
+def _checked_name(fn: Callable[..., Any], name: str | None) -> str:
+    """Return what a factory is called by: something that a command line can say."""
+    from .values.syntax import read_call
+
+    found: str = name or getattr(fn, "__name__", "<lambda>")
+    if found == "<lambda>":
+        raise OverrideError(f"{_called(fn)} has no name to call it by. Give name=...")
+    call = read_call(found)
+    if call is None or not call.bare or found.lower() in _WORDS:
+        raise OverrideError(
+            f"{_called(fn)} cannot be called {found!r} on a command line. Names are letters, "
+            "digits, _, - and dots, are no number, and none of none, null, true and false."
+        )
+    return found
+
+
+_WORDS = {"none", "null", "true", "false"}
 
 
 def find(hint: Any, name: str, parent: Any = None, argument: str | None = None) -> Factory | None:
@@ -281,7 +301,13 @@ def _of_one(known: list[Factory], hint: Any) -> Iterator[list[Factory]]:
 
 def _exactly(known: list[Factory], hint: Any) -> list[Factory]:
     namespace = namespace_of(hint)
-    return [f for f in known if f.namespace == namespace or hint in _made_by(f)]
+    return [f for f in known if f.namespace == namespace or _makes_exactly(f, hint)]
+
+
+def _makes_exactly(factory: Factory, hint: Any) -> bool:
+    if kind_of(hint) is abc.Callable:
+        return any(kind_of(made) is abc.Callable for made in _made_by(factory))
+    return hint in _made_by(factory)
 
 
 def _made_by(factory: Factory) -> list[Any]:
