@@ -102,7 +102,12 @@ class FrontGroup(LazyGroup):
         return installed_points(thorough=thorough)
 
     def _own(self) -> dict[str, click.Command]:
-        if not self._of_process:
+        from nemo_run.cli.flow.own_errors import refusing
+        from nemo_run.cli.workspace import load_workspace
+
+        with refusing():
+            has_workspace = load_workspace() is not None
+        if not self._of_process and not has_workspace:
             return {}
         group = _of_process().group()
         return {name: group.commands[name] for name in group.commands}

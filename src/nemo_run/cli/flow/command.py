@@ -35,6 +35,22 @@ class EntrypointCommand(click.Command):
         super().__init__(entry.name, context_settings={**_CONTEXT}, **settings)
         self.entry = entry
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read the command line; what the workspace of this place has is known then."""
+        from nemo_run.cli.workspace import load_workspace
+
+        from .own_errors import refusing
+
+        with refusing():
+            load_workspace(sys.argv[0] if parent is None else None)
+        return super().make_context(info_name, args, parent, **extra)
+
     def get_help(self, ctx: click.Context) -> str:
         """Return the text about the function's parameters and the options."""
         from nemo_run.cli.help import help_of

@@ -1,0 +1,186 @@
+"""Workspace files: a project's own factories and entrypoints, known to every command there.
+
+``workspace.py`` (or ``workspace_private.py``, which goes first and is kept out of version control)
+is run where it is certain whose it is: where ``$NEMORUN_WORKSPACE`` names it, where
+``$INCLUDE_WORKSPACE_FILE`` is true, or in the root of the project around the current folder, if
+that belongs to this user. That it is used is said once on standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nemo_run.exceptions import OverrideError
+
+from .settings import note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMED = "NEMORUN_WORKSPACE"
+INCLUDED = "INCLUDE_WORKSPACE_FILE"
+FILES = ("workspace_private.py", "workspace.py")
+
+_MARKERS = ("pyproject.toml", ".git", "nemo-run.toml")
+_NO = frozenset({"0", "false", "no", "off", "none"})
+_YES = frozenset({"1", "true", "yes", "on"})
+
+# The folders that were looked at in this process, each with what was found there.
+_known: dict[tuple[str, str, str], Path | None] = {}
+
+
+def load_workspace(script: str | None = None) -> Path | None:
+    """Run the workspace file of the current folder, once for each process.
+
+    Args:
+        script: The script that is started. A project's workspace is for its own scripts only.
+
+    Returns:
+        The file, or None where there is none.
+
+    Raises:
+        OverrideError: It was named and is not there, or it cannot be run; the traceback is
+            printed.
+    """
+    try:
+        here = Path.cwd()
+    except OSError:  # somebody removed it
+        return None
+    asked = (str(here), os.environ.get(NAMED, ""), os.environ.get(INCLUDED, ""))
+    if asked not in _known:
+        _known[asked] = None
+        found = _find(here, script)
+        if found is not None and not _is_running(found):
+            _run(found)
+            _known[asked] = found
+    return _known[asked]
+
+
+def _find(here: Path, script: str | None) -> Path | None:
+    named, included = os.environ.get(NAMED, ""), os.environ.get(INCLUDED, "").lower()
+    if named:
+        return None if named.lower() in _NO else _named(Path(named).expanduser())
+    if included in _NO:
+        return None
+    if included in _YES:
+        return next(_in_folders(_included(here)), None)
+    root = project_root(here)
+    if root is None or (script is not None and not _is_inside(Path(script), root)):
+        return None
+    found = next(_in_folders([root]), None)
+    return found if found is not None and _is_ours(found) else None
+
+
+def _named(path: Path) -> Path:
+    found = next(_in_folders([path]), None) if path.is_dir() else path
+    if found is None or not found.is_file():
+        what = "workspace.py in it" if path.is_dir() else "such file"
+        raise OverrideError(
+            f"${NAMED} names {path}, and there is no {what}. Unset it, or set it to off for none."
+        )
+    return found.absolute()
+
+
+def _included(here: Path) -> Iterator[Path]:
+    from nemo_run.config.home import get_nemorun_home
+
+    yield here
+    root = project_root(here)
+    if root is not None:
+        yield root
+    yield Path(get_nemorun_home())
+
+
+def _in_folders(folders: Iterator[Path] | list[Path]) -> Iterator[Path]:
+    for folder in folders:
+        for name in FILES:
+            if os.path.isfile(folder / name):  # noqa: PTH113 - no error where one may not look
+                yield folder / name
+
+
+def project_root(here: Path) -> Path | None:
+    """Return the nearest folder around ``here`` that a project begins in, or None.
+
+    The home of the user and the folders that everybody has, ``/`` and the like, are no projects.
+    """
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither $HOME nor an entry of the user
+        home = None
+    for place in (here, *here.parents):
+        if place == Path(place.anchor) or (home is not None and place in (home, home.parent)):
+            return None
+        if any(os.path.lexists(place / marker) for marker in _MARKERS):
+            return place
+    return None
+
+
+def _is_inside(script: Path, root: Path) -> bool:
+    return root.resolve() in script.resolve().parents
+
+
+def _is_ours(file: Path) -> bool:
+    """Tell whether nobody else can have put the file there; say so where somebody can."""
+    if sys.platform == "win32":
+        return True
+    for path in (file, file.parent):
+        seen = path.stat()
+        if seen.st_uid != os.geteuid():
+            why = f"{path} belongs to another user"
+        elif seen.st_mode & 0o002:
+            why = f"everybody may write to {path}"
+        else:
+            continue
+        note(f"{file} is not used: {why}. To use it all the same: {NAMED}={file}")
+        return False
+    return True
+
+
+def _is_running(file: Path) -> bool:
+    """Tell whether the file is the very program that runs."""
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    return main is not None and os.path.abspath(main) == str(file)  # noqa: PTH100
+
+
+def _run(file: Path) -> None:
+    import importlib.util
+
+    from .entrypoints.loading import loading
+
+    note(f"Using {file} ({NAMED}=off leaves it out)")
+    # Jobs import what it holds by the same name.
+    folder = str(file.parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise OverrideError(f"{file} is no Python file. Its name must end in .py.")
+    module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(file.stem)
+    sys.modules[file.stem] = module
+    try:
+        with loading():
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        if before is None:
+            del sys.modules[file.stem]
+        else:
+            sys.modules[file.stem] = before
+        _print_traceback(error)
+        raise OverrideError(
+            f"{file} cannot be run: {type(error).__name__}: {error}. Mend it, or leave it out with "
+            f"{NAMED}=off."
+        ) from error
+
+
+def _print_traceback(error: BaseException) -> None:
+    import traceback
+
+    frames = error.__traceback__
+    # From the file's own lines on.
+    while frames is not None and frames.tb_frame.f_code.co_name != "<module>":
+        frames = frames.tb_next
+    traceback.print_exception(type(error), error, frames)
