@@ -243,14 +243,16 @@ def refuse_no_task(task: Any) -> None:
     name = getattr(task, "__name__", None)
     if callable(task) and name:
         raise TypeError(
-            f"{name} is called, not configured. Write run.sweep(run.Partial({name}), ...)."
+            f"{name} is not configured yet, and a sweep varies a run.Partial or run.Config. Write "
+            f"run.sweep(run.Partial({name}), ...)."
         )
     if isinstance(task, list | tuple):
         raise TypeError(
             "A sweep varies one task, and a list of them was given. Make a sweep of each."
         )
     raise TypeError(
-        f"A sweep varies a run.Partial, run.Config or run.Script, not a {type(task).__name__}."
+        f"A sweep varies a run.Partial, run.Config or run.Script, not {task!r} "
+        f"({type(task).__name__})."
     )
 
 

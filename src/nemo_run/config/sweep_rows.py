@@ -59,7 +59,7 @@ def _csv_rows(path: str) -> Iterator[list[Override]]:
             continue
         if len(row) != len(fields):
             raise fault(
-                f"The row has {len(row)} cells, and {len(fields)} fields are named above: "
+                f"The row has {len(row)} of {len(fields)} cells; the fields named above are "
                 f"{', '.join(fields)}. Put a value with commas in double quotes.",
                 path,
                 line,
