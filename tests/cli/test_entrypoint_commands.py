@@ -186,3 +186,17 @@ def test_a_context_runs_functions_with_words(capsys):
     assert context.parse_executor("local", "ntasks_per_node=2").ntasks_per_node == 2
     assert "tail_logs" in run.cli.RunContext.get_help()
     assert context.to_config().name == "x"
+
+
+def test_tracebacks_are_shown_through_rich_where_that_is_asked_for(call):
+    code, out = call(failing, "--yes", "--rich-exceptions", "--rich-show-locals")
+    assert code == 1
+    assert "╭" in out
+    assert "KeyError" in out
+
+
+def test_fields_of_the_run_name_files_to_write(call, tmp_path):
+    file = tmp_path / "n.toml"
+    code, out = call(numbers, "n=3", f"run.to_toml={file}")
+    assert (code, out) == (0, f"Written: {file}\n")
+    assert "n = 3" in file.read_text()

@@ -201,3 +201,28 @@ def test_a_function_of_a_package_runs_in_a_job(toys):
     done = toys("toy", "pretrain", "n=5", "run.executor=local")
     assert done.code == 0, done.err
     assert "pretrain 5" in done.out
+
+
+def test_a_python_program_lists_the_entrypoints_of_packages(installed, folder):
+    installed("toys", "toy = toys", TOYS)
+    installed("broken", "broke = broken", "import nothing_of_the_kind\n")
+    folder.write(
+        "lister.py",
+        """
+        import warnings
+        import nemo_run as run
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = run.cli.list_entrypoints("toy")
+        print(sorted(found), [str(w.message)[:42] for w in caught])
+        run.LazyEntrypoint("toy pretrain", overwrites=["n=7"]).resolve()
+        print(run.LazyEntrypoint("toy pretrain", overwrites=["n=7"]).resolve().n)
+        """,
+    )
+    done = folder.python("lister.py", PYTHONPATH=str(folder.path / "site"))
+    assert done.code == 0, done.err
+    assert done.out.splitlines() == [
+        "['data', 'pretrain'] [\"The commands 'broke' of the package broken\"]",
+        "7",
+    ]

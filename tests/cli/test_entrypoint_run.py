@@ -68,7 +68,7 @@ def test_a_function_of_a_module_runs_from_the_folder_it_lies_in(nemo, folder):
     folder.write("pkg/names.py", "NAME = 'ho'\n")
     assert nemo("run", "pkg.tools:hello", "n=2", "--yes").out == "hoho\n"
     assert nemo("run", "json:dumps", "obj=[1,2]", "--json", "--yes").json["results"] == {
-        "dumps": "[1, 2]"
+        "json.dumps": "[1, 2]"
     }
 
 
@@ -136,3 +136,35 @@ def test_an_error_of_a_function_of_pythons_library_is_no_bug_of_ours(nemo):
     done = nemo("run", "json:loads", "s={", "--yes")
     assert done.code == 1
     assert done.err.splitlines()[-1].startswith("json.decoder.JSONDecodeError")
+
+
+def test_lazily_the_file_is_run_in_the_job_only(nemo, folder):
+    folder.write(
+        "heavy.py",
+        """
+        import os
+
+        if "NEMORUN_JOB" not in os.environ:
+            raise RuntimeError("imported where it should not be")
+
+        class Net:
+            def __init__(self, layers: int = 1):
+                self.layers = layers
+
+        def train(net: Net, lr: float = 0.1) -> list:
+            return [net.layers, lr]
+        """,
+    )
+    words = ["heavy.py:train", "net.layers=3", "lr=1e-2", "run.executor=local", "--yes", "--json"]
+    done = nemo("run", *words, "--lazy")
+    assert done.code == 0, done.err
+    assert list(done.json["results"].values()) == [[3, 0.01]]
+    assert nemo("run", *words).code == 1
+
+
+def test_a_function_of_a_module_of_this_folder_runs_in_a_job(nemo, folder):
+    folder.write("pkg/__init__.py", "")
+    folder.write("pkg/tools.py", "def double(n: int) -> int:\n    return 2 * n\n")
+    done = nemo("run", "pkg.tools:double", "n=4", "run.executor=local", "--yes", "--json")
+    assert done.code == 0, done.err
+    assert done.json["results"] == {"pkg.tools.double": 8}

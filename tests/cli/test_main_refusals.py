@@ -49,6 +49,7 @@ def refused(capsys, monkeypatch):
         (["--factory", "small"], "main: unknown factory"),
         (["run.executor=lokal"], "main: unknown executor"),
         (["run.nam=x"], "main: unknown field of the run"),
+        (["run.load=x"], "main: load"),
         (["run.detach=maybe"], "main: value of a field of the run"),
         (["--config", "nowhere.yaml"], "main: missing file"),
         (["--explain", "lrr"], "main: explain an unknown key"),

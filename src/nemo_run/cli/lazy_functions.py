@@ -28,7 +28,7 @@ def function_of(target: Any) -> Any:
         return target.resolve()
     if not isinstance(target, str):
         return target
-    place, _, name = target.partition(":")
+    place, _, name = target.rpartition(":") if ":" in target else (target, "", "")
     if place.endswith(".py"):
         return _of_script(Path(place), name)
     if " " in target.strip():
@@ -66,8 +66,10 @@ def _of_script(path: Path, name: str) -> Any:
 
 
 def _of_command(words: list[str]) -> Any:
+    from .entrypoints.packages import load_installed
     from .entrypoints.registry import entrypoints, find_entrypoint
 
+    load_installed(words[0])
     found = find_entrypoint(".".join(words))
     if found is None:
         known = [entry.path.replace(".", " ") for entry in entrypoints()]

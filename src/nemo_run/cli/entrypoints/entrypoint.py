@@ -43,6 +43,9 @@ class Entrypoint:
         OverrideError: (a ``ValueError``) The function or a default cannot be used.
     """
 
+    lazy_target: str | None = None
+    """Where the function is, for ``--lazy``, if it was not imported."""
+
     def __init__(
         self,
         fn: Callable[..., Any],

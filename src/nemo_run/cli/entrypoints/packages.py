@@ -50,21 +50,53 @@ def command_of_points(points: Sequence[Point]) -> click.Command:
     return commands.group()
 
 
+_imported: set[Point] = set()
+
+
+def load_installed(name: str | None = None) -> None:
+    """Import the packages that bring commands, each once; a broken one is a warning.
+
+    Args:
+        name: Those of this entry point only.
+    """
+    from .installed import installed_points
+
+    for key, points in installed_points(thorough=True).items():
+        for point in points:
+            if point in _imported or name not in {None, key}:
+                continue
+            _imported.add(point)
+            try:
+                _loaded(point)
+            except Exception as error:  # noqa: BLE001 - any code of others
+                import warnings
+
+                warnings.warn(f"{_broken(point, error)}", stacklevel=3)
+
+
 def _load(point: Point) -> Any:
+    try:
+        return _loaded(point)
+    except Exception as error:
+        print_traceback()
+        raise BrokenPackage(_broken(point, error)) from error
+
+
+def _loaded(point: Point) -> Any:
     from importlib import import_module
 
     module, _, attribute = point.value.partition(":")
-    try:
-        loaded: Any = import_module(module.strip())
-        for step in filter(None, attribute.strip().split(".")):
-            loaded = getattr(loaded, step)
-    except Exception as error:
-        print_traceback()
-        raise BrokenPackage(
-            f"The commands {point.name!r} of the package {point.distribution} cannot be loaded "
-            f"({point.value}): {type(error).__name__}: {error}"
-        ) from error
+    loaded: Any = import_module(module.strip())
+    for step in filter(None, attribute.strip().split(".")):
+        loaded = getattr(loaded, step)
     return loaded
+
+
+def _broken(point: Point, error: Exception) -> str:
+    return (
+        f"The commands {point.name!r} of the package {point.distribution} cannot be loaded "
+        f"({point.value}): {type(error).__name__}: {error}"
+    )
 
 
 def _place(entry: Entrypoint, points: Sequence[Point], *, new: bool) -> list[str] | None:

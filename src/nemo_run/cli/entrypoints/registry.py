@@ -29,9 +29,14 @@ def find_entrypoint(path: str) -> Entrypoint | None:
 def list_entrypoints(namespace: str | None = None) -> dict[str, Any]:
     """Return the entrypoints as a tree: a dict for each namespace, an entrypoint for each name.
 
+    Installed packages that bring commands are imported for it; a broken one is a warning.
+
     Args:
         namespace: Those below it only, with dots.
     """
+    from .packages import load_installed
+
+    load_installed()
     tree: dict[str, Any] = {}
     for entry in entrypoints():
         place = tree

@@ -41,10 +41,13 @@ def command(target: str, words: tuple[str, ...]) -> int:
     It takes the options of every entrypoint: add --help to see them, and what the function takes.
     """
     from nemo_run.cli.flow.own_errors import own_errors, refusing
+    from nemo_run.cli.workspace import load_workspace
 
     context = click.get_current_context()
     with own_errors(vars(settings_of(context))), refusing():
-        made = entrypoint_at(target, words).command()
+        load_workspace()
+        lazy = "--lazy" in words and not {"-h", "--help"} & set(words)
+        made = (_by_name(target) if lazy else entrypoint_at(target, words)).command()
     name = f"{context.command_path} {target}"
     with made.make_context(name, list(words), obj=settings_of(context)) as below:
         code = made.invoke(below)
@@ -73,6 +76,23 @@ def entrypoint_at(target: str, words: Sequence[str] = ()) -> Entrypoint:
         return _only(module, place)
     found = function_of(module, function, place)
     return entrypoint_of(found) or Entrypoint(found)
+
+
+def _by_name(target: str) -> Entrypoint:
+    """Return the entrypoint of a function that is imported in the job only."""
+    place, function = _parted(target)
+    if not function:
+        return entrypoint_at(target)
+
+    def unseen(*args: Any, **kwargs: Any) -> Any:
+        """Stand in for a function that nobody has imported."""
+        from nemo_run.cli.lazy_entrypoint import call_lazily
+
+        return call_lazily(target, None, args, **kwargs)
+
+    entry = Entrypoint(unseen, name=function, namespace=place)
+    entry.lazy_target = target
+    return entry
 
 
 def _parted(target: str) -> tuple[str, str]:

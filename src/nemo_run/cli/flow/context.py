@@ -35,15 +35,15 @@ class RunContext(ConfigurableMixin):
         direct: Run in this process.
         dryrun: Print the plan only.
         factory: The factory that the task begins with.
-        load: Kept for programs that read it.
+        load: Refused where it is set; files are given as ``yaml``.
         repl: Open Python instead of running.
         detach: Do not wait.
         skip_confirmation: Do not ask.
         tail_logs: Show the output of the jobs.
         yaml: The files that values were taken from.
-        to_yaml: Kept for programs that read it; so are the other two.
-        to_toml: See ``to_yaml``.
-        to_json: See ``to_yaml``.
+        to_yaml: Write the configuration to this file, and stop.
+        to_toml: The same as TOML.
+        to_json: The same as JSON.
         verbose: Show tracebacks of our own errors.
         quiet: Say nothing but errors.
         json: Print one JSON document.

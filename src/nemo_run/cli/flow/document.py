@@ -44,12 +44,14 @@ def document_of(ready: Ready, value: Any, error: BaseException | None = None) ->
         value: What the task, or the experiment's function, returned.
         error: What it raised instead.
     """
+    from nemo_run.management.describe.jobs import task_name
+
     launched = [_experiment(experiment) for experiment in ready.run.launched if experiment.started]
     if len(launched) == 1:
         return launched[0]
     if launched or ready.entry.type == "experiment":
         return {"experiments": launched}
-    name = ready.run.name or ready.entry.name
+    name = ready.run.name or task_name(ready.task)
     state = "FAILED" if error else "SUCCEEDED"
     job: dict[str, Any] = {"id": name, "state": state}
     if error:
@@ -83,8 +85,9 @@ def dryrun_document(ready: Ready) -> Any:
     import json
 
     from nemo_run.config.files.written_forms import text_of
+    from nemo_run.management.describe.jobs import task_name
 
-    name = ready.run.name or ready.entry.name
+    name = ready.run.name or task_name(ready.task)
     configuration = json.loads(text_of(ready.task, "json"))
     return {"id": None, "title": name, "dryrun": True, "configuration": configuration}
 

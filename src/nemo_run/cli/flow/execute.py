@@ -6,7 +6,9 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .options import Asked, asked_of, context_values
+from nemo_run.cli.settings import settings_of
+
+from .options import Asked, asked_of, context_values, with_exports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,10 +102,13 @@ def prepared(call: Call) -> Ready:
     os.environ.update(entry.env)
     words = read_words(call.words)
     defaults, options = context_defaults(call.defaults), context_values(call.options)
-    files = read_files(paths_of(defaults, options, words.run), entry.fn)
+    function = None if entry.lazy_target else entry.fn
+    files = read_files(paths_of(defaults, options, words.run), function)
     options = {**options, "yaml": files.paths or None}
     run = context_of(entry, defaults, files.run, options, words.run)
-    asked = asked_of(call.options)
+    if call.context is not None and run.verbose:
+        settings_of(call.context).verbose = True
+    asked = with_exports(asked_of(call.options), run)
     if asked.lazy and not is_wanted(asked):
         task = _lazy_task(entry, run, call.words)
         return Ready(entry, run, task, asked, None, call.context)
@@ -134,7 +139,8 @@ def _lazy_task(entry: Entrypoint, run: RunContext, words: Sequence[str]) -> Any:
     from .words import task_words
 
     paths = run.yaml if isinstance(run.yaml, tuple) else ()
-    return lazily(entry.fn, task_words(words), factory=run.factory, files=paths)
+    target = entry.lazy_target or entry.fn
+    return lazily(target, task_words(words), factory=run.factory, files=paths)
 
 
 def _other_than_run(ready: Ready) -> int | None:

@@ -44,12 +44,12 @@ def paths_of(
     return (*first, *defaults.get("yaml", ()), *options.get("yaml", ()), *named)
 
 
-def read_files(paths: Sequence[str], function: Callable[..., Any]) -> Files:
+def read_files(paths: Sequence[str], function: Callable[..., Any] | None) -> Files:
     """Read files.
 
     Args:
         paths: The files, in order.
-        function: What the task calls.
+        function: What the task calls, where it is known.
 
     Raises:
         OverrideError: A file cannot be read, or holds what cannot be used.

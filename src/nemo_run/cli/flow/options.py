@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nemo_run.cli.completion import hooks
 from nemo_run.cli.settings import colour_option, verbose_option
+
+if TYPE_CHECKING:
+    from .context import RunContext
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,19 @@ def asked_of(values: dict[str, Any]) -> Asked:
     return Asked(exports=exports, **{name: values[name] for name in names})
 
 
+def with_exports(asked: Asked, run: RunContext) -> Asked:
+    """Return what was asked for with the files that ``run.to_yaml=…`` and the like name."""
+    named = ((run.to_yaml, "yaml"), (run.to_toml, "toml"), (run.to_json, "json"))
+    more = tuple((place, form) for place, form in named if place)
+    return replace(asked, exports=tuple(dict.fromkeys((*asked.exports, *more))))
+
+
 def context_values(values: dict[str, Any]) -> dict[str, Any]:
     """Return what was given for the run, by field of :class:`RunContext`."""
     others = {*_EXPORTS, *Asked.__dataclass_fields__}
-    return {
+    # Of several files of one form a program sees the last one.
+    exports = {name: values[name][-1] for name in _EXPORTS if name != "export" and values[name]}
+    return exports | {
         _OF_CONTEXT.get(name, name): value
         for name, value in values.items()
         if name not in others and value is not None and value != ()

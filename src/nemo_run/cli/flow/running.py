@@ -62,6 +62,10 @@ def context_of(
             f"{kind.__name__} has no field {missing[0]!r}.{nearest(missing[0], own)}"
         )
     context = kind(**given)
+    if context.load:
+        raise OverrideError(
+            f"load={context.load!r}: nothing is loaded by that. Give --config FILE."
+        )
     _choose_executor(context, [*of_files, *of_words], entry.default_executor)
     context.plugins = _plugins(entry, [*of_files, *of_words])
     return context
