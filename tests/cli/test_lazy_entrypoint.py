@@ -193,3 +193,52 @@ def test_it_is_shown_by_the_name_of_its_function():
     assert repr(task) == "LazyEntrypoint('far.away:train', factory='big', a=1, b.c = 2)"
     assert target_name(task) == "far.away.train"
     assert str(task)
+
+
+SCRIPT = """\
+import nemo_run as run
+
+class Model:
+    def __init__(self, width: int = 1):
+        self.width = width
+
+@run.cli.factory
+@run.autoconvert
+def small() -> Model:
+    print("the factory ran")
+    return Model(width=7)
+
+def train(model: Model, lr: float = 0.1):
+    print("trained", model.width, lr)
+
+print("read")
+run.cli.main(train)
+"""
+
+
+@pytest.mark.parametrize("unguarded", [True, False])
+def test_a_script_with_lazy_reads_its_words_in_the_job(tmp_path, home, unguarded):
+    script = tmp_path / "job.py"
+    guarded = SCRIPT.replace("run.cli.main", 'if __name__ == "__main__":\n    run.cli.main')
+    script.write_text(SCRIPT if unguarded else guarded)
+    words = ["model=small", "lr=1e-2", "--lazy", "--yes", "--tail-logs", "run.executor=local"]
+    done = subprocess.run(
+        [sys.executable, script, *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (log,) = home.glob("experiments/*/*/jobs/*/logs/1/rank-0.log")
+    # Once, in the job: the factory is asked there, and nothing is launched again.
+    assert log.read_text() == "read\nthe factory ran\ntrained 7 0.01\n"
+    assert log.parent.parent.parent.name == "train"
+    assert done.stdout.count("the factory ran") == 1
+
+
+def test_a_wrong_word_of_a_lazy_script_fails_in_the_job_and_says_why(tmp_path):
+    script = tmp_path / "job.py"
+    script.write_text(SCRIPT)
+    words = ["model=small", "lr=fast", "--lazy", "--yes", "run.executor=local"]
+    done = subprocess.run(
+        [sys.executable, script, *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "lr: 'fast' is no float" in done.stderr

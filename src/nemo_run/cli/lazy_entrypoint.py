@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import abc
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.graph.history import History
@@ -132,9 +134,21 @@ def lazily(
         factory: What ``--factory`` names.
         files: The files to take values from.
     """
+    target = _place(target)
     if factory and factory.startswith("@"):
         return LazyEntrypoint(target, None, [factory[1:], *files], list(words))
     return LazyEntrypoint(target, factory, list(files), list(words))
+
+
+def _place(target: Any) -> Any:
+    """Return where the function of a script is: the job needs the script's factories as well."""
+    if isinstance(target, str):
+        file, colon, name = target.rpartition(":")
+        return f"{Path(file).absolute()}:{name}" if colon and file.endswith(".py") else target
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if getattr(target, "__module__", None) != "__main__" or not script:
+        return target
+    return f"{Path(script).absolute()}:{target.__qualname__}"
 
 
 def call_lazily(
@@ -162,7 +176,9 @@ class _Call:
         module, colon, name = named.rpartition(":")
         if not colon:
             module, _, name = named.rpartition(" " if " " in named else ".")
-        self.__module__ = module.replace(" ", ".")
+        # A function of a script is known by its own name.
+        in_script = module.endswith(".py")
+        self.__module__ = None if in_script else module.replace(" ", ".")  # type: ignore[assignment]
         self.__qualname__ = self.__name__ = name
 
     def __call__(self, target: Any, factory: str | None = None, overwrites: Any = ()) -> Any:

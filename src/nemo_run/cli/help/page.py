@@ -155,7 +155,7 @@ def _options(options: Iterable[tuple[str, str]], width: int, look: Look) -> list
     rows = [Row([name, text]) for name, text in options]
     if not rows:
         return []
-    shown = columns(rows, width, look, ["cyan", ""], [max(width // 3, 16)])
+    shown = columns(rows, width, look, ["cyan", ""], [max(width * 9 // 20, 16)])
     return [look.paint("Options:", "bold"), *shown]
 
 
