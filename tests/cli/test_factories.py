@@ -94,7 +94,7 @@ def all_of_them() -> list[run.Config[Callback]]:
     return [run.Config(Callback, a=8), run.Config(Callback, a=9)]
 
 
-@run.cli.factory
+@run.cli.factory(target=train, target_arg="n")
 def seven() -> int:
     return 7
 
@@ -333,7 +333,6 @@ def square(x: float) -> float:
 def use_function(call: Callable[..., Any] = print, made: run.Partial[square] | None = None): ...
 
 
-@run.cli.factory
 def squared() -> Callable[..., Any]:
     return square
 
@@ -343,7 +342,17 @@ def of_three() -> run.Partial[square]:
     return run.Partial(square, x=3)
 
 
+@pytest.fixture
+def own_factories():
+    """Forget afterwards what was registered: other tests show what fits a Callable."""
+    known = {space: dict(names) for space, names in factories._registry.known.items()}
+    yield
+    factories._registry.known = known
+
+
+@pytest.mark.usefixtures("own_factories")
 def test_functions_are_made_too():
+    run.cli.factory(squared)
     found = apply(
         run.Config(use_function),
         [parse_override(text) for text in ("call=squared", "made=of_three")],

@@ -144,7 +144,7 @@ def _checked_name(fn: Callable[..., Any], name: str | None) -> str:
     """Return what a factory is called by: something that a command line can say."""
     from .values.syntax import read_call
 
-    found: str = name or getattr(fn, "__name__", "<lambda>")
+    found = str(name or getattr(fn, "__name__", "<lambda>"))
     if found == "<lambda>":
         raise OverrideError(f"{_called(fn)} has no name to call it by. Give name=...")
     call = read_call(found)
@@ -324,7 +324,10 @@ def _is_below(kind: Any, base: type) -> bool:
         return False
     if getattr(base, "_is_protocol", False):
         return base in kind.__mro__ or _has_members_of(kind, base)
-    return issubclass(kind, base)
+    try:
+        return issubclass(kind, base)
+    except TypeError:  # some classes cannot be asked, such as a TypedDict
+        return base in kind.__mro__
 
 
 def _has_members_of(kind: type, protocol: type) -> bool:

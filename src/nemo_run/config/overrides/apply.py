@@ -86,7 +86,7 @@ def hint_at(task: Any, steps: Sequence[Step], hint: Any = Any) -> Any:
     """
     place = Place(task, hint)
     for step in steps:
-        place = descend(opened(place, call=False), step)
+        place = descend(opened(place, step, call=False), step)
     return place.hint
 
 

@@ -66,7 +66,7 @@ def chain(task: Any, key: str) -> list[Said]:
 def _said(here: Place, steps: tuple[Step, ...], before: tuple[Step, ...]) -> Iterator[Said]:
     if not steps:
         return
-    here = opened(here, call=False)
+    here = opened(here, steps[0], call=False)
     there = descend(here, steps[0])
     path = (*before, steps[0])
     if is_node(here.value):

@@ -16,8 +16,6 @@ from nemo_run.config.graph.history import origin
 from nemo_run.config.graph.node import Config, Partial
 from nemo_run.exceptions import OverrideError
 
-from .hints import typed_dict_of
-
 if TYPE_CHECKING:
     from .places import Place
 
@@ -42,18 +40,16 @@ def made(place: Place, *, call: bool = True) -> Any:
         from .resolving import call_factory
 
         return call_factory(factory)
-    if typed_dict_of(hint) is not None:
-        return {}
     for one in alternatives(hint):
         kind = kind_of(one)
-        if is_kind(one, abc.Mapping):
+        if is_kind(one, abc.Mapping):  # a TypedDict too
             return {}
         if kind in _LISTS:
             return []
         if isinstance(kind, types.FunctionType) or (isinstance(kind, type) and not _is_value(kind)):
             return _node(kind, place)
-    if not alternatives(hint) and (origin() or ("",))[0] == "file":
-        return {}  # a mapping in a file says what it is
+    if place.free or (not alternatives(hint) and (origin() or ("",))[0] == "file"):
+        return {}  # a dict of anything; and a mapping in a file says what it is
     what = "nothing says what it may be, so it has" if hint is Any else f"{display(hint)} has"
     raise OverrideError(f"it is not set, and {what} no parts that can be set. Set it as a whole.")
 

@@ -39,6 +39,7 @@ class Place:
         argument: That argument.
         key: Where the value around it keeps it: the key of an argument or of a dict, an index,
             or :class:`Rest`.
+        free: Whether it is in a dict of anything, so that it may become a dict.
     """
 
     value: Any
@@ -46,6 +47,7 @@ class Place:
     target: Any = None
     argument: str | None = None
     key: Any = None
+    free: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,12 @@ def descend(here: Place, step: Step) -> Place:
     )
 
 
-def opened(here: Place, *, call: bool = True) -> Place:
+def opened(here: Place, step: Step | None = None, *, call: bool = True) -> Place:
     """Return a place whose value can have parts: made where nothing is set.
 
     Args:
         here: The place.
+        step: The step that goes on from there.
         call: Whether a factory that is registered as default may be called for that.
     """
     from dataclasses import replace
@@ -103,6 +106,8 @@ def opened(here: Place, *, call: bool = True) -> Place:
     if here.value is MISSING or here.value is None:
         from .making import made
 
+        by_index = isinstance(step, Item) and isinstance(step.key, int)
+        here = replace(here, free=here.free and not by_index)
         return replace(here, value=made(here, call=call))
     return replace(here, value=resolved(converted(here.value)))
 
@@ -172,7 +177,8 @@ def _key(node: Any, name: int | str) -> int | str:
 def _entry(here: Place, step: Step) -> Place:
     key = _dict_key(here, step)
     hint = hints.of_entry(here.hint, key)
-    return Place(here.value.get(key, MISSING), hint, here.target, here.argument, key)
+    value = here.value.get(key, MISSING)
+    return Place(value, hint, here.target, here.argument, key, free=hint is Any)
 
 
 def _dict_key(here: Place, step: Step) -> Any:

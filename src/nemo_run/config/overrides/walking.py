@@ -15,7 +15,7 @@ from nemo_run.config.graph.history import Shown, summary
 from nemo_run.config.graph.node import Node, is_node, target_of
 from nemo_run.config.graph.signature import display_name
 
-from .grammar import MISSING, Item
+from .grammar import MISSING
 from .places import Place, Rest, descend, opened, rest_of
 
 if TYPE_CHECKING:
@@ -51,21 +51,13 @@ def changed(here: Place, steps: tuple[Step, ...], change: Callable[[Place], Chan
     """
     if not steps:
         return change(here)
-    here = opened(here)
+    here = opened(here, steps[0])
     there = descend(here, steps[0])
-    if there.value is MISSING and _is_plain(here, there, steps[1:]):
-        there = replace(there, hint=dict)
     found = changed(there, steps[1:], change)
     if is_node(here.value):
         _put_argument(here.value, there, found)
         return Changed(here.value, path=None)
     return _put_item(here.value, there.key, found)
-
-
-def _is_plain(here: Place, there: Place, rest: tuple[Step, ...]) -> bool:
-    """Whether a dict of anything is asked for a part of what it does not have yet: of a dict."""
-    by_name = bool(rest) and not (isinstance(rest[0], Item) and isinstance(rest[0].key, int))
-    return by_name and there.hint is Any and isinstance(here.value, dict)
 
 
 def _put_item(around: Any, key: Any, found: Changed) -> Changed:
