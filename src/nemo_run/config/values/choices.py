@@ -105,6 +105,14 @@ def read_enum(source: Any, kind: type[enum.Enum], _reading: Reading) -> Any:
 def _no_member(seen: Any, kind: type[enum.Enum]) -> RefusedError:
     names = list(kind.__members__)
     return RefusedError(
-        f"{shown(seen)} is no {kind.__qualname__}.{nearest(str(seen)[:80], names)} "
+        f"{shown(seen)} is no {kind.__qualname__}.{_nearest_member(seen, names)} "
         f"Its members: {', '.join(names)}."
+    )
+
+
+def _nearest_member(seen: Any, names: list[str]) -> str:
+    lowered = {name.lower(): name for name in names}
+    near = nearest(str(seen)[:80].lower(), lowered)
+    return next(
+        (near.replace(low, name) for low, name in lowered.items() if f"'{low}'" in near), ""
     )

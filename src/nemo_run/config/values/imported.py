@@ -7,7 +7,7 @@ import re
 import sys
 import typing
 from importlib import import_module
-from types import ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.checks.annotations import display, mismatches
@@ -50,6 +50,12 @@ def read_class(source: Any, hint: Any, reading: Reading) -> Any:
         found = find(source.text, beside_text=reading.beside_text, also=own)
     if not isinstance(found, type):
         raise RefusedError(f"{shown(source.written)} is no class, but {kind_of(found)}. {_HOW}")
+    if own and mismatches(found, hint):
+        below = " or of a class derived from it" if len(own) == 1 else ""
+        raise RefusedError(
+            f"{shown(source.written)} is no {display(hint)}. Write the name of "
+            f"{next(iter(own))}{below}.{nearest(source.text, own)}"
+        )
     return _fitting(found, source, hint)
 
 
@@ -63,9 +69,11 @@ def _fitting(found: Any, source: Word, hint: Any) -> Any:
 
 def kind_of(found: Any) -> str:
     """Return the kind of an object with its article."""
-    kind = type(found).__qualname__
+    kind = "function" if isinstance(found, _FUNCTIONS) else type(found).__qualname__
     return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
 
+
+_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType)
 
 _HOW = "Write its dotted name, package.module.name."
 

@@ -93,7 +93,13 @@ def read_str(source: Any) -> str:
     """Return a text, every character of it."""
     if isinstance(source, Word):
         return source.as_text
-    raise ValueError(f"Write it in quotes: {str(source)[:40]!r}.")
+    if source is None:
+        raise ValueError("Write '' for an empty text.")
+    raise ValueError(f"Write it in quotes: {str(source)[:40]!r}." if _is_short(source) else "")
+
+
+def _is_short(source: Any) -> bool:
+    return isinstance(source, (bool, int, float, dt.date, dt.time))
 
 
 def read_bytes(source: Any) -> bytes:
@@ -176,12 +182,12 @@ _UNITS = {
     "d": 86_400_000_000,
     "h": 3_600_000_000,
     "m": 60_000_000,
-    "min": 60_000_000,
     "s": 1_000_000,
     "ms": 1_000,
     "us": 1,
 }
-_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(w|d|h|min|ms|m|us|s)\s*")
+_LONG_UNITS = {"weeks": "w", "days": "d", "hours": "h", "minutes": "m", "mins": "m", "seconds": "s"}
+_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([a-z]+)\s*")
 _CLOCK = re.compile(r"(?:(\d+) days?, ?)?(\d+):([0-5]?\d)(?::([0-5]?\d(?:\.\d{1,6})?))?")
 
 
@@ -206,11 +212,19 @@ def _microseconds(text: str) -> int:
         return round(Decimal(text) * 1_000_000)
     total, place = Decimal(0), 0
     while found := _AMOUNT.match(text, place):
-        total += Decimal(found[1]) * _UNITS[found[2]]
+        total += Decimal(found[1]) * _size(found[2])
         place = found.end()
     if place == 0 or place < len(text):
         raise ValueError
     return round(total)
+
+
+def _size(unit: str) -> int:
+    """Return the microseconds of ``h``, ``hour`` or ``hours``."""
+    short = _LONG_UNITS.get(unit) or _LONG_UNITS.get(f"{unit}s") or unit
+    if short not in _UNITS:
+        raise ValueError
+    return _UNITS[short]
 
 
 def _number_text(word: Word) -> str:
@@ -243,8 +257,8 @@ SCALARS: dict[Any, Scalar] = {
     Decimal: Scalar(read_decimal, "Decimal", "a number such as 0.10"),
     Fraction: Scalar(read_fraction, "Fraction", "a ratio such as 1/3"),
     uuid.UUID: Scalar(read_uuid, "UUID", "32 hexadecimal digits"),
-    dt.datetime: Scalar(read_datetime, "datetime", "2026-01-31T12:30:00"),
-    dt.date: Scalar(read_date, "date", "2026-01-31"),
-    dt.time: Scalar(read_time, "time", "12:30 or 12:30:59"),
-    dt.timedelta: Scalar(read_timedelta, "timedelta", "5m, 1h30m, 2d, 0:05:00 or seconds"),
+    dt.datetime: Scalar(read_datetime, "datetime", "a day and a time such as 2026-01-31T12:30:00"),
+    dt.date: Scalar(read_date, "date", "a day such as 2026-01-31"),
+    dt.time: Scalar(read_time, "time", "a time such as 12:30 or 12:30:59"),
+    dt.timedelta: Scalar(read_timedelta, "timedelta", "5m, 1h30m, 2d, 0:05:00 or 90 for seconds"),
 }

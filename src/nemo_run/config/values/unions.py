@@ -71,12 +71,17 @@ def _first(source: Any, hint: Any, options: list[Any], reading: Reading) -> Any:
     if incomplete:
         return incomplete[0]
     if len(refusals) == 1:
-        raise next(iter(refusals.values()))
+        (only,) = refusals.values()
+        raise only if only.path or type(None) not in options else _or_none(only)
     deeper = [refusal for refusal in refusals.values() if refusal.path]
     if len(deeper) == 1:
         raise deeper[0]
     reasons = " ".join(dict.fromkeys(_advice(refusal) for refusal in refusals.values()))
     raise RefusedError(f"{shown(seen(source))} is no {display(hint)}. {reasons}".rstrip())
+
+
+def _or_none(refusal: RefusedError) -> RefusedError:
+    return RefusedError(f"{refusal.says} Or write none.")
 
 
 def _advice(refusal: RefusedError) -> str:
