@@ -132,6 +132,16 @@ def test_of_several_the_last_wins_and_what_they_share_comes_first(places: Places
     assert made("h100") == run.LocalExecutor(nodes=2, retries=2)
 
 
+def test_a_lattice_of_profiles_is_read_at_once(places: Places) -> None:
+    """Each of 40 layers extends two that share their parents: 2 to the 40 ways to the base."""
+    text = '[executors.a0]\nexecutor = "local"\n[executors.b0]\nretries = 1\n'
+    for i in range(1, 40):
+        for name in "ab":
+            text += f'[executors.{name}{i}]\nextends = ["a{i - 1}", "b{i - 1}"]\n'
+    places.of_project(text)
+    assert made("a39") == run.LocalExecutor(retries=1)
+
+
 def test_a_launcher_is_named_or_described(places: Places) -> None:
     places.of_project("""
         [executors.named]
@@ -361,6 +371,18 @@ def test_a_parent_that_is_not_there(places: Places, refused: Callable[..., None]
 def test_a_variable_that_is_not_set(places: Places, refused: Callable[..., None]) -> None:
     places.of_project('[executors.h100]\nexecutor = "local"\nnodes = "${oc.env:NO_SUCH_VAR}"\n')
     refused("unset variable")
+
+
+def test_extends_that_is_no_name(places: Places, refused: Callable[..., None]) -> None:
+    places.of_project('[executors.h100]\nexecutor = "local"\nextends = { a = 1 }\n')
+    refused("extends no name")
+
+
+def test_replace_that_is_neither_true_nor_false(
+    places: Places, refused: Callable[..., None]
+) -> None:
+    places.of_project('[executors.h100]\nexecutor = "local"\nreplace = "yes"\n')
+    refused("replace no flag")
 
 
 def test_a_key_that_nobody_reads(places: Places, refused: Callable[..., None]) -> None:

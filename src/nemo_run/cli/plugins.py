@@ -25,7 +25,7 @@ from nemo_run.config.overrides.grammar import MISSING, Item, Override
 from nemo_run.config.overrides.resolving import call_factory
 from nemo_run.config.values.reading import Word
 from nemo_run.config.values.syntax import read_call, split_items
-from nemo_run.exceptions import OverrideError, nearest
+from nemo_run.exceptions import ConfigError, OverrideError, nearest
 from nemo_run.management.describe.plugin import Plugin
 
 from .executors import called, own_part, same_source
@@ -60,7 +60,7 @@ def choose_plugins(run_overrides: Sequence[Override], default: Any = None) -> li
         try:
             with setting(override.kind, override.file, override.line):
                 plugins = _changed(plugins, override)
-        except OverrideError as error:
+        except ConfigError as error:
             if str(error).startswith(override.label):
                 raise
             raise OverrideError(f"{override.label}: {error}") from error.__cause__

@@ -142,13 +142,7 @@ class Profiles:
         path = (EXECUTORS, name)
         new = _tree(layer, table, path)
         place = _setting(layer, None, path).place
-        replaces = new.pop("replace", None)
-        if isinstance(replaces, Setting) and not isinstance(replaces.value, bool):
-            raise OverrideError(
-                f"{replaces.place}: replace of profile {name!r} is {replaces.value!r}; "
-                "it must be true or false."
-            )
-        if isinstance(replaces, Setting) and replaces.value:
+        if _flag(new.pop("replace", None), name, place):
             self._tables.pop(name, None)
             self._sources.pop(name, None)
         self._tables[name] = merged(self._tables.get(name, {}), new)
@@ -184,14 +178,13 @@ class Profiles:
         """
         if name not in self._tables:
             raise OverrideError(self.unknown(name))
-        lineage = self._lineage(name, ())
-        # What several of them extend comes before all of them.
-        order = [one for i, one in enumerate(lineage) if one not in lineage[i + 1 :]]
+        order: list[str] = []
+        self._collect(name, (), order)
         fields: Tree = {}
-        for one in reversed(order):
+        for one in order:
             fields = merged(fields, self._tables[one])
         fields.pop("extends", None)
-        sources = [source for one in reversed(order) for source in self._sources[one]]
+        sources = [source for one in order for source in self._sources[one]]
         kind = fields.pop("executor", None)
         if not isinstance(kind, Setting) or not isinstance(kind.value, str):
             said = "does not say" if kind is None else "says wrongly"
@@ -200,7 +193,7 @@ class Profiles:
                 'Give it executor = "local" (a backend\'s name, or a class as '
                 '"package.module:MyExecutor"), or extends = "another profile".'
             )
-        return Profile(name, kind, fields, tuple(order[1:]), tuple(sources))
+        return Profile(name, kind, fields, tuple(order[-2::-1]), tuple(sources))
 
     def unknown(self, name: str) -> str:
         """Return the sentence for a profile that is not there."""
@@ -211,34 +204,49 @@ class Profiles:
             f"Profiles: {there}; read from {read}."
         )
 
-    def _lineage(self, name: str, below: tuple[str, ...]) -> list[str]:
-        """Return a profile and those that it extends, what wins first."""
+    def _collect(self, name: str, below: tuple[str, ...], order: list[str]) -> None:
+        """Add a profile to ``order``, behind those that it extends; each comes once."""
         extends = self._tables[name].get("extends")
-        order = [name]
-        for parent in _parents(name, extends):
-            place = extends.place if isinstance(extends, Setting) else ""
+        own = self._sources[name][-1].place
+        place = extends.place if isinstance(extends, Setting) else own
+        for parent in _parents(name, extends, place):
             if parent in (*below, name):
                 circle = " -> ".join([*below, name, parent])
                 raise OverrideError(f"{place}: profiles extend each other in a circle: {circle}.")
             if parent not in self._tables:
                 raise OverrideError(f"{place}: profile {name!r} extends: {self.unknown(parent)}")
-            order += self._lineage(parent, (*below, name))
-        return order
+            if parent not in order:
+                self._collect(parent, (*below, name), order)
+        order.append(name)
 
 
-def _parents(name: str, extends: Setting | Tree | None) -> list[str]:
-    """Return the names after ``extends``, what wins first."""
+def _flag(said: Setting | Tree | None, name: str, place: str) -> bool:
+    if said is None:
+        return False
+    if isinstance(said, Setting) and isinstance(said.value, bool):
+        return said.value
+    place = said.place if isinstance(said, Setting) else place
+    raise OverrideError(
+        f"{place}: replace of profile {name!r} is {_shown(said)}; it must be true or false."
+    )
+
+
+def _parents(name: str, extends: Setting | Tree | None, place: str) -> list[str]:
+    """Return the names after ``extends``; what comes later wins."""
     if extends is None:
         return []
-    value = extends.value if isinstance(extends, Setting) else extends
+    value = extends.value if isinstance(extends, Setting) else None
     listed = [value] if isinstance(value, str) else value
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-        place = f"{extends.place}: " if isinstance(extends, Setting) else ""
         raise OverrideError(
-            f"{place}extends of profile {name!r} is {value!r}; it must be the name of a profile, "
-            "or a list of names."
+            f"{place}: extends of profile {name!r} is {_shown(extends)}; it must be the name of a "
+            "profile, or a list of names."
         )
-    return listed[::-1]
+    return listed
+
+
+def _shown(said: Setting | Tree) -> str:
+    return repr(said.value) if isinstance(said, Setting) else "a table"
 
 
 def merged(old: Tree, new: Tree) -> Tree:

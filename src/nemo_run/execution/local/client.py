@@ -95,6 +95,8 @@ class LocalBackend:
         written = {t for t, f in folders.items() if (f / layout.SCRIPT).exists()} - claimed
         shells = processes.carriers(written, processes.LEADER) if written else {}
         begun = claimed.union(token for token, pids in shells.items() if pids)
+        # A short job may have begun and ended while the processes were looked at.
+        begun.update(t for t in written if records.read_claim(folders[Token(t)]) is not None)
         return {Token(token): handle_of(folders[Token(token)]) for token in begun}
 
     def own(self, jobs: Collection[tuple[JobSpec, Handle]]) -> Collection[Token]:
@@ -219,7 +221,8 @@ def _is_own(spec: JobSpec, handle: Handle) -> bool:
         return False
     if claim is not None and claim.token not in {"", spec.token}:
         return False
-    return os.path.realpath(folder) == os.path.realpath(layout.attempt_folder(spec))
+    own = layout.attempt_folder(spec)
+    return str(folder) == own or os.path.realpath(folder) == os.path.realpath(own)
 
 
 def _is_named_here(handle: Handle) -> bool:
