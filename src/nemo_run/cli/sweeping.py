@@ -106,8 +106,9 @@ def run_points(sweep: Sweep, run: RunContext) -> Any:
         JobFailedError: Some points did not succeed.
     """
     from nemo_run.management import Experiment
+    from nemo_run.management.describe.sweeping import title_of
 
-    title = run.name or sweep.title
+    title = run.name or title_of(sweep)
     with Experiment(title, executor=run.executor, enable_goodbye_message=run.detach) as experiment:
         experiment.add_sweep(sweep, plugins=run.plugins, tail_logs=run.tail_logs)
         run.launch(experiment)

@@ -37,9 +37,10 @@ def run_sweep(
     Raises:
         JobFailedError: Some points did not succeed; ``results`` has those that did.
     """
+    from .describe.sweeping import title_of
     from .experiment import Experiment
 
-    title = name or sweep.title
+    title = name or title_of(sweep)
     with Experiment(
         title, executor=executor, log_level=log_level, enable_goodbye_message=detach
     ) as experiment:

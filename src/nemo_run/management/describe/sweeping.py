@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.config.sweep import Sweep, checked_max_parallel
 from nemo_run.config.sweep_names import label
 
+from .jobs import task_name
 from .varied import Varied
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ def refuse_sweep(task: object) -> None:
         )
 
 
+def title_of(sweep: Sweep) -> str:
+    """Return what to call a sweep that nobody gave a name: what its task is called."""
+    return task_name(sweep[0].task)
+
+
 def points_of(
     sweep: Sweep, name: str, jobs: Iterable[Job], max_parallel: int | None
 ) -> Iterator[tuple[str, Point, Varied]]:
@@ -58,7 +64,7 @@ def points_of(
         jobs: The jobs that the experiment has.
         max_parallel: How many of its jobs may run at once, if the sweep does not say it.
     """
-    own = _unique(name or sweep.title or "sweep", jobs)
+    own = _unique(name or title_of(sweep), jobs)
     limit = sweep.max_parallel if max_parallel is None else checked_max_parallel(max_parallel)
     for point in sweep:
         values = {field: _kept(value, point, field) for field, value in point.values.items()}
