@@ -70,6 +70,13 @@ def test_list_without_profiles_says_where_they_are_looked_for(places: Places, pr
     assert f"{places.root}/home/ada/.config/nemo-run/nemo-run.toml (not there)" in done.stdout
 
 
+def test_a_default_that_is_no_profile_is_told(places: Places, profile) -> None:
+    places.of_project('default_executor = "gone"\n')
+    assert "Default: gone, which is no profile" in profile("list").stdout
+    places.of_project('default_executor = "local"\n')
+    assert "Default: local\n" in profile("list").stdout
+
+
 def test_show_tells_where_each_value_was_written(places: Places, profile) -> None:
     user = places.user(THREE)
     project = places.of_project("[executors.h100]\nretries = 1\n")

@@ -12,6 +12,7 @@ from nemo_run.console.terminal import visible
 from nemo_run.exceptions import OverrideError
 from nemo_run.execution.profile_files import places, read_layers
 from nemo_run.execution.profiles import Profiles
+from nemo_run.execution.registry import is_backend
 
 if TYPE_CHECKING:
     from nemo_run.console.terminal import Look
@@ -80,7 +81,8 @@ def _lines(document: dict[str, Any], look: Look) -> list[str]:
     ]
     lines = table(_COLUMNS, rows, look) if rows else ["No profiles."]
     if default is not None and default not in {one["name"] for one in document["profiles"]}:
-        lines.append(f"Default: {visible(default)}")
+        what = "" if is_backend(default) else ", which is no profile"
+        lines.append(f"Default: {visible(default)}{what}")
     files = [
         f"  {one['layer']:<8}{visible(one['path'])}{'' if one['read'] else ' (not there)'}"
         for one in document["files"]
