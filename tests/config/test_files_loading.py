@@ -101,7 +101,7 @@ def test_plain_values_are_read_by_the_annotation(files: Files) -> None:
         net: {width: 8, kind: BLUE, root: ~/data}
         optim:
           betas: [0.8, 0.9]
-        steps: 1_000
+        steps: 1e3
         day: 2026-01-31
         limit: 1h30m
         name: 007
@@ -118,7 +118,7 @@ def test_the_same_file_in_toml_and_json(files: Files) -> None:
     toml = (
         '[net]\nwidth = 8\nkind = "BLUE"\n\n[[nets]]\n_target_ = "test_files_loading.Net"\nwidth=1'
     )
-    json = '{"net": {"width": 8, "kind": "BLUE"}, "nets": [{"width": 1}]}'
+    json = '{"$schema": "x.json", "net": {"width": 8, "kind": "BLUE"}, "nets": [{"width": 1}]}'
     assert files.task(toml, form="toml") == expected
     assert files.task(json, form="json") == expected
 
@@ -367,7 +367,7 @@ WRONG = {
     "a factory in a list with arguments beside it": "nets: [{_factory_: small_net, width: 1}]\n",
     "a factory of nobody, for anything": "free: [{_factory_: smal_net}]\n",
     "a type without its parts": "free: [1, {_type_: path}]\n",
-    "a number with an exponent for an int": "steps: 1e3\n",
+    "a number with an exponent for a text": "name: 1e3\n",
     "a type that nobody knows": "free: {_type_: quaternion, value: 3}\n",
     "an operator that does not fit": "'steps|=': [1]\n",
     "a number as key": "1: 2\n",
@@ -441,6 +441,10 @@ BOMBS = {
         f"{b}: {f'${{{a}}}' * 20}\n" for a, b in zip("abcdefgh", "bcdefghi")
     ),
     "depth": "a: " + "[" * 100_000,
+    "depth that Python can read": "a: " + "[" * 300 + "]" * 300,
+    "a long way": "".join(f"k{n}: ${{k{n + 1}}}\n" for n in range(2000)) + "k2000: 1\n",
+    "depth by references": "".join(f"k{n}: ['${{k{n + 1}}}']\n" for n in range(140)) + "k140: "
+    + "[" * 100 + "]" * 100,
     "an endless number": "a: 1" + "0" * 100_000,
 }  # fmt: skip
 
@@ -454,6 +458,13 @@ def test_a_small_file_does_not_become_a_large_one(files: Files, bomb: str) -> No
     with pytest.raises(OverrideError) as caught:
         load(file)
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("form", ["yaml", "json", "toml"])
+def test_what_is_just_not_too_deep_is_read_and_used(files: Files, form: str) -> None:
+    deep = "[" * 140 + "]" * 140
+    text = {"yaml": f"free: {deep}", "json": f'{{"free": {deep}}}', "toml": f"free = {deep}"}[form]
+    assert str(files.task(text, form=form).free) == deep
 
 
 def test_a_windows_path_is_no_section() -> None:

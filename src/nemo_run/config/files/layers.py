@@ -184,7 +184,8 @@ def _refuse_defaults(loaded: Source, function: Callable[..., Any] | None) -> Non
 
 
 def _is_beside(key: Any, value: Any) -> bool:
-    return key == "_factory_" or (key == _RUN and type(value) is dict)
+    # $schema is for editors.
+    return key in ("_factory_", "$schema") or (key == _RUN and type(value) is dict)
 
 
 def _without_beside(data: dict[Any, Any]) -> dict[Any, Any]:

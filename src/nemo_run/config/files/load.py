@@ -18,6 +18,8 @@ FORMS = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json"}
 
 # What aliases repeat counts each time, as everything that walks through it will meet it.
 _LARGEST = 1_000_000
+# Python's own limit is a thousand calls, and there are several for each level.
+_DEEPEST = 150
 
 
 def load(path: str) -> Loaded:
@@ -35,7 +37,11 @@ def load(path: str) -> Loaded:
 
     file, section = split_section(path)
     source = read(file)
-    resolve(source)
+    refuse_bomb(source)
+    try:
+        resolve(source)
+    except RecursionError:
+        raise fault("Its references lead on and on. Name the last of them.", file) from None
     refuse_bomb(source)
     return _section(source, section) if section else source
 
@@ -155,8 +161,9 @@ def _has(here: Any, key: Any) -> bool:
 
 
 def refuse_bomb(source: Source) -> None:
-    """Raise if aliases make much of little (a "billion laughs"), or hold themselves."""
+    """Raise if aliases make much of little (a "billion laughs"), or if no walk would end."""
     sizes: dict[int, int] = {}
+    depths: dict[int, int] = {}
     opened: set[int] = set()
     waiting: list[tuple[Any, bool]] = [(source.data, False)]
     while waiting:
@@ -166,12 +173,15 @@ def refuse_bomb(source: Source) -> None:
         items = list(part.values() if type(part) is dict else part)
         if complete:
             sizes[id(part)] = 1 + sum(sizes.get(id(item), 1) for item in items)
+            depths[id(part)] = 1 + max((depths.get(id(item), 0) for item in items), default=0)
             continue
         if id(part) in opened:
             raise fault("An alias stands inside of its own anchor.", source.file)
         opened.add(id(part))
         waiting.append((part, True))
         waiting.extend((item, False) for item in items)
+    if depths.get(id(source.data), 0) > _DEEPEST:
+        raise fault(f"It is nested more than {_DEEPEST} levels deep.", source.file)
     total, written = sizes.get(id(source.data), 1), len(sizes)
     if total > _LARGEST and total > 100 * written:
         raise fault(

@@ -50,7 +50,14 @@ def fitted(data: Any, hint: Any, resolve: Callable[..., Any] | None) -> Any:
     _settle(value)
     if isinstance(data, Spelled) and not mismatches(value, hint):
         return value
-    result = convert(value, hint, resolve and _strict(resolve))
+    resolve = resolve and _strict(resolve)
+    try:
+        result = convert(value, hint, resolve)
+    except OverrideError:
+        if type(value) is not float or not value.is_integer():
+            raise
+        # 1e6: a file has no other way to write a whole number so.
+        result = convert(int(value), hint, resolve)
     if _names_factory(result):
         raise OverrideError(
             "nothing says what the items are, so no factory for them can be found. Annotate the "
