@@ -244,3 +244,16 @@ def test_factories_are_shown_with_what_to_type():
     assert "A wide one." in text
     assert "Wider than" not in text
     assert "Factories" not in help_of(train, factories=False)
+
+
+def test_executors_and_plugins_that_have_a_name_are_shown():
+    from nemo_run.config.factories import register
+
+    def my_cluster() -> run.LocalExecutor:
+        """Four machines."""
+        return run.LocalExecutor()
+
+    register(my_cluster, name="cluster")
+    text = help_of(train, width=200)
+    line = line_of(text, "run.executor=cluster")
+    assert line.endswith("my_cluster Four machines.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,12 +54,32 @@ def fitting_each(target: Any, rows: Sequence[Parameter]) -> list[Fitting]:
     ]
 
 
+def fitting_run() -> list[Fitting]:
+    """Return the factories of executors and plugins, for ``run.executor=`` and ``run.plugins=``.
+
+    Who has registered one has loaded their class, so nothing is imported for it.
+    """
+    found: list[Fitting] = []
+    for key, module, name in _OF_RUN:
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None:
+            found += _shown(key, kind, None, None)
+    return found
+
+
+_OF_RUN = (
+    ("run.executor", "nemo_run.execution.executor", "Executor"),
+    ("run.plugins", "nemo_run.management.describe.plugin", "Plugin"),
+)
+
+
 def _shown(key: str, hint: Any, parent: Any, argument: str | None) -> Iterator[Fitting]:
     from nemo_run.config.factories import fitting
 
     for factory in fitting(hint, parent, argument):
         fn = factory.fn
-        place = f"{getattr(fn, '__module__', '')}.{getattr(fn, '__qualname__', '')}".strip(".")
+        name = getattr(fn, "__qualname__", "").rpartition("<locals>.")[2]
+        place = f"{getattr(fn, '__module__', '')}.{name}".strip(".")
         place = place.removeprefix("__main__.")
         text = read(factory.doc).summary
         yield Fitting(key, factory.name, place, text, factory.is_default)

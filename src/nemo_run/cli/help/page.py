@@ -167,12 +167,13 @@ def _factories(
 ) -> Iterator[list[str]]:
     from nemo_run.config.graph.node import is_node
 
-    from .fitting import fitting_each, fitting_itself
+    from .fitting import fitting_each, fitting_itself, fitting_run
 
     target = target.__fn_or_cls__ if is_node(target) else target
     for title, found in (
         ("Factories, as the first word or with --factory:", fitting_itself(target)),
         ("Factories for arguments:", fitting_each(target, rows)),
+        ("Executors and plugins:", fitting_run()),
     ):
         shown = [
             Row([f.typed + (" (default)" if f.is_default else ""), f.place, f.text if docs else ""])
