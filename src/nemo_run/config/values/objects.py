@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
+from dataclasses import dataclass
 from typing import Any
 
 from nemo_run.config.checks.annotations import display, mismatches
@@ -57,23 +58,44 @@ def _how(hint: Any) -> str:
 
 
 def _from_fields(source: Any, kind: type, reading: Reading) -> Config[Any]:
-    names, hints, rest = _parameters(kind)
-    fields = {name: hints.get(name, Any) for name in names}
-    found = read_fields(source, kind, fields, reading, open_ended=rest)
+    takes = _taken_by(kind)
+    found = read_fields(source, kind, takes.by_name, reading, rest=takes.other_names)
     return _configured(kind, [], found)
 
 
-def _parameters(target: Any) -> tuple[list[str], dict[str, Any], bool]:
-    """Return what can be given by name, the annotations, and whether any name can."""
+@dataclass(frozen=True)
+class _Taken:
+    """What a callable takes, by annotation.
+
+    Attributes:
+        by_name: What can be given by name.
+        by_position: What can be given by position.
+        other_names: The annotation of ``**kwargs``, in a list; an empty one without any.
+        other_positions: The same of ``*args``.
+    """
+
+    by_name: dict[str, Any]
+    by_position: list[Any]
+    other_names: list[Any]
+    other_positions: list[Any]
+
+
+def _taken_by(target: Any) -> _Taken:
     try:
-        parameters = signature_info(target).parameters
-    except (TypeError, ValueError):
-        return [], {}, True
-    hints = dict(hints_of(target))
-    named = (_P.POSITIONAL_OR_KEYWORD, _P.KEYWORD_ONLY)
-    names = [name for name, parameter in parameters.items() if parameter.kind in named]
-    rest = any(parameter.kind is _P.VAR_KEYWORD for parameter in parameters.values())
-    return names, hints, rest
+        parameters = signature_info(target).parameters.values()
+    except (TypeError, ValueError):  # Python does not know what it takes
+        return _Taken({}, [], [Any], [Any])
+    hints = hints_of(target)
+
+    def of(*kinds: Any) -> dict[str, Any]:
+        return {p.name: hints.get(p.name, Any) for p in parameters if p.kind in kinds}
+
+    return _Taken(
+        of(_P.POSITIONAL_OR_KEYWORD, _P.KEYWORD_ONLY),
+        [*of(_P.POSITIONAL_ONLY, _P.POSITIONAL_OR_KEYWORD).values()],
+        [*of(_P.VAR_KEYWORD).values()],
+        [*of(_P.VAR_POSITIONAL).values()],
+    )
 
 
 def _constant(source: Word, name: str, hint: Any, reading: Reading) -> Any:
@@ -148,30 +170,37 @@ def arguments_of(target: Any, call: Call, reading: Reading) -> tuple[list[Any], 
     Raises:
         RefusedError: There is no such argument, or its value cannot be used.
     """
-    names, hints, rest = _parameters(target)
-    parameters = list(names)
+    takes = _taken_by(target)
     positional: list[Any] = []
     named: dict[str, Any] = {}
-    nested: dict[str, list[tuple[str, str]]] = {}
+    nested: dict[str, list[str]] = {}
     for key, text in call.arguments:
         if key is None:
             index = len(positional)
-            hint = hints.get(parameters[index], Any) if index < len(parameters) else Any
-            positional.append(read_at(f"({index})", item_word(text), hint, reading))
+            hints = [*takes.by_position, *takes.other_positions[:1] * (index + 1)]
+            hint = hints[index] if index < len(hints) else Any
+            positional.append(read_at(f"[{index}]", item_word(text), hint, reading))
             continue
         name, _, deeper = key.partition(".")
-        if name not in names and not rest:
-            raise RefusedError(unknown_field(name, target, names))
+        hint = _hint_of_name(name, takes, target)
         if name in named or (name in nested and not deeper):
             raise RefusedError(f"{call.name} was given {name!r} twice.")
         if deeper:
-            nested.setdefault(name, []).append((deeper, text))
+            nested.setdefault(name, []).append(f"{deeper}={text}")
         else:
-            named[name] = read_at(f".{name}", item_word(text), hints.get(name, Any), reading)
+            named[name] = read_at(f".{name}", item_word(text), hint, reading)
     for name, pairs in nested.items():
-        inner = ", ".join(f"{key}={text}" for key, text in pairs)
-        named[name] = read_at(f".{name}", item_word(f"{{{inner}}}"), hints.get(name, Any), reading)
+        fields = item_word(f"{{{', '.join(pairs)}}}")
+        named[name] = read_at(f".{name}", fields, _hint_of_name(name, takes, target), reading)
     return positional, named
+
+
+def _hint_of_name(name: str, takes: _Taken, target: Any) -> Any:
+    if name in takes.by_name:
+        return takes.by_name[name]
+    if not takes.other_names:
+        raise RefusedError(unknown_field(name, target, takes.by_name))
+    return takes.other_names[0]
 
 
 def _configured(kind: Any, positional: list[Any], named: dict[str, Any]) -> Config[Any]:

@@ -13,7 +13,7 @@ from .reading import Reading, Word, seen
 from .refusal import RefusedError, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 def read_typed_dict(source: Any, kind: Any, reading: Reading) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def is_list(source: Any) -> bool:
 
 
 def read_fields(
-    source: Any, kind: Any, hints: dict[str, Any], reading: Reading, *, open_ended: bool = False
+    source: Any, kind: Any, hints: dict[str, Any], reading: Reading, *, rest: Sequence[Any] = ()
 ) -> dict[str, Any]:
     """Return the values of named fields.
 
@@ -74,7 +74,7 @@ def read_fields(
         kind: What the fields belong to.
         hints: Their annotations.
         reading: How values are read.
-        open_ended: Any other name is a field, too.
+        rest: The annotation of fields of any other name; none where there are no others.
 
     Raises:
         RefusedError: A name is no field, or is there twice.
@@ -82,11 +82,11 @@ def read_fields(
     found: dict[str, Any] = {}
     for key, value in pairs_of(source, kind, reading):
         name = key.text if isinstance(key, Word) else key
-        if not (name in hints or (open_ended and isinstance(name, str))):
+        if not (name in hints or (rest and isinstance(name, str))):
             raise RefusedError(unknown_field(name, kind, hints))
         if name in found:
             raise RefusedError(f"{shown(seen(source))} has {name!r} twice.")
-        found[name] = read_at(f".{name}", value, hints.get(name, Any), reading)
+        found[name] = read_at(f".{name}", value, hints[name] if name in hints else rest[0], reading)
     return found
 
 
