@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from dataclasses import dataclass
 
@@ -77,6 +78,13 @@ def test_the_context_is_given_and_not_set(refused, error_snapshot):
     error_snapshot("main: the context is set", refused("ctx.name=x", "--yes", entry=entry))
 
 
+async def waits(): ...
+
+
+def yields():
+    yield
+
+
 def runs_on(executor: str = "here"):
     raise AssertionError("it ran")
 
@@ -87,6 +95,10 @@ def runs_on(executor: str = "here"):
         ({"fn": runs_on}, "entrypoint: a parameter executor"),
         ({"fn": train, "type": "experimnet"}, "entrypoint: unknown type"),
         ({"fn": 3}, "entrypoint: no function"),
+        ({"fn": functools.partial(train, lr=1)}, "entrypoint: without a name"),
+        ({"fn": waits}, "entrypoint: a coroutine"),
+        ({"fn": yields}, "entrypoint: a generator"),
+        ({"fn": int}, "entrypoint: without known parameters"),
         ({"fn": train, "default_executor": "slurm(1"}, "entrypoint: default executor"),
         ({"fn": train, "default_executor": Model}, "entrypoint: default executor is a class"),
         ({"fn": train, "default_plugins": [Model()]}, "entrypoint: default plugins"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -202,8 +203,67 @@ def test_help_comes_in_time_and_imports_nothing_heavy(folder):
     out = folder.python("probe.py").out
     assert "What is trained." in out
     assert "--explain KEY" in out
-    import json
-
     modules = set(json.loads(out.splitlines()[-1]))
     assert not modules & {"rich", "yaml", "jinja2", "fiddle", "torch", "asyncio", "sqlite3"}
     assert not any(name.startswith("nemo_run.execution") for name in modules)
+
+
+PLUGGED = """
+    from dataclasses import dataclass
+
+    import nemo_run as run
+
+
+    @dataclass(kw_only=True)
+    class Doubled(run.Plugin):
+        times: int = 2
+
+        def setup(self, task, executor):
+            task.lr *= self.times
+            executor.env_vars["DOUBLED"] = str(self.times)
+
+
+    def train(lr: float = 0.5) -> list:
+        import os
+
+        return [lr, os.environ.get("DOUBLED"), os.environ.get("TEAM")]
+
+
+    def recipe(lr: float = 0.25):
+        print("made once")
+        return run.Partial(train, lr=lr)
+
+
+    if __name__ == "__main__":
+        run.cli.main(
+            train,
+            default_factory=recipe,
+            default_executor=run.Config(run.LocalExecutor, env_vars={"TEAM": "red"}),
+            default_plugins=run.Config(Doubled),
+        )
+"""
+
+
+def test_defaults_of_the_script_hold_and_the_command_line_goes_on_top_of_them(folder):
+    folder.write("train.py", PLUGGED)
+    plain = folder.python("train.py", "--yes", "--json")
+    assert plain.json["results"] == {"train": [0.5, "2", "red"]}
+    assert plain.err.count("made once") == 1
+    words = ["lr=1", "run.plugins.times=3", "run.executor.env_vars.TEAM=blue"]
+    assert folder.python("train.py", *words, "--yes", "--json").json["results"] == {
+        "train": [3.0, "3", "blue"]
+    }
+    here = folder.python("train.py", "--direct", "--json")
+    assert here.json["results"] == {"train": [0.5, "2", "red"]}
+
+
+def test_explain_goes_on_to_the_plugin_and_knows_the_executor(folder):
+    folder.write("train.py", PLUGGED)
+    keys = ["--explain", "lr", "--explain", "run.executor.env_vars"]
+    said = folder.python("train.py", "lr=1", "run.executor.env_vars.TEAM=blue", *keys, "--json")
+    assert said.code == 0, said.err
+    document = said.json
+    kinds = [one["kind"] for one in document["lr"]]
+    assert kinds == ["default", "factory", "command line", "plugin"]
+    assert [one["value"] for one in document["lr"]] == [0.5, 0.25, 1.0, 2.0]
+    assert document["run.executor.env_vars"][-1]["kind"] == "command line"

@@ -25,6 +25,17 @@ def check_function(fn: Callable[..., Any], kind: str) -> None:
         raise OverrideError(
             f"An entrypoint has type 'task' or 'experiment', not {kind!r}.{nearest(kind, TYPES)}"
         )
+    if not getattr(fn, "__name__", ""):
+        raise OverrideError(
+            f"A {type(fn).__name__} object has no name, and a command needs one. Wrap it in a "
+            "function with def."
+        )
+    if inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn):
+        what = "a generator" if inspect.isgeneratorfunction(fn) else "a coroutine"
+        raise OverrideError(
+            f"{fn.__name__}() only makes {what} when it is called, and nothing of it would run. "
+            "Write a function around it that runs it, such as asyncio.run(main())."
+        )
     if kind == "task" and "executor" in _parameters(fn):
         raise OverrideError(
             f"{fn.__name__}() has a parameter 'executor', and a task runs on the executor that "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,9 @@ from .entrypoint import Entrypoint, entrypoint_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
+
+# Options with which standard output is for a document: what the file prints goes elsewhere.
+_DOCUMENTS = frozenset({"--json", "--cfg", "--explain"})
 
 _EPILOG = (
     "Examples: nemo-run run train.py:train lr=0.1 --yes; nemo-run run package.module:train --help. "
@@ -40,11 +44,13 @@ def command(target: str, words: tuple[str, ...]) -> int:
 
     It takes the options of every entrypoint: add --help to see them, and what the function takes.
     """
+    from nemo_run.cli.flow.document import on_standard_error
     from nemo_run.cli.flow.own_errors import own_errors, refusing
     from nemo_run.cli.workspace import load_workspace
 
     context = click.get_current_context()
-    with own_errors(vars(settings_of(context))), refusing():
+    aside = on_standard_error() if _DOCUMENTS & set(words) else nullcontext()
+    with own_errors(vars(settings_of(context))), refusing(), aside:
         load_workspace()
         lazy = "--lazy" in words and not {"-h", "--help"} & set(words)
         made = (_by_name(target) if lazy else entrypoint_at(target, words)).command()

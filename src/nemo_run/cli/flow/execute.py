@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from nemo_run.cli.settings import settings_of
 
@@ -12,8 +15,6 @@ from .options import Asked, asked_of, context_values, with_exports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import click
 
     from nemo_run.cli.entrypoints.entrypoint import Entrypoint
     from nemo_run.cli.settings import Settings
@@ -77,12 +78,20 @@ def execute(call: Call) -> int:
         Refused: Something of it cannot be used; nothing was started.
         JobFailedError: A job did not succeed.
     """
+    from .document import on_standard_error
     from .own_errors import own_errors, refusing
 
     with own_errors(call.options), refusing():
-        ready = prepared(call)
+        with on_standard_error() if _prints_document(call) else nullcontext():
+            ready = prepared(call)
         code = _other_than_run(ready)
     return _run(ready) if code is None else code
+
+
+def _prints_document(call: Call) -> bool:
+    """Tell whether standard output is for a document, which factories must not print into."""
+    wanted = call.options["as_json"] or call.options["cfg"] or call.options["explain"]
+    return bool(wanted or call.defaults.get("json"))
 
 
 def prepared(call: Call) -> Ready:
@@ -157,8 +166,6 @@ def _other_than_run(ready: Ready) -> int | None:
 
 
 def _run(ready: Ready) -> int:
-    from nemo_run.config.checks.check import check_task
-
     from .confirmation import confirm_run
     from .own_errors import own_errors, refusing
     from .starting import start
@@ -168,10 +175,22 @@ def _run(ready: Ready) -> int:
         give_context(ready.entry, ready.task, ready.run)
         if not ready.run.dryrun:
             # What is missing is said before anybody is asked.
-            check_task(ready.task)
+            _check(ready)
             confirm_run(ready)
     with own_errors(vars(ready.run), running=True), refusing():
         return start(ready)
+
+
+def _check(ready: Ready) -> None:
+    from nemo_run.config.checks.check import check_task
+    from nemo_run.exceptions import ConfigError
+
+    try:
+        check_task(ready.task)
+    except ConfigError as error:
+        if ready.context is None:
+            raise
+        raise click.UsageError(str(error), ready.context) from error
 
 
 def execute_in(run: RunContext, entry: Entrypoint, args: Sequence[str]) -> Any:

@@ -42,7 +42,10 @@ def show(ready: Ready) -> int:
 def _explain(ready: Ready, keys: Sequence[str]) -> None:
     from nemo_run.config.overrides.explaining import chain
 
-    task, executor = _after_plugins(ready)
+    from .document import on_standard_error
+
+    with on_standard_error():
+        task, executor = _after_plugins(ready)
     told: dict[str, list[Said]] = {}
     for key in keys:
         if key.startswith(_EXECUTOR):
