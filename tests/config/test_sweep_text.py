@@ -105,6 +105,8 @@ def test_a_range_is_that_of_python_and_exact_for_decimals(task, text, values):
     ("key", "words"),
     [
         ("nothing varies", ["lr=0.1"]),
+        ("a choice inside of a call", ["model=thick(layers=choice(1,2))"]),
+        ("a choice that is not closed", ["lr=choice(1,2"]),
         ("an empty choice", ["lr=choice()"]),
         ("an empty range", ["seed=range(0)"]),
         ("a range without a step", ["seed=range(1,2,0)"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from itertools import islice
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from .values.syntax import Call
 
 WORDS = ("choice", "range")
-_TO_SWEEP = "Add --sweep to run each of them"
+_HOW = "Write several values as lr=choice(1e-4,3e-4) or seed=range(5), or leave --sweep out."
+_INSIDE = re.compile(rf"\b({'|'.join(WORDS)})\(")
 
 
 def is_varied(override: Override) -> bool:
@@ -48,7 +50,7 @@ def refuse_unasked(task: Any, overrides: Sequence[Override]) -> None:
         if not is_text(_hint(task, override)):
             raise OverrideError(
                 f"{override.label}={_text(override)} is several values, and one run takes one. "
-                f"{_TO_SWEEP}."
+                "Add --sweep to run each of them."
             )
 
 
@@ -84,10 +86,7 @@ def points_of(
     """
     varied = {index: override for index, override in enumerate(overrides) if is_varied(override)}
     if not varied:
-        raise SweepError(
-            "Nothing varies. Write several values as lr=choice(1e-4,3e-4) or seed=range(5), or "
-            "leave --sweep out."
-        )
+        raise SweepError(f"Nothing varies.{_inside(overrides)} {_HOW}")
     _refuse_doubled(list(varied.values()))
     items = {override.key: _items(override) for override in varied.values()}
     rows = combined(items, mode)
@@ -116,6 +115,18 @@ def points_of_rows(
     """
     changes = [[*overrides, *row] for row in rows]
     return _swept(task, changes, rows, max_parallel)
+
+
+def _inside(overrides: Sequence[Override]) -> str:
+    """Return what is the matter with several values that were not read as such."""
+    for override in overrides:
+        found = _INSIDE.search(_text(override) or "")
+        if found is not None:
+            return (
+                f" In {override.key}={_text(override)}, {found[1]}(…) does not stand alone behind "
+                "the =, or is not closed."
+            )
+    return ""
 
 
 def _swept(
