@@ -278,3 +278,18 @@ def test_the_program_says_how_to_use_it() -> None:
     )
     assert done.returncode == 2
     assert "usage" in done.stderr
+
+
+def test_a_process_is_known_by_its_token_from_its_first_moment() -> None:
+    """While it becomes a program, the kernel shows it without any variables."""
+    for number in range(100):
+        token = f"first-moment/{os.getpid()}/{number}"
+        environment = {**os.environ, "NEMORUN_TOKEN": token}
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", "exec sleep 60"], env=environment, start_new_session=True
+        )
+        try:
+            assert processes.carriers([token]) == {token: {process.pid}}
+        finally:
+            process.kill()
+            process.wait()

@@ -26,6 +26,9 @@ LEADER = b"NEMORUN_LEADER="
 
 _LINUX = sys.platform == "linux"
 _PAUSE = 0.05
+_STARTING = 5
+"""How often to look again at a program that shows no variables."""
+
 _LAST_WORD = 5.0
 """Seconds that the kernel gets to take away what was killed."""
 
@@ -150,11 +153,31 @@ def carriers(tokens: Collection[str], prefix: bytes = TOKEN) -> dict[str, set[in
 def _environments() -> Iterator[tuple[int, list[bytes]]]:
     if _LINUX:
         for pid in _pids():
-            yield pid, _read(f"/proc/{pid}/environ").split(b"\0")
+            yield pid, _environment(pid).split(b"\0")
         return
     for line in _run(["ps", "-axEww", "-o", "pid=,command="]).splitlines():
         number, _, rest = line.strip().partition(" ")
         yield int(number), os.fsencode(rest).split(b" ")
+
+
+def _environment(pid: int) -> bytes:
+    """Return the variables of a process, also of one that has this moment become a program."""
+    found = _read(f"/proc/{pid}/environ")
+    for _ in range(_STARTING):
+        # Between taking the old program away and setting up the new one, execve(2) shows none.
+        if found or not _has_program(pid):
+            break
+        time.sleep(_PAUSE / 20)
+        found = _read(f"/proc/{pid}/environ")
+    return found
+
+
+def _has_program(pid: int) -> bool:
+    """Whether it is a program of ours that runs: no thread of the kernel, and nobody else's."""
+    try:
+        return bool(os.readlink(f"/proc/{pid}/exe"))  # noqa: PTH115
+    except OSError:
+        return False
 
 
 class Belonging(NamedTuple):

@@ -15,7 +15,6 @@ from nemo_run.exceptions import CorruptRecordError, StoreError
 from nemo_run.execution.jobspec import Handle, JobSpec
 from nemo_run.invocation import experiment_command
 
-from .store import layout
 from .store.files import read_file
 
 if TYPE_CHECKING:
@@ -53,16 +52,16 @@ def own_spec(record: Record, job: str, attempt: int) -> JobSpec:
     spec = spec_of(record, job)
     if spec is None:
         raise StoreError(f"The plan of job {job!r} is missing: {_path(record, job)}.")
-    folder = record.job_dir(job)
+    folder = str(record.job_dir(job))
     if (spec.experiment, spec.job) != (record.id, job):
         raise _foreign_plan(record, job, f"is the plan of {spec.experiment}/{spec.job}")
-    if os.path.realpath(spec.directory) != os.path.realpath(folder):
+    if not _same(spec.directory, folder):
         raise _foreign_plan(record, job, f"is for a job in {spec.directory}, which lies elsewhere")
     for member in spec.members:
         own = {spec.directory, f"{spec.directory}/{member.name}"}
         if member.name in {"", ".", ".."} or "/" in member.name or member.directory not in own:
             raise _foreign_plan(record, job, f"has a member in {member.directory}")
-    for path in (folder / "logs" / str(attempt), folder / "attempts" / str(attempt)):
+    for path in (f"{folder}/logs/{attempt}", f"{folder}/attempts/{attempt}"):
         if not holds(record, path):
             raise _foreign_plan(record, job, f"leads through a link: {os.path.realpath(path)}")
     return spec
@@ -87,7 +86,7 @@ def strangers(
         job.id: _foreign_handle(record, job)
         for job in jobs
         if asked[job.id].token not in own
-        or not holds(record, layout.attempt_folder(record.path, job.id, job.attempt))
+        or not holds(record, f"{asked[job.id].directory}/attempts/{job.attempt}")
     }
 
 
@@ -98,10 +97,17 @@ def _named_by(record: Record, job: JobStatus, backend: str) -> JobSpec:
 
 
 def holds(record: Record, path: str | Path) -> bool:
-    """Whether a path leads to a place in the record, through no link."""
-    root = os.path.realpath(record.path)
-    inside = os.path.normpath(os.path.join(root, os.path.relpath(path, record.path)))  # noqa: PTH118
-    return inside.startswith(root + os.sep) and os.path.realpath(path) == inside
+    """Whether a path, which begins with that of the record, leads to a place in it by no link."""
+    root, there = str(record.path), os.path.normpath(path)
+    if not there.startswith(f"{root}/"):
+        return False
+    steps = there[len(root) + 1 :].split("/")
+    return not any(os.path.islink("/".join([root, *steps[:n]])) for n in range(1, len(steps) + 1))  # noqa: PTH114
+
+
+def _same(path: str, other: str) -> bool:
+    # A home that is a link is written in two ways.
+    return path == other or os.path.realpath(path) == os.path.realpath(other)
 
 
 def _path(record: Record, job: str) -> Path:
