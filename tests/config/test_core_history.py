@@ -112,7 +112,7 @@ def test_history_keeps_no_object_alive_and_can_always_be_written():
         said.append(cfg.__argument_history__["a"][0].value)
         assert said[-1] is not value
         pickle.dumps(cfg.__argument_history__)
-    assert [str(text) for text in said[2:6]] == ["{'k': 1}", "[1, 2]", "<Config>", "Optim"]
+    assert [str(text) for text in said[2:6]] == ["{'k': 1}", "[1, 2]", "Config(Optim)", "Optim"]
 
 
 def test_the_tree_shows_history_on_demand():

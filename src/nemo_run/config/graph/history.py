@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from .signature import display_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
@@ -207,4 +209,7 @@ def summary(value: Any) -> Any:
     name = getattr(value, "__qualname__", None)
     if isinstance(name, str):
         return Shown(name)
+    target = getattr(value, "__target__", None)
+    if target is not None and hasattr(kind, "__build__"):
+        return Shown(f"{kind.__qualname__}({display_name(target)})")
     return Shown(f"<{kind.__qualname__}>")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.graph.history import Shown, summary
-from nemo_run.config.graph.node import is_node, target_of
+from nemo_run.config.graph.node import is_node
 from nemo_run.config.graph.signature import display_name, signature_info
 
 from .grammar import MISSING, key_of, parse_key
@@ -100,8 +100,6 @@ def _shown_default(target: Any, stored: str | int) -> Any:
     if field is not None and field.default_factory is not MISSING:
         return Shown(f"{display_name(field.default_factory)}()")
     default = signature_info(target).get_default(stored, MISSING)
-    if is_node(default):
-        return Shown(f"{type(default).__name__}({display_name(target_of(default))})")
     return MISSING if default is MISSING else summary(default)
 
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nemo_run.config.graph.arguments import assign
 from nemo_run.config.graph.defaults import is_record
 from nemo_run.config.graph.history import Shown, summary
-from nemo_run.config.graph.node import Node, is_node, target_of
-from nemo_run.config.graph.signature import display_name
+from nemo_run.config.graph.node import Node, is_node
 
 from .grammar import MISSING
 from .places import Place, Rest, descend, opened, rest_of
@@ -107,6 +106,5 @@ def _store(node: Any, there: Place, found: Changed) -> None:
 
 def _shown(found: Changed) -> Any:
     if found.path is None:  # made on the way
-        name = display_name(target_of(found.value)) if is_node(found.value) else ""
-        return Shown(f"{type(found.value).__name__}({name})")
+        return summary(found.value)
     return Shown(f"{found.path} = {found.shown!r}") if found.path else found.shown
