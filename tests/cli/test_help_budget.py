@@ -13,7 +13,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "bench" / "entrypoint.py"
 HEAVY = {
     "rich", "yaml", "jinja2", "fiddle", "torch", "asyncio", "http", "multiprocessing", "sqlite3",
-    "json", "subprocess", "socket", "logging", "tomllib", "importlib.metadata",
+    "json", "socket", "logging", "tomllib", "importlib.metadata",
 }  # fmt: skip
 
 
