@@ -277,8 +277,8 @@ def test_absence_shows_as_an_attribute_error_too():
         run.SlurmExecutor
     with pytest.raises(AttributeError, match="TorchX"):
         run.run.torchx_backend.runner
-    with pytest.raises(AttributeError, match="converters between forms of files comes later"):
-        run.cli.config
+    with pytest.raises(AttributeError, match="nemo-run config convert"):
+        importlib.import_module("nemo_run.cli.config").ConfigSerializer
     with pytest.raises(AttributeError, match="Slurm comes later"):
         run.core.execution.launcher.SlurmTemplate
 

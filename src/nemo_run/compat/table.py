@@ -21,7 +21,10 @@ PATHS: dict[str, dict[str, str]] = {
         "CommandDefaults": "nemo_run.cli.flow.defaults",
         "Entrypoint": "nemo_run.cli.entrypoints.entrypoint",
         "EntrypointCommand": "nemo_run.cli.flow.command",
+        "InvalidOptionError": "nemo_run.exceptions:OverrideError",
+        "MissingRequiredOptionError": "nemo_run.exceptions:OverrideError",
         "RunContext": "nemo_run.cli.flow.context",
+        "RunContextError": "nemo_run.exceptions:OverrideError",
         "configure_logging": "nemo_run.console.api",
         "create_cli": "nemo_run.cli.entrypoints.front",
         "entrypoint": "nemo_run.cli.entrypoints.entrypoint",
@@ -35,7 +38,20 @@ PATHS: dict[str, dict[str, str]] = {
         "parse_partial": "nemo_run.cli.parse_args",
         "resolve_factory": "nemo_run.cli.factories",
     },
+    # What is wrong with a command line is one kind of error here, whose sentence says the rest.
     "nemo_run.cli.cli_parser": {
+        "ArgumentParsingError": "nemo_run.exceptions:OverrideError",
+        "ArgumentValueError": "nemo_run.exceptions:OverrideError",
+        "CLIException": "nemo_run.exceptions:OverrideError",
+        "CollectionParseError": "nemo_run.exceptions:OverrideError",
+        "DictParseError": "nemo_run.exceptions:OverrideError",
+        "ListParseError": "nemo_run.exceptions:OverrideError",
+        "LiteralParseError": "nemo_run.exceptions:OverrideError",
+        "OperationError": "nemo_run.exceptions:OverrideError",
+        "ParseError": "nemo_run.exceptions:OverrideError",
+        "TypeParsingError": "nemo_run.exceptions:OverrideError",
+        "UndefinedVariableError": "nemo_run.exceptions:OverrideError",
+        "UnknownTypeError": "nemo_run.exceptions:OverrideError",
         "parse_cli_args": "nemo_run.compat.command_line",
         "parse_config": "nemo_run.cli.parse_args",
         "parse_partial": "nemo_run.cli.parse_args",
@@ -116,7 +132,6 @@ PATHS: dict[str, dict[str, str]] = {
 
 # What brings it → the modules and names that come with it.
 LATER: dict[str, tuple[str, ...]] = {
-    "converters between forms of files": ("nemo_run.cli.config",),
     "running in Docker containers": (
         "nemo_run.DockerExecutor",
         "nemo_run.core.execution.DockerExecutor",
@@ -177,6 +192,18 @@ LATER: dict[str, tuple[str, ...]] = {
 
 # Why there is none → the modules and names.
 NEVER: dict[str, tuple[str, ...]] = {
+    "files of configuration are converted by `nemo-run config convert`, and in a program by "
+    "nemo_run.config.files.load.load and nemo_run.config.files.written_forms.text_of": (
+        "nemo_run.cli.config.ConfigSerializer",
+        "nemo_run.cli.config.dict_to_yaml",
+        "nemo_run.cli.config.json_to_toml",
+        "nemo_run.cli.config.json_to_yaml",
+        "nemo_run.cli.config.toml_to_json",
+        "nemo_run.cli.config.toml_to_yaml",
+        "nemo_run.cli.config.yaml_to_dict",
+        "nemo_run.cli.config.yaml_to_json",
+        "nemo_run.cli.config.yaml_to_toml",
+    ),
     "NeMo Run does not stand on TorchX; run, watch and cancel jobs through nemo_run.Experiment": (
         "nemo_run.run.torchx_backend.components",
         "nemo_run.run.torchx_backend.launcher",

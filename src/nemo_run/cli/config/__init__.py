@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from nemo_run import compat
 from nemo_run.cli.lazy import LazyGroup
 from nemo_run.cli.settings import common_options
 
@@ -24,3 +27,7 @@ _COMMANDS = {
 @common_options
 def group() -> None:
     """Convert, compare and describe files of configuration."""
+
+
+def __getattr__(name: str) -> Any:
+    raise compat.missing(__name__, name)
