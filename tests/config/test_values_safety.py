@@ -170,6 +170,13 @@ def test_a_callable_that_is_asked_for_is_not_called(sentinel: list[str]) -> None
     assert sentinel == []
 
 
+@pytest.mark.parametrize("name", ["values_sentinel.loud.x", "values_sentinel.loud.x.y(1)"])
+@pytest.mark.parametrize("hint", [Plain, typing.Callable, type[Plain]])
+def test_objects_are_not_looked_into(sentinel: list[str], name: str, hint: Any) -> None:
+    assert "values_sentinel.loud" in outcome(name, hint)
+    assert sentinel == []
+
+
 def test_a_function_is_refused_where_an_object_is_wanted(sentinel: list[str]) -> None:
     with pytest.raises(OverrideError, match="nothing but registered factories is called"):
         parse("values_sentinel.touch()", Plain)

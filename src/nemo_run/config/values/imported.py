@@ -173,11 +173,16 @@ def _module(module: str, name: str) -> Any:
 
 def _member(found: Any, parts: list[str], name: str) -> Any:
     for part in parts:
-        owner = getattr(found, "__name__", None) or type(found).__qualname__
         # What an object answers is computed by its class; only modules and classes hold things.
-        if not isinstance(found, (ModuleType, type)) or not hasattr(found, part):
+        if not isinstance(found, (ModuleType, type)):
             raise RefusedError(
-                f"{shown(name)} is not there: {owner} has no {part!r}.{nearest(part, dir(found))}"
+                f"{shown(name)} is not there: what stands before {part!r} is {kind_of(found)}, and "
+                "only modules and classes are looked into."
+            )
+        if not hasattr(found, part):
+            raise RefusedError(
+                f"{shown(name)} is not there: {found.__name__} has no {part!r}."
+                f"{nearest(part, dir(found))}"
             )
         found = getattr(found, part)
     return found
