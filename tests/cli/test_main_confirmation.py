@@ -91,6 +91,16 @@ def test_what_runs_nothing_asks_nothing(terminal):
         assert asked(screen) == 0
 
 
+def test_secrets_of_the_executor_are_covered_in_what_is_shown(terminal):
+    words = ["run.executor=local", "run.executor.env_vars.HF_TOKEN=hf_123456", "model.layers=3"]
+    screen = terminal(*words, "run.executor.env_vars.TEAM=red")
+    screen.until("[y/N]: ")
+    screen.type("n\n")
+    screen.end()
+    assert "'HF_TOKEN': '***', 'TEAM': 'red'" in screen.seen
+    assert "hf_123456" not in screen.seen
+
+
 def test_a_wrong_value_is_said_before_anybody_is_asked(terminal):
     for words in (["model.layer=3"], []):
         screen = terminal(*words)

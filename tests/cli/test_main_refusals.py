@@ -24,10 +24,11 @@ def train(model: Model, lr: float = 0.1, note: str = "", fail: str = "") -> int:
 
 
 @pytest.fixture
-def refused(capsys, monkeypatch):
+def refused(capsys, monkeypatch, tmp_path):
     """Run the command with words, and return what it said."""
     monkeypatch.setattr(sys, "argv", ["train.py"])
     monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.chdir(tmp_path)
 
     def run(*words: str, entry: Entrypoint | None = None) -> str:
         code = run_as_program(entry or Entrypoint(train), words, {})
@@ -98,6 +99,7 @@ def runs_on(executor: str = "here"):
         ({"fn": functools.partial(train, lr=1)}, "entrypoint: without a name"),
         ({"fn": waits}, "entrypoint: a coroutine"),
         ({"fn": yields}, "entrypoint: a generator"),
+        ({"fn": train, "run_ctx_cls": Model}, "entrypoint: another context"),
         ({"fn": int}, "entrypoint: without known parameters"),
         ({"fn": train, "default_executor": "slurm(1"}, "entrypoint: default executor"),
         ({"fn": train, "default_executor": Model}, "entrypoint: default executor is a class"),

@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.exceptions import JobFailedError, PlanError, shown
+from nemo_run.exceptions import JobFailedError, PlanError
 from nemo_run.execution.environment import checked
 from nemo_run.execution.observation import Observation, Reason, State
 
@@ -105,9 +105,11 @@ def dryrun_text(task: Any, executor: Executor | None = None) -> str:
     from nemo_run.config.script import Script
     from nemo_run.config.show.printing import tree
 
+    from .capture.executor_text import text_of
+
     lines = [shlex.join(command_of(task)) if isinstance(task, Script) else tree(task)]
     if executor is not None:
-        lines.append(f"on {shown(executor, 2000)}")
+        lines.append(f"on {text_of(executor)}")
     return "\n".join(lines)
 
 

@@ -76,6 +76,20 @@ def check_defaults(factory: Any, executor: Any, plugins: Any) -> None:
         )
 
 
+def check_context(kind: Any) -> None:
+    """Refuse a class of contexts that is none.
+
+    Raises:
+        OverrideError: It does not derive from ``RunContext``.
+    """
+    from nemo_run.cli.flow.context import RunContext
+
+    if not (isinstance(kind, type) and issubclass(kind, RunContext)):
+        raise OverrideError(
+            f"run_ctx_cls is a class derived from run.cli.RunContext, not {kind!r}."
+        )
+
+
 def is_executor(value: Any) -> bool:
     """Tell whether it is an executor, or a configuration that may make one."""
     from nemo_run.execution.executor import Executor

@@ -61,9 +61,11 @@ class Entrypoint:
         type: Type = "task",  # noqa: A002 - the reference's word
         run_ctx_cls: type[RunContext] | None = None,
     ) -> None:
-        from .checking import check_defaults, check_function
+        from .checking import check_context, check_defaults, check_function
 
         check_function(fn, type)
+        if run_ctx_cls is not None:
+            check_context(run_ctx_cls)
         check_defaults(default_factory, default_executor, default_plugins)
         self.fn = fn
         self.name = name or fn.__name__

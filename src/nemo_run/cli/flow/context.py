@@ -77,12 +77,10 @@ class RunContext(ConfigurableMixin):
     rich_theme: str | None = None
     executor: Executor | None = field(default=None, init=False)
     plugins: list[Any] = field(default_factory=list, init=False)
-
-    def __post_init__(self) -> None:
-        self._launched: list[Experiment] = []
-        self._planned: list[Plan] = []
-        # The executor before it was built: who set which value.
-        self.executor_config: Any = None
+    # The executor before it was built: who set which value.
+    executor_config: Any = field(default=None, init=False, repr=False, compare=False)
+    _launched: list[Experiment] = field(default_factory=list, init=False, repr=False, compare=False)
+    _planned: list[Plan] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def launched(self) -> tuple[Experiment, ...]:

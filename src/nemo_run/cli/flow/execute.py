@@ -81,7 +81,8 @@ def execute(call: Call) -> int:
     from .document import on_standard_error
     from .own_errors import own_errors, refusing
 
-    with own_errors(call.options), refusing():
+    given = {name: value for name, value in call.options.items() if value is not None}
+    with own_errors({**call.defaults, **given}), refusing():
         with on_standard_error() if _prints_document(call) else nullcontext():
             ready = prepared(call)
         code = _other_than_run(ready)

@@ -55,16 +55,10 @@ def context_of(
         **options,
         **_fields(kind, of_words),
     }
-    own = {f.name for f in dataclasses.fields(kind) if f.init}
-    missing = sorted(set(given) - own)
-    if missing:
-        raise OverrideError(
-            f"{kind.__name__} has no field {missing[0]!r}.{nearest(missing[0], own)}"
-        )
     context = kind(**given)
     if context.load:
         raise OverrideError(
-            f"load={context.load!r}: nothing is loaded by that. Give --config FILE."
+            f"load={context.load!r} loads nothing. Give the files with --config FILE."
         )
     _choose_executor(context, [*of_files, *of_words], entry.default_executor)
     context.plugins = _plugins(entry, [*of_files, *of_words])
