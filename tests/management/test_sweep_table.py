@@ -152,6 +152,13 @@ def test_the_text_is_for_people():
     )
 
 
+def test_text_that_would_move_the_cursor_is_not_obeyed():
+    record = on_disk({"a": {"tag": "\x1b[2Jx"}}, {"a": "two\nlines\x07"})
+    text = str(results.Results(record))
+    assert "\ufffd[2Jx" in text
+    assert "two lines\ufffd" in text
+
+
 def test_many_rows_and_columns_are_cut_in_the_text_alone():
     points = {f"p{i}": {"i": i} for i in range(200)}
     record = on_disk(points, {"p0": {f"metric{i}": i for i in range(20)}})

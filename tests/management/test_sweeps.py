@@ -188,6 +188,13 @@ def test_the_limit_of_a_sweep_holds_nobody_else_back(tmp_path):
     assert engine.most_running == 6
 
 
+def test_whoever_waits_for_room_starts_in_the_step_in_which_there_is_some(tmp_path):
+    record, engine = limited(tmp_path, 3, 1)
+    engine.outcome = lambda _token, _looks: State.SUCCEEDED
+    Conducting(record, lambda _: engine).step()
+    assert engine.tokens() == [f"{record.id}/a0/1", f"{record.id}/a1/1"]
+
+
 def test_a_new_conductor_counts_what_the_last_one_started(tmp_path):
     record, engine = limited(tmp_path, 6, 2)
     first = Conducting(record, lambda _: engine)

@@ -46,7 +46,8 @@ def _ends(
 
 
 def _cut(cell: str) -> str:
-    text = " ".join(cell.split())
+    # What a job returned may hold anything, and a terminal obeys control characters.
+    text = "".join(c if c.isprintable() else "�" for c in " ".join(cell.split()))
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 
 

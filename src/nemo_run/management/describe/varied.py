@@ -37,5 +37,5 @@ class Varied:
         return cls(
             data["name"],
             values if isinstance(values, dict) else {},
-            limit if isinstance(limit, int) and limit > 0 else None,
+            limit if type(limit) is int and limit > 0 else None,
         )
