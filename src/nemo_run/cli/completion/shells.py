@@ -103,7 +103,10 @@ class _Shell(ShellComplete):
 
         place = _place_of_run(args) if isinstance(self.cli, FrontGroup) else None
         if place is None:
-            return super().get_completions(args, incomplete)
+            found = super().get_completions(args, incomplete)
+            option, equals, _ = incomplete.partition("=")
+            # click answers with the value alone, and the word begins with the option.
+            return [_behind(option + equals, item) for item in found]
         command, rest = _command_named(args[place], args[place + 1 :])
         return type(self)(command, {}, args[place], COMPLETE).get_completions(rest, incomplete)
 
@@ -206,6 +209,12 @@ def answer(command: click.Command, program: str) -> int:
     # As bytes, for names may have characters that the encoding lacks.
     out.buffer.write(f"{text}\n".encode("utf-8", "surrogateescape") if text else b"")
     return 0
+
+
+def _behind(option: str, item: CompletionItem[str]) -> CompletionItem[str]:
+    if not option.startswith("-") or not option.endswith("=") or item.type != "plain":
+        return item
+    return CompletionItem(option + item.value, help=item.help, partial=item.partial)
 
 
 def _place_of_run(args: list[str]) -> int | None:
