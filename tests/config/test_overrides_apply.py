@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, Optional, TypedDict
 
 import pytest
 from hypothesis import given
@@ -167,6 +167,7 @@ def test_what_is_set_is_what_the_call_receives():
         (["steps*=2"], "steps", [1, 2, 1, 2]),
         (["steps[0]+=3"], "steps", [4, 2]),
         (["seen|={1,2}", "seen-={1}"], "seen", frozenset({2})),
+        (["seen=1,2", "seen|=3", "seen-=1"], "seen", {2, 3}),
         (["seen=1,2", "seen&={2, 3}"], "seen", {2}),
         (["table={a: {x: 1}}", "table|={b: {y: 2}}"], "table", {"a": {"x": 1}, "b": {"y": 2}}),
         (["table.a={x: 1}", "table.a|={y: 2}"], "table", {"a": {"x": 1, "y": 2}}),
@@ -267,6 +268,42 @@ def test_the_task_that_was_given_stays_as_it_is():
     assert {k: len(v) for k, v in task.__argument_history__.items()} == {
         k: len(v) for k, v in before.__argument_history__.items()
     }
+
+
+def nested(
+    layers: tuple[Model, ...] = (run.Config(Model), run.Config(Model)),  # type: ignore[assignment]
+    models: list[Model] = [run.Config(Model)],  # type: ignore[list-item]
+    names: list[str] | None = None,
+    seen: Optional[set[int]] = None,  # noqa: UP045
+    table: dict[str, int] | None = None,
+    pair: tuple[int, ...] | None = None,
+    colors: dict[Color, int] = {},
+): ...
+
+
+def test_nodes_in_defaults_are_changed_in_a_copy():
+    task = changed("layers[1].size=3", "models[0].size=4", task=run.Config(nested))
+    assert [model.size for model in task.layers] == [1, 3]
+    assert [model.size for model in task.models] == [4]
+    assert task.layers[0] is not nested.__defaults__[0][0]
+    assert [model.size for model in nested.__defaults__[0]] == [1, 1]
+    # Only the nodes say what was set.
+    assert set(task.__argument_history__) == {"__fn_or_cls__"}
+    assert task.layers[1].__argument_history__["size"][-1].kind == "command line"
+
+
+def test_none_is_an_empty_container_where_one_may_stand():
+    texts = ("names+=[a]", "names+=b", "seen|={1}", "table|={a: 1}", "pair+=1,2")
+    task = changed(*texts, task=run.Config(nested))
+    assert (task.names, task.seen, task.table) == (["a", "b"], {1}, {"a": 1})
+    assert task.pair == (1, 2)
+
+
+def test_the_keys_of_a_dict_are_read_by_their_annotation():
+    task = changed("colors.red=1", "colors[BLUE]=2", task=run.Config(nested))
+    assert task.colors == {Color.RED: 1, Color.BLUE: 2}
+    with pytest.raises(OverrideError, match=r"^colors\.green: 'green' is no Color"):
+        changed("colors.green=1", task=run.Config(nested))
 
 
 # Positions and variable arguments.

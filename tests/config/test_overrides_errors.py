@@ -51,6 +51,7 @@ def train(
     needed: int = ...,  # type: ignore[assignment]
     loose: Any = None,
     limit: int | None = None,
+    seen: set[int] = {1},
     *rest: int,
 ): ...
 
@@ -78,6 +79,8 @@ CASES = {
     "position past the end": "[20]=3",
     "operator on None": "limit+=1",
     "operator that does not fit": "name-=x",
+    "operator that adds to a set": "seen+=3",
+    "operator that puts a list into a set": "loose|=[[1]]",
     "operator on a date": "when+=3",
     "operator on nothing to divide by": "n/=0",
     "operator whose result does not fit": "n*=0.3",
@@ -92,6 +95,8 @@ def test_what_cannot_be_used_is_told(case, error_snapshot):
     task = run.Partial(train)
     if "node" in case:
         task.model = run.Config(Model)
+    if "into a set" in case:
+        task.loose = {1}
     with pytest.raises(OverrideError) as caught:
         apply(task, [parse_override(CASES[case])])
     error_snapshot(f"override: {case}", str(caught.value))

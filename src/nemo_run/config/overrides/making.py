@@ -37,9 +37,9 @@ def made(place: Place, *, call: bool = True) -> Any:
     hint = place.hint
     factory = default_of(hint, place.target, place.argument) if call else None
     if factory is not None:
-        from .resolving import call_factory
+        from .resolving import call_factory, fitted
 
-        return call_factory(factory)
+        return fitted(call_factory(factory), factory, hint)
     for one in alternatives(hint):
         kind = kind_of(one)
         if is_kind(one, abc.Mapping):  # a TypedDict too

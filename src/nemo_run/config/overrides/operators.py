@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.alternatives import alternatives, kind_of
 from nemo_run.config.checks.annotations import display, mismatches
 from nemo_run.config.graph.history import summary
 from nemo_run.config.graph.node import is_node
@@ -52,13 +53,16 @@ def combined(current: Any, symbol: str, hint: Any, read: Callable[[Any], Any]) -
             f"{symbol} needs a value to begin with, and it has neither value nor default. Set it "
             "with = first."
         )
+    if current is None:
+        current = _empty(hint)
     operand = _operand(current, symbol, hint, read)
     try:
         result = _OPERATIONS[symbol](current, operand)
     except TypeError as error:
+        instead = "|=" if symbol == "+=" and isinstance(current, _MERGED) else "="
         raise OverrideError(
             f"{symbol} does not fit what is there, {_shown(current)} of type "
-            f"{type(current).__qualname__}. Set it with = instead."
+            f"{type(current).__qualname__}. Use {instead} instead."
         ) from error
     except (ArithmeticError, ValueError) as error:
         raise OverrideError(
@@ -73,8 +77,21 @@ def combined(current: Any, symbol: str, hint: Any, read: Callable[[Any], Any]) -
     return result
 
 
+_MERGED = (AbstractSet, MutableMapping)
+
+
+def _empty(hint: Any) -> Any:
+    """Return the empty list, tuple, set or dict that a value may be which is None; or None."""
+    for one in alternatives(hint):
+        for kind in (list, tuple, set, frozenset, dict):
+            if kind_of(one) is kind:
+                return kind()
+    return None
+
+
 def _operand(current: Any, symbol: str, hint: Any, read: Callable[[Any], Any]) -> Any:
-    if isinstance(current, (list, tuple)) and symbol == "+=":
+    is_list = isinstance(current, (list, tuple)) and symbol == "+="
+    if is_list or isinstance(current, AbstractSet):
         return _items(current, hint, read)
     found = read(_hint_of_operand(current, symbol, hint))
     if type(current) is dt.date and found % dt.timedelta(days=1):
@@ -85,7 +102,7 @@ def _operand(current: Any, symbol: str, hint: Any, read: Callable[[Any], Any]) -
 def _hint_of_operand(current: Any, symbol: str, hint: Any) -> Any:  # noqa: PLR0911 - one a line
     if current is None or is_node(current):
         raise OverrideError(
-            f"{symbol} does not fit what is there, {_shown(current)}. Set it with = instead."
+            f"{symbol} does not fit what is there, {_shown(current)}. Use = instead."
         )
     if isinstance(current, (str, bytes, MutableSequence, tuple)) and symbol == "*=":
         return int
@@ -99,7 +116,7 @@ def _hint_of_operand(current: Any, symbol: str, hint: Any) -> Any:  # noqa: PLR0
         return int | float
     if isinstance(current, PurePath):
         return str
-    if isinstance(current, (AbstractSet, MutableMapping)):
+    if isinstance(current, _MERGED):
         return hint if hint is not Any else type(current)
     return type(current)
 
@@ -110,7 +127,8 @@ def _items(current: Any, hint: Any, read: Callable[[Any], Any]) -> Any:
 
     kind = type(current)
     item = of_item(hint, 0)
-    many: Any = list if item is Any else types.GenericAlias(list, item)
+    around = set if isinstance(current, AbstractSet) else list
+    many: Any = around if item is Any else types.GenericAlias(around, item)
     try:
         found = read(many)
     except OverrideError as error:
@@ -118,7 +136,17 @@ def _items(current: Any, hint: Any, read: Callable[[Any], Any]) -> Any:
             found = [read(item)]
         except OverrideError:
             raise error from None
-    return kind(found)
+    if around is list:
+        return kind(found)
+    return {item for item in found if _hashable(item)}
+
+
+def _hashable(item: Any) -> bool:
+    try:
+        hash(item)
+    except TypeError:
+        raise OverrideError(f"{_shown(item)} cannot be in a set. Use a list.") from None
+    return True
 
 
 def _as(kind: type, result: Any) -> Any:

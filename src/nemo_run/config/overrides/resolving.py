@@ -45,7 +45,7 @@ class Resolving:
 
             self.missed.append((call.name, hint))
             return NOT_FOUND
-        return _fitted(call_factory(factory, call), factory, hint)
+        return fitted(call_factory(factory, call), factory, hint)
 
     def advice(self) -> str:
         """Return which factories there are where a name was none, or nothing."""
@@ -152,7 +152,7 @@ def _changes(target: Any, call: Call) -> Iterator[Override]:
         yield Override(str(key), parse_key(str(key)), "=", text, inside_call=True)
 
 
-def _fitted(made: Any, factory: Factory, hint: Any) -> Any:
+def fitted(made: Any, factory: Factory, hint: Any) -> Any:
     """Return what was made, in a list where a list of such things is wanted."""
     if not mismatches(made, hint):
         return made

@@ -65,6 +65,8 @@ def _put_item(around: Any, key: Any, found: Changed) -> Changed:
     if not isinstance(around, tuple):
         around[key] = found.value
         return Changed(around, found.shown, path)
+    if around[key] is found.value:  # a node, changed in place
+        return Changed(around, found.shown, path)
     items = [*around[:key], found.value, *around[key + 1 :]]
     kind: Any = type(around)
     value = kind._make(items) if is_record(around) else kind(items)
@@ -87,12 +89,10 @@ def _put_argument(node: Any, there: Place, found: Changed) -> None:
 def _store(node: Any, there: Place, found: Changed) -> None:
     """Store an argument and say in the node's history what was set."""
     key = there.key
-    if found.path is None:
-        if node.__arguments__.get(key, MISSING) is found.value:
-            return
-        if is_node(there.value):  # a copy of the default, in which something was set
-            node.__arguments__[key] = found.value
-            return
+    if found.path is None and found.value is there.value:
+        # A node inside was changed. What is not the node's own yet is a copy of the default.
+        node.__arguments__.setdefault(key, found.value)
+        return
     if not isinstance(node, Node):  # one of fiddle's keeps a history of its own
         if isinstance(key, int):
             node[key] = found.value
