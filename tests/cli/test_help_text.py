@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol, TypeVar
@@ -257,3 +258,16 @@ def test_executors_and_plugins_that_have_a_name_are_shown():
     text = help_of(train, width=200)
     line = line_of(text, "run.executor=cluster")
     assert line.endswith("my_cluster Four machines.")
+
+
+def test_help_goes_to_a_console_of_rich_or_a_file_as_it_is():
+    from rich.console import Console
+
+    told = io.StringIO()
+    run.help(train, console=Console(file=told, width=300))
+    written = io.StringIO()
+    run.help(train, console=written)
+    assert told.getvalue() == written.getvalue()
+    assert "list[str]" in told.getvalue()  # no markup of rich
+    assert run.cli.Entrypoint(train).help(console=written) is None
+    assert written.getvalue() == told.getvalue() * 2

@@ -7,6 +7,7 @@ import contextlib
 import copy
 import importlib
 import pickle
+import subprocess
 import sys
 import threading
 import typing
@@ -258,3 +259,31 @@ def test_a_task_of_targets_that_are_not_here_is_described_and_written():
     assert codec.dumps(back) == text
     assert back == task
     assert "nowhere_at_all" not in sys.modules
+
+
+SCRIPT = """\
+import nemo_run as run
+
+with run.lazy_imports():
+    import far_library
+    from far_library import SCALE, Net
+
+def train(n: int, net: Net = None) -> list:
+    return [far_library.double(n) * SCALE, type(far_library).__name__, type(net).__name__]
+
+if __name__ == "__main__":
+    executor = run.LocalExecutor(env_vars={"PYTHONPATH": "library"})
+    print(run.run(run.Partial(train, 3, run.Config(Net, 2)), executor, tail_logs=False))
+"""
+
+
+def test_a_function_of_a_script_finds_the_real_modules_in_its_job(tmp_path):
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "far_library.py").write_text(
+        "SCALE = 10\n\ndef double(n):\n    return 2 * n\n\n"
+        "class Net:\n    def __init__(self, width):\n        self.width = width\n"
+    )
+    (tmp_path / "job.py").write_text(SCRIPT)
+    done = subprocess.run([sys.executable, "job.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[60, 'module', 'Net']"

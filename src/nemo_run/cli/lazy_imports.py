@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
     from typing_extensions import Self
+
+# Every job is told who it is.
+_IN_JOB = "NEMORUN_JOB"
 
 
 class lazy_imports:  # noqa: N801 - used like a function
@@ -39,12 +43,15 @@ class lazy_imports:  # noqa: N801 - used like a function
     a function there that looks who is importing. For every frame but the one that opened the
     block it hands the very call on to what was there before, and afterwards that is put back.
 
+    In a job the block imports what it can: a function of a script finds there the very modules that
+    the script names.
+
     Args:
         fallback_to_lazy: Try the import first, and stand in only for what cannot be imported.
     """
 
     def __init__(self, fallback_to_lazy: bool = False) -> None:
-        self.fallback_to_lazy = fallback_to_lazy
+        self.fallback_to_lazy = fallback_to_lazy or _IN_JOB in os.environ
         self._frame: FrameType | None = None
         # One for all statements of the block, for ``import a.b`` says something of ``a`` too.
         self._modules: set[str] = set()
