@@ -185,3 +185,11 @@ def test_the_launches_in_it_are_not_started(project, nemo):
     done = nemo("run", f"{project}/train.py:train", "width=7", "--direct", "--yes")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "width 7\n"
+
+
+def test_the_tab_key_runs_only_what_was_named(project, nemo):
+    (project / "workspace.py").write_text(WORKSPACE)
+    asked = {"_NEMO_RUN_COMPLETE": "zsh_complete", "COMP_WORDS": "nemo-run\x1fhe"}
+    assert nemo(**asked).stdout == ""
+    named = nemo(**asked, NEMORUN_WORKSPACE=str(project))
+    assert named.stdout.split("\t")[:2] == ["word", "here"]
