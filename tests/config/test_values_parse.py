@@ -74,6 +74,27 @@ class Net:
 class WideNet(Net): ...
 
 
+class Scale:
+    def __init__(self, by: float = 1.0) -> None: ...
+
+    def __call__(self, x: float) -> float: ...
+
+
+class Transform(typing.Protocol):
+    def __call__(self, x: float) -> float: ...
+
+
+class Fitted(typing.Protocol):
+    def fit(self) -> None: ...
+
+
+class Fits:
+    def fit(self) -> None: ...
+
+
+def tripled(x: float, times: int = 3) -> float: ...
+
+
 DEFAULT_NET = WideNet()
 LEARNING_RATE = 0.1
 
@@ -239,6 +260,20 @@ def test_a_constant_by_its_dotted_name_is_taken_as_it_is() -> None:
         parse(f"{__name__}.LEARNING_RATE", Net)
 
 
+def test_a_callable_with_arguments_is_a_partial_and_an_object_that_can_be_called_is_made() -> None:
+    for hint in (Callable, Callable[[float], float], Transform):
+        assert parse(f"{__name__}.tripled(times=2)", hint) == run.Partial(tripled, times=2)
+        assert parse(f"{__name__}.Scale(by=2)", hint) == run.Config(Scale, by=2.0)
+        assert parse(f"{__name__}.tripled", hint) is tripled
+    assert parse(f"{__name__}.Net(hidden=2)", Callable) == run.Partial(Net, hidden=2)
+
+
+def test_what_a_protocol_asks_for_is_configured() -> None:
+    assert parse(f"{__name__}.Fits()", Fitted) == run.Config(Fits)
+    with pytest.raises(OverrideError, match=r"is no Fitted|makes no Fitted"):
+        parse(f"{__name__}.Net()", Fitted)
+
+
 def test_names_of_the_launching_script_need_no_module() -> None:
     main = sys.modules["__main__"]
     main.values_helper = print  # type: ignore[attr-defined]
@@ -291,6 +326,13 @@ def test_a_factory_is_asked_once_and_only_for_names_and_calls() -> None:
         parse(text, int | list[int] | str | None, resolve)
 
     assert asked == ["adam"]
+
+
+def test_a_text_of_a_file_names_a_factory_where_no_text_is_wanted() -> None:
+    assert convert("small", Net | None, small)[0] == "small"
+    assert convert(["small"], list[Net], small)[0][0] == "small"
+    assert convert("small", Net | str, small) == "small"
+    assert convert("small", Any, small) == "small"
 
 
 def test_a_text_of_a_factorys_name_is_written_in_quotes() -> None:
@@ -349,6 +391,12 @@ DATA: list[tuple[Any, Any, Any]] = [
     (2, Color, Color.BLUE),
     (Color.RED, Color, Color.RED),
     (3, Literal["a", 3], 3),
+    ("3", Literal[3, "3"], "3"),
+    ("3", Literal[3, "a"], 3),
+    ("1,2", list[int], [1, 2]),
+    ("None", int | None, None),
+    ("'a'", Path, Path("'a'")),
+    ("Net(hidden=3)", Net, run.Config(Net, 3)),
     (90, dt.timedelta, dt.timedelta(seconds=90)),
     (dt.date(2026, 1, 31), dt.date, dt.date(2026, 1, 31)),
     (dt.date(2026, 1, 31), dt.datetime, dt.datetime(2026, 1, 31)),

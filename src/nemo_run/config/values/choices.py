@@ -20,6 +20,8 @@ _PLAIN = (str, int, float, bool, bytes, type(None))
 def read_literal(source: Any, hint: Any, _reading: Reading) -> Any:
     """Return the one of the listed values that ``source`` is."""
     options = typing.get_args(hint)
+    if isinstance(source, Word) and source.in_file and source.written in options:
+        return source.written
     tests = (_is_exactly, _is_loosely) if isinstance(source, Word) else (_is_same,)
     for test in tests:
         for option in options:

@@ -11,7 +11,8 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.checks.annotations import display, mismatches
-from nemo_run.config.graph.node import Partial
+from nemo_run.config.checks.build_types import defines_call
+from nemo_run.config.graph.node import Config, Partial
 from nemo_run.exceptions import nearest
 
 from .reading import Reading, Word, seen
@@ -26,8 +27,11 @@ _LONGEST_NAME = 500
 
 
 def read_callable(source: Any, hint: Any, reading: Reading) -> Any:
-    """Return the callable of that name; with arguments, a ``Partial`` of it."""
-    from .objects import arguments_of
+    """Return the callable of that name; with arguments, a ``Partial`` of it.
+
+    A class whose objects can be called, with arguments, gives a configuration of such an object.
+    """
+    from .objects import arguments_of, configured
 
     if not isinstance(source, Word) or (source.quoted and not source.text):
         raise RefusedError(f"{shown(seen(source))} is no name of a callable. {_HOW}")
@@ -36,7 +40,9 @@ def read_callable(source: Any, hint: Any, reading: Reading) -> Any:
         return _fitting(find(source.text, beside_text=reading.beside_text), source, hint)
     target = _fitting(find(call.name, beside_text=reading.beside_text), source, hint)
     positional, named = arguments_of(target, call, reading)
-    return Partial(target, *positional, **named)
+    # An object that can be called is meant itself; of other classes, what will make one.
+    makes_callable = isinstance(target, type) and defines_call(target)
+    return configured(Config if makes_callable else Partial, target, positional, named)
 
 
 def read_class(source: Any, hint: Any, reading: Reading) -> Any:

@@ -53,14 +53,17 @@ def _accepted(source: Any, hint: Any, reading: Reading) -> Any:
 
 
 def _how(hint: Any) -> str:
+    kind = typing.get_origin(hint) or hint
+    if inspect.isabstract(kind) or getattr(kind, "_is_protocol", False):
+        return "Write package.module.Class(key=value), or the name of a factory."
     name = display(hint).partition("[")[0]
     return f"Write {name}(key=value), {{key: value}}, or the name of a factory."
 
 
-def _from_fields(source: Any, kind: type, reading: Reading) -> Config[Any]:
+def _from_fields(source: Any, kind: type, reading: Reading) -> Any:
     takes = _taken_by(kind)
     found = read_fields(source, kind, takes.by_name, reading, rest=takes.other_names)
-    return _configured(kind, [], found)
+    return configured(Config, kind, [], found)
 
 
 @dataclass(frozen=True)
@@ -130,11 +133,11 @@ def _no_object(name: str, hint: Any) -> str:
     return f"{shown(name)} is no {display(hint)}.{near} {_how(hint)}"
 
 
-def _from_call(call: Call, hint: Any, reading: Reading) -> Config[Any]:
+def _from_call(call: Call, hint: Any, reading: Reading) -> Any:
     kind = _class_named(call.name, hint, reading)
     try:
         positional, named = arguments_of(kind, call, reading)
-        made = _configured(kind, positional, named)
+        made = configured(Config, kind, positional, named)
     except RefusedError as refusal:
         raise refusal.final() from None
     if mismatches(made, hint):
@@ -203,9 +206,14 @@ def _hint_of_name(name: str, takes: _Taken, target: Any) -> Any:
     return takes.other_names[0]
 
 
-def _configured(kind: Any, positional: list[Any], named: dict[str, Any]) -> Config[Any]:
+def configured(node: Any, target: Any, positional: list[Any], named: dict[str, Any]) -> Any:
+    """Return a ``Config`` or a ``Partial`` of a target.
+
+    Raises:
+        RefusedError: The target does not take these arguments.
+    """
     try:
-        return Config(kind, *positional, **named)
+        return node(target, *positional, **named)
     except (ConfigError, TypeError) as error:
         raise RefusedError(str(error)) from None
 

@@ -18,6 +18,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
 from nemo_run.config.checks.annotations import UNIONS, display, mismatches, simplified
+from nemo_run.config.checks.build_types import defines_call
 
 from . import choices, containers, imported, inferred, objects, paths, records, unions
 from .reading import (
@@ -28,8 +29,8 @@ from .reading import (
     Word,
     item_word,
     seen,
-    text_of_file,
     whole_word,
+    word_of_file,
 )
 from .refusal import RefusedError, shown
 from .registered import parser_of
@@ -99,7 +100,9 @@ def _read(source: Any, hint: Any, reading: Reading) -> Any:
         return objects.as_partial(made)
     hint = simplified(hint)
     if type(source) is str:
-        source = text_of_file(source)
+        if unions.allows_text(hint):
+            return source
+        source = word_of_file(source)
     if isinstance(source, Word):
         found = _of_factory(source, hint, reading)
         if found is not NOT_FOUND:
@@ -171,6 +174,8 @@ def _rule_of_class(kind: Any) -> Rule:  # noqa: PLR0911 - a kind a line
         return choices.read_enum
     if issubclass(kind, os.PathLike):
         return paths.read_path
+    if getattr(kind, "_is_protocol", False) and defines_call(kind):
+        return imported.read_callable
     return objects.read_object
 
 

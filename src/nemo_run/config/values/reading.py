@@ -31,14 +31,16 @@ class Word:
     Attributes:
         text: Without the quotes and the spaces around it.
         written: As it was written.
-        quoted: Whether it was in quotes, or is a text in a file, so that it is no number.
+        quoted: Whether it was in quotes, so that it is no number.
         is_whole: Whether it is all that was given, which as a text stays as it is.
+        in_file: Whether a file holds it as a text, and not as a number or a list.
     """
 
     text: str
     written: str
     quoted: bool = False
     is_whole: bool = False
+    in_file: bool = False
 
     @property
     def as_text(self) -> str:
@@ -67,9 +69,9 @@ def _read(text: str) -> tuple[str, str, bool]:
     return (unquoted(bare) if quoted else bare), text, quoted
 
 
-def text_of_file(text: str) -> Word:
-    """Return the word for a text that a file holds as one, and not as a number or a list."""
-    return Word(text, text, quoted=True)
+def word_of_file(text: str) -> Word:
+    """Return the word for a text of a file, where no text is wanted."""
+    return Word(*_read(text), is_whole=True, in_file=True)
 
 
 def seen(source: Any) -> Any:
