@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -405,6 +407,49 @@ def test_words_without_a_key(args, expected):
     config = run.cli.parse_config(fit, *args)
     assert type(config) is run.Config
     assert config.__arguments__ == expected.__arguments__
+
+
+def test_a_word_that_is_no_call_is_a_value():
+    def say(text: str, other: str = "x"): ...
+
+    for text in ("f(a,,b)", "f(", "a,b", "'q'", "", "f('a"):
+        assert run.cli.parse_config(say, text) == run.Config(say, text=text)
+
+
+def test_a_script_and_what_imports_it_are_one(tmp_path):
+    (tmp_path / "recipes_of_fa.py").write_text(
+        dedent(
+            """
+            import nemo_run as run
+            from script_of_fa import train
+
+            @run.cli.factory(target=train)
+            def recipe() -> run.Partial[train]:
+                return run.Partial(train, steps=4)
+            """
+        ),
+        "utf-8",
+    )
+    script = tmp_path / "script_of_fa.py"
+    script.write_text(
+        dedent(
+            """
+            import nemo_run as run
+
+            def train(steps: int): ...
+
+            if __name__ == "__main__":
+                import recipes_of_fa
+                task = run.cli.parse_partial(train, "recipe", "steps*=2")
+                print(task.steps, task.__fn_or_cls__ is train)
+            """
+        ),
+        "utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, env=os.environ
+    )
+    assert (done.stdout, done.returncode) == ("8 True\n", 0), done.stderr
 
 
 def test_a_configuration_is_where_words_begin_too():

@@ -8,6 +8,7 @@ annotation of a parameter.
 from __future__ import annotations
 
 import inspect
+import sys
 import typing
 from collections import abc
 from dataclasses import dataclass, replace
@@ -65,6 +66,7 @@ class _Registry:
         # Those whose annotation is a text that could not be read yet: the classes that it names
         # may be written below the function, or be imported later.
         self.waiting: list[Factory] = []
+        self.tried: dict[int, tuple[int, int]] = {}
 
     def add(self, factory: Factory) -> None:
         here = self.known.setdefault(factory.namespace, {})
@@ -77,6 +79,12 @@ class _Registry:
 
     def all(self) -> dict[str, dict[str, list[Factory]]]:
         for factory in list(self.waiting):
+            # Reading again helps once there are more modules, or more names in its own.
+            names = len(getattr(inspect.unwrap(factory.fn), "__globals__", ()))
+            state = (len(sys.modules), names)
+            if self.tried.get(id(factory)) == state:
+                continue
+            self.tried[id(factory)] = state
             target = _said(factory.fn)
             if target is not None:
                 self.waiting.remove(factory)

@@ -66,6 +66,7 @@ def _node(kind: Any, place: Place) -> Any:
 
 def _wants_partial(hint: Any) -> bool:
     parts = typing.get_args(hint) if typing.get_origin(hint) in UNIONS else (hint,)
+    parts = (*parts, *getattr(hint, "__metadata__", ()))  # OptionalDefaultPartial
     return any("Partial" in getattr(typing.get_origin(part), "__name__", "") for part in parts)
 
 

@@ -10,6 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config import factories
+from nemo_run.config.alternatives import namespace_of
 from nemo_run.config.graph.node import Partial, is_node, target_name, target_of
 from nemo_run.config.graph.signature import display_name, signature_info
 from nemo_run.exceptions import OverrideError, nearest
@@ -19,6 +20,8 @@ from .resolving import call_factory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from nemo_run.config.values.syntax import Call
 
 
 def bound(target: Callable[..., Any], words: Sequence[str], called: str = "") -> list[Override]:
@@ -70,9 +73,7 @@ def start(fn: Callable[..., Any], words: Sequence[str]) -> tuple[Partial[Any] | 
     Returns:
         None and all the words, where the first names no factory of the function.
     """
-    from nemo_run.config.values.syntax import read_call
-
-    call = read_call(words[0]) if words else None
+    call = _call(words[0]) if words else None
     if call is None or factories.find(fn, call.name) is None:
         return None, list(words)
     return from_factory(fn, words[0]), list(words[1:])
@@ -88,9 +89,7 @@ def from_factory(fn: Callable[..., Any], text: str) -> Partial[Any]:
     Raises:
         OverrideError: The function has no such factory, or it makes something else.
     """
-    from nemo_run.config.values.syntax import read_call
-
-    call = read_call(text)
+    call = _call(text)
     factory = factories.find(fn, call.name) if call else None
     if call is None or factory is None:
         fits = factories.fitting(fn)
@@ -98,15 +97,26 @@ def from_factory(fn: Callable[..., Any], text: str) -> Partial[Any]:
             f"{display_name(fn)} has no factory {text!r}.{factories.suggestion(text, fits)}"
         )
     made = call_factory(factory, call)
-    if not is_node(made) or target_of(made) is not fn:
+    # The launching script is another module where somebody imports it; its name is the same.
+    if not is_node(made) or namespace_of(made) != namespace_of(fn):
         what = f"{type(made).__name__}({target_name(made)})" if is_node(made) else repr(made)
         raise OverrideError(
             f"the factory {factory.name} ({factory.place}) makes {what}; "
             f"Partial({display_name(fn)}) is expected."
         )
-    if isinstance(made, Partial):
+    if isinstance(made, Partial) and target_of(made) is fn:
         return made
     return Partial._restore(fn, dict(made.__arguments__), made.__argument_history__.copy())  # noqa: SLF001
+
+
+def _call(word: str) -> Call | None:
+    """Return the call that a word is; a text with odd commas is a value like any other."""
+    from nemo_run.config.values.syntax import read_call
+
+    try:
+        return read_call(word)
+    except OverrideError:
+        return None
 
 
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
