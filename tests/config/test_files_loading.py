@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import subprocess
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 from codec_values import Color, train
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nemo_run.config import factories
 from nemo_run.config.files.layers import (
@@ -173,6 +176,13 @@ def test_factories_are_named_by_factory(files: Files) -> None:
     )
     assert task.net == Config(Net, width=3, kind=Color.BLUE)
     assert task.nets == [Config(Net, width=1), Config(Net, width=7)]
+
+
+def test_a_text_where_none_can_be_is_read_as_on_the_command_line(files: Files) -> None:
+    task = files.task("net: small_net(width=3)\nnets: [small_net, 'Net(width=7)']\nname: small_net")
+    assert task.net == Config(Net, width=3)
+    assert task.nets == [Config(Net, width=1), Config(Net, width=7)]
+    assert task.name == "small_net"
 
 
 def test_the_factory_of_the_task_and_how_it_runs_stand_apart(files: Files) -> None:
@@ -360,6 +370,7 @@ WRONG = {
     "a function itself": "_target_: test_files_loading.fit\n_call_: false\n",
     "Hydra's defaults": "# x\ndefaults:\n  - model: gpt\n  - _self_\n",
     "an object without a name": "net: {_target_: 3}\n",
+    "an object with half a name": "net: {_target_: ..Net}\n",
     "an object of a missing module": "net: {_target_: no_such_module.Net}\n",
     "an object with a wrong value": "net:\n  _target_: test_files_loading.Net\n  width: wide\n",
     "a factory of nobody": "net: {_factory_: big_net}\n",
@@ -458,6 +469,39 @@ def test_a_small_file_does_not_become_a_large_one(files: Files, bomb: str) -> No
     with pytest.raises(OverrideError) as caught:
         load(file)
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("form", ["yaml", "json", "toml"])
+def test_no_text_at_all_is_a_mistake_of_ours(
+    form: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    files = Files(tmp_path_factory.mktemp("files"))
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.lists(PIECES[form] | st.sampled_from(COMMON), max_size=25).map("".join))
+    def is_read_or_refused(text: str) -> None:
+        with contextlib.suppress(OverrideError):
+            loaded = load(files.write(f"f.{form}", text))
+            run_overrides_of(loaded)
+            apply(Partial(fit), overrides_of(loaded, fit))
+
+    is_read_or_refused()
+
+
+COMMON = [
+    "net", "steps", "name", "free", "options", "nets", "width", "run", "defaults", "_target_",
+    "_args_", "_partial_", "_call_", "_type_", "_factory_", "_same_as_", "_arguments_", "entries",
+    "items", "fields", "value", "test_files_loading.Net", "small_net", "dict", "path", "tuple",
+    "1", "-1.5", "1e3", "true", "null", "nan", "${", "}", "${name}", "${oc.env:HOME}", "\\", "$",
+    "\n", "\n  ", " ", ", ",
+]  # fmt: skip
+PIECES = {
+    "yaml": st.sampled_from(
+        [": ", "- ", "[", "]", "{", "}", "&a ", "*a", "<<: ", "'", '"', "|", "? ", "!!set ", "# "]
+    ),
+    "json": st.sampled_from(['": ', '"', '{"', "[", "]", "{}", '", "', "}", "\\u12", "Infinity"]),
+    "toml": st.sampled_from([" = ", "[", "]", "\n[[", "]]\n", '"', "'", '"""', ".", "2026-01-01"]),
+}
 
 
 @pytest.mark.parametrize("form", ["yaml", "json", "toml"])

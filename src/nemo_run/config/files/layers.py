@@ -153,10 +153,10 @@ def _refuse_other_target(loaded: Source, task: Any, function: Callable[..., Any]
 
 def _refuse_other(loaded: Source) -> None:
     if type(loaded.data) is dict:
-        odd = next((key for key in loaded.data if not isinstance(key, str)), None)
-        if odd is None:
-            return
-        raise loaded.fault(f"The key {odd!r} is no name of an argument.", (odd,))
+        for key in loaded.data:
+            if not isinstance(key, str):
+                raise loaded.fault(f"The key {key!r} is no name of an argument.", (key,))
+        return
     kinds: dict[type, str] = {list: "a list", str: "a text"}
     kind = kinds.get(type(loaded.data), f"{loaded.data!r}")
     raise loaded.fault(

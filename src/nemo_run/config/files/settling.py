@@ -44,15 +44,20 @@ def fitted(data: Any, hint: Any, resolve: Callable[..., Any] | None) -> Any:
         OverrideError: It does not fit.
     """
     from nemo_run.config.checks.annotations import mismatches
-    from nemo_run.config.values.parse import convert
 
     value = resolved(data.value if isinstance(data, Spelled) else data)
     _settle(value)
     if isinstance(data, Spelled) and not mismatches(value, hint):
         return value
-    resolve = resolve and _strict(resolve)
+    return _converted(value, hint, resolve)
+
+
+def _converted(value: Any, hint: Any, resolve: Callable[..., Any] | None) -> Any:
+    from nemo_run.config.values.parse import convert
+
+    resolve, worded = resolve and _strict(resolve), _worded(value, hint)
     try:
-        result = convert(value, hint, resolve)
+        result = convert(worded, hint, resolve)
     except OverrideError:
         if type(value) is not float or not value.is_integer():
             raise
@@ -64,6 +69,21 @@ def fitted(data: Any, hint: Any, resolve: Callable[..., Any] | None) -> Any:
             "argument, or spell them with _target_."
         )
     return result
+
+
+def _worded(value: Any, hint: Any) -> Any:
+    """Return a value in which texts are words of the command line, where no text can stand."""
+    from nemo_run.config.overrides.hints import of_entry, of_item
+    from nemo_run.config.values.reading import item_word
+    from nemo_run.config.values.unions import allows_text
+
+    if type(value) is str:
+        return value if allows_text(hint) else item_word(value)
+    if type(value) is list:
+        return [_worded(item, of_item(hint, index)) for index, item in enumerate(value)]
+    if type(value) is dict:
+        return {key: _worded(item, of_entry(hint, key)) for key, item in value.items()}
+    return value
 
 
 def _names_factory(value: Any) -> bool:
@@ -106,7 +126,6 @@ def _settle_node(node: Any) -> None:
     from nemo_run.config.checks.annotations import mismatches
     from nemo_run.config.overrides.hints import of_argument
     from nemo_run.config.overrides.resolving import resolver
-    from nemo_run.config.values.parse import convert
 
     target = _load(node)
     _name_positional(node, target)
@@ -116,7 +135,7 @@ def _settle_node(node: Any) -> None:
         if not mismatches(value, hint):
             continue
         try:
-            node.__arguments__[key] = convert(value, hint, resolver(target, str(key)))
+            node.__arguments__[key] = _converted(value, hint, resolver(target, str(key)))
         except OverrideError as error:
             place = key if isinstance(key, str) else f"[{key}]"
             raise OverrideError(f"{place}: {error}") from error.__cause__

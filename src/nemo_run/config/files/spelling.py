@@ -322,9 +322,10 @@ def dotted(name: str) -> str:
 
 def colon(name: Any) -> str:
     """Return the ``module:qualname`` that a written name means."""
-    if not isinstance(name, str) or not name:
+    parts = name.replace(":", ".", 1).split(".") if isinstance(name, str) else [""]
+    if not all(part and part == part.strip() and ":" not in part for part in parts):
         raise ConfigError(f"_target_ must be the dotted name of a function or class, not {name!r}.")
     if ":" in name:
-        return name
+        return str(name)
     module, _, qualname = name.rpartition(".")
     return f"{module or 'builtins'}:{qualname}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from typing import Any
 
 import yaml
@@ -173,6 +174,8 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
                 continue
             line = key.start_mark.line + 1
             name = self.construct_object(key)
+            if not isinstance(name, Hashable):
+                continue  # refused when the mapping is made
             if name in seen:
                 raise _DoubledKey(name, seen[name], line)
             seen[name] = line
