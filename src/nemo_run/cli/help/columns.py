@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from nemo_run.console.terminal import cells, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from nemo_run.console.terminal import Look
 
 _GAP = 2
 _INDENT = 2
+_BELOW = 4
 # A last column narrower than this goes below the others.
 _LEAST = 24
 
@@ -45,32 +46,35 @@ def columns(
         min(max((cells(row[index]) for row in shown), default=0), limit)
         for index, limit in enumerate(most)
     ]
-    before = _INDENT + sum(size + _GAP for size in widths if size)
-    below = width - before < _LEAST
-    if below:
-        widths = [min(size, max(width // 3, 12)) for size in widths]
-    lines: list[str] = []
-    for row in shown:
-        first, prose = list(row[:-1]), row[-1]
-        cellsets = [
-            wrap(text, size) if size else [] for text, size in zip(first, widths, strict=True)
-        ]
-        if not below:
-            cellsets.append(wrap(prose, width - before))
-        sizes = [size for size in widths if size]
-        used = [cell for cell, size in zip(cellsets, widths, strict=False) if size]
-        looks = [style for style, size in zip(styles, widths, strict=False) if size]
-        if not below:
-            used.append(cellsets[-1])
-            sizes.append(0)
-            looks.append(styles[-1])
-        lines += [_joined(texts, sizes, looks, look) for texts in zip_longest(*used, fillvalue="")]
-        if below:
-            inner = " " * (_INDENT + 4)
-            lines += [
-                inner + look.paint(line, styles[-1]) for line in wrap(prose, width - len(inner))
-            ]
-    return lines
+    room = width - _INDENT - sum(size + _GAP for size in widths if size)
+    if room < _LEAST:
+        room, widths = 0, [min(size, max(width // 3, 12)) for size in widths]
+    return [line for row in shown for line in _lines(row, widths, room, width, look, styles)]
+
+
+def _lines(
+    row: Sequence[str],
+    widths: Sequence[int],
+    room: int,
+    width: int,
+    look: Look,
+    styles: Sequence[str],
+) -> Iterator[str]:
+    """Yield the lines of a row; its prose stands below the others where it has no room beside."""
+    parts = [
+        (wrap(text, size), size, style)
+        for text, size, style in zip(row, widths, styles, strict=False)
+        if size  # no row has anything in that column
+    ]
+    prose = wrap(row[-1], room or width - _INDENT - _BELOW)
+    if room:
+        parts.append((prose, 0, styles[-1]))
+    sizes, looks = [part[1] for part in parts], [part[2] for part in parts]
+    for texts in zip_longest(*(part[0] for part in parts), fillvalue=""):
+        yield _joined(texts, sizes, looks, look)
+    if not room:
+        for line in prose:
+            yield " " * (_INDENT + _BELOW) + look.paint(line, styles[-1])
 
 
 def _prepared(row: Row) -> list[str]:

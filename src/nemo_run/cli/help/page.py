@@ -115,12 +115,9 @@ def _prose(entrypoint: Any, target: Any, width: int) -> list[str]:
     own = getattr(entrypoint, "help_str", None) if entrypoint is not target else None
     lines = wrap(visible(own if isinstance(own, str) else told.summary), width)
     if told.description and not own:
-        lines += ["", *(_visible_line(line, width) for line in told.description.splitlines())]
+        paragraphs = [wrap(visible(line), width) or [""] for line in told.description.splitlines()]
+        lines += ["", *(line for paragraph in paragraphs for line in paragraph)]
     return lines
-
-
-def _visible_line(line: str, width: int) -> str:
-    return "\n".join(wrap(visible(line), width))
 
 
 def _arguments(rows: Sequence[Parameter], docs: bool, width: int, look: Look) -> list[str]:
