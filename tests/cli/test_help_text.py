@@ -167,15 +167,23 @@ class Plain:
         """
 
 
-@pytest.mark.parametrize(
-    "thing",
-    [Model, Plain, functools.partial(train, lr=3), print, len, dict, int, type, Sulky, range,
-     Plain().__init__, run.Config(Model), run.Config(dict, a=1), lambda x, /, y=1: 0,
-     functools.cache(train)],
-    ids=str,
-)  # fmt: skip
+THINGS = {
+    "a dataclass": Model,
+    "a class": Plain,
+    "a partial": functools.partial(train, lr=3),
+    "a method": Plain().__init__,
+    "a Config": run.Config(Model),
+    "a Config of a dict": run.Config(dict, a=1),
+    "a lambda": lambda x, /, y=1: 0,
+    "a cached function": functools.cache(train),
+    "a class that cannot be shown": Sulky,
+    **{f"{kind.__name__} of Python": kind for kind in (print, len, dict, int, type, range)},
+}
+
+
+@pytest.mark.parametrize("thing", THINGS)
 def test_help_of_anything_that_can_be_called_is_printed(thing, capsys):
-    run.help(thing)
+    run.help(THINGS[thing])
     out = capsys.readouterr().out
     assert out.startswith("Usage: ")
 
