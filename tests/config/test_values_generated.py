@@ -15,7 +15,7 @@ from nemo_run.exceptions import OverrideError
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 def test_a_value_reads_back_from_its_text(data: Any) -> None:
     hint, values = data.draw(hints_and_values())
     value = data.draw(values)
@@ -28,7 +28,7 @@ def test_a_value_reads_back_from_its_text(data: Any) -> None:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 def test_under_any_union_a_value_reads_back_or_has_no_text(data: Any) -> None:
     first, first_values = data.draw(hints_and_values())
     second, second_values = data.draw(hints_and_values())
@@ -46,7 +46,7 @@ def test_under_any_union_a_value_reads_back_or_has_no_text(data: Any) -> None:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 def test_what_any_text_gives_is_what_the_annotation_allows(data: Any) -> None:
     hint, _ = data.draw(hints_and_values())
     text = data.draw(TEXT | st.text("[](){}'\",:=ab1.\\ |", max_size=20))
@@ -60,7 +60,7 @@ def test_what_any_text_gives_is_what_the_annotation_allows(data: Any) -> None:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 def test_what_any_data_of_a_file_gives_is_what_the_annotation_allows(data: Any) -> None:
     hint, _ = data.draw(hints_and_values())
 

@@ -116,7 +116,7 @@ HINTS += [dict[str, Plain], Plain | str, str | Plain, Color | Adam | Model, int 
 
 
 @given(st.sampled_from(HINTS), CALLS | EXPRESSIONS | TEXT | st.text(max_size=30))
-@settings(deadline=None, max_examples=1500, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=500, suppress_health_check=list(HealthCheck))
 def test_no_text_makes_the_parser_call_anything(sentinel: list[str], hint: Any, text: str) -> None:
     for read in (parse, convert):
         seen = events(read, text, hint)
@@ -139,7 +139,7 @@ UNWANTED = st.sampled_from(["antigravity.x", "antigravity.x()", "antigravity", "
 
 
 @given(st.sampled_from(DATA_HINTS), CALLS | EXPRESSIONS | UNWANTED | TEXT)
-@settings(deadline=None, max_examples=800, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=400, suppress_health_check=list(HealthCheck))
 def test_nothing_is_imported_for_a_value_that_is_no_callable(
     sentinel: list[str], hint: Any, text: str
 ) -> None:

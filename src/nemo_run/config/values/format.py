@@ -11,7 +11,6 @@ import enum
 import os
 import pathlib
 import typing
-import uuid
 from collections import abc, deque
 from decimal import Decimal
 from fractions import Fraction
@@ -26,6 +25,7 @@ from nemo_run.exceptions import OverrideError
 
 from .parse import parse, parse_item
 from .refusal import RefusedError, shown
+from .scalars import scalar_of
 from .syntax import is_one_part
 from .unions import alternatives
 
@@ -112,6 +112,8 @@ def _by_option(value: Any, hint: Any) -> Iterator[str]:
         yield from _of_items(value, hint)
     elif isinstance(value, abc.Mapping):
         yield _of_pairs(value, hint)
+    elif scalar_of(type(value)) is not None:
+        yield from _plainly(value)
     elif isinstance(value, type) or callable(value):
         yield from _of_name(value)
 
@@ -269,7 +271,7 @@ _WRITTEN: tuple[tuple[Any, Callable[[Any], Iterator[str]]], ...] = (
     (str, _of_str),
     (float, _of_float),
     (complex, _of_complex),
-    ((int, Decimal, Fraction, uuid.UUID, type(None)), _plainly),
+    ((int, Decimal, Fraction, type(None)), _plainly),
     ((bytes, bytearray), _of_bytes),
     ((dt.date, dt.time), _iso),
     (dt.timedelta, _of_timedelta),

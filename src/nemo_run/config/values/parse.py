@@ -34,7 +34,7 @@ from .reading import (
 )
 from .refusal import RefusedError, shown
 from .registered import parser_of
-from .scalars import SCALARS, Scalar
+from .scalars import Scalar, scalar_of
 from .syntax import read_call
 
 if TYPE_CHECKING:
@@ -156,8 +156,9 @@ def _by_rule(source: Any, hint: Any, reading: Reading) -> Any:
         return inferred.infer(source, hint, reading)
     if isinstance(source, Word) and parser_of(kind) is not None:
         return _registered(source, kind)
-    if kind in SCALARS:
-        return _scalar(source, SCALARS[kind])
+    scalar = scalar_of(kind)
+    if scalar is not None:
+        return _scalar(source, scalar)
     return _rule_of_class(kind)(source, hint, reading)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-import uuid
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
 from fractions import Fraction
@@ -20,6 +19,7 @@ from .syntax import is_quoted, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
 # What Python itself reads in one go; reading a longer one takes time with its square.
 _LONGEST_NUMBER = 4300
@@ -143,9 +143,11 @@ def read_fraction(source: Any) -> Fraction:
     return Fraction(read_decimal(source))
 
 
-def read_uuid(source: Any) -> uuid.UUID:
+def read_uuid(source: Any) -> UUID:
     """Return a UUID."""
-    return uuid.UUID(_number_text(source)) if isinstance(source, Word) else _refuse()
+    from uuid import UUID  # comes with much that nothing else here needs
+
+    return UUID(_number_text(source)) if isinstance(source, Word) else _refuse()
 
 
 def read_date(source: Any) -> dt.date:
@@ -256,9 +258,17 @@ SCALARS: dict[Any, Scalar] = {
     bytearray: Scalar(read_bytearray, "bytearray", r"a text, or b'\x00' with escapes"),
     Decimal: Scalar(read_decimal, "Decimal", "a number such as 0.10"),
     Fraction: Scalar(read_fraction, "Fraction", "a ratio such as 1/3"),
-    uuid.UUID: Scalar(read_uuid, "UUID", "32 hexadecimal digits"),
     dt.datetime: Scalar(read_datetime, "datetime", "a day and a time such as 2026-01-31T12:30:00"),
     dt.date: Scalar(read_date, "date", "a day such as 2026-01-31"),
     dt.time: Scalar(read_time, "time", "a time such as 12:30 or 12:30:59"),
     dt.timedelta: Scalar(read_timedelta, "timedelta", "5m, 1h30m, 2d, 0:05:00 or 90 for seconds"),
 }
+
+_UUID = Scalar(read_uuid, "UUID", "32 hexadecimal digits")
+
+
+def scalar_of(kind: Any) -> Scalar | None:
+    """Return how values of exactly this class are read; None for other classes."""
+    if getattr(kind, "__module__", "") == "uuid" and kind.__name__ == "UUID":
+        return _UUID
+    return SCALARS.get(kind)

@@ -14,7 +14,7 @@ from nemo_run.config.checks.annotations import UNIONS, display, simplified
 
 from .reading import Reading, Word, seen, whole_word
 from .refusal import RefusedError, shown
-from .scalars import SCALARS
+from .scalars import scalar_of
 from .syntax import is_quoted, read_call
 
 
@@ -122,7 +122,7 @@ def _other_than_text(word: Word, options: list[Any], reading: Reading) -> Any:
 
 def _may_be_factory(text: str, options: list[Any]) -> bool:
     """Whether a text is a name or a call, and there may be factories for an alternative."""
-    if all(option in (str, type(None)) or option in SCALARS for option in options):
+    if all(option in (str, type(None)) or scalar_of(option) for option in options):
         return False
     try:
         return read_call(text) is not None
