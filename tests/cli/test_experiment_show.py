@@ -151,6 +151,7 @@ def test_status_tells_state_cause_times_log_and_what_to_type(nemo_run, made):
     assert commands == [
         f"nemo-run experiment logs {name} train",
         f"nemo-run experiment resume {name}",
+        f"nemo-run experiment rerun {name} --failed",
         f"nemo-run experiment rerun {name}",
     ]
     assert outcome.code == 0

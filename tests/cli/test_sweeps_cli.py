@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from in_terminal import Terminal
 
 import nemo_run as run
 from nemo_run.management.store import find
@@ -117,6 +118,20 @@ def test_a_dry_run_shows_the_points_and_starts_nothing(fit, home):
     assert done.returncode == 0, done.stderr
     assert "Sweep of fit: 100 points\n" in done.stdout
     assert "… 76 more …" in done.stdout
+    assert not (home / "experiments").exists()
+
+
+def test_a_person_sees_the_points_before_answering(fit, tmp_path, home):
+    words = ["model=small", "seed=range(40)", "--sweep", "--max-parallel", "3"]
+    screen = Terminal([sys.executable, str(tmp_path / "fit.py"), *words], {})
+    try:
+        screen.until("Run 40 points of fit on this machine? [y/N]: ")
+        assert "Sweep of fit: 40 points, at most 3 at once" in screen.seen
+        assert "… 16 more …" in screen.seen
+        screen.type("n\n")
+        assert screen.end() == 130
+    finally:
+        screen.close()
     assert not (home / "experiments").exists()
 
 
@@ -228,6 +243,14 @@ def test_show_csv_works_for_any_experiment(nemo_run, made):
         ("train", "CREATED"),
         ("eval", "CREATED"),
     ]
+
+
+def test_status_tells_each_error_of_the_points_once(nemo_run):
+    shown = nemo_run("status", fail_one()).out
+    assert "1=0: ZeroDivisionError:" in shown
+    assert "log: " not in shown
+    assert "--failed" in shown
+    assert "log: " in nemo_run("status", "divided", "1=0").out
 
 
 def test_rerun_of_what_failed_prints_the_new_id_and_names_the_parent(nemo_run):

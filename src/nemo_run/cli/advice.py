@@ -63,6 +63,9 @@ def next_steps(record: Record, status: ExperimentStatus) -> list[str]:
     if status.ended is not None:
         if any(job.state is not State.SUCCEEDED for job in jobs):
             steps.append((["resume", record.id], "try again what did not succeed"))
+            if len(jobs) > 1:
+                again = ["rerun", record.id, "--failed"]
+                steps.append((again, "only that, as a new experiment"))
         steps.append((["rerun", record.id], "run all of it once more"))
     lines = [(experiment_command(*words), what) for words, what in steps]
     width = max((len(line) for line, _ in lines), default=0)

@@ -33,10 +33,12 @@ class Describing:
     if TYPE_CHECKING:  # what Experiment has
 
         @property
-        def executor(self) -> Executor: ...
+        def executor(self) -> Executor:
+            """See Experiment."""
 
         @property
-        def started(self) -> bool: ...
+        def started(self) -> bool:
+            """See Experiment."""
 
         @property
         def _exp_dir(self) -> str: ...

@@ -223,13 +223,14 @@ def failure(
 
 def _told_of_points(record: Record, status: ExperimentStatus, bad: list[JobStatus]) -> list[str]:
     """Return the table of the sweep, and a line for each different error of its points."""
-    errors = {job.id: _in_a_line(record, job) for job in bad}
+    errors = {job.id: in_a_line(record, job) for job in bad}
     table = sweep_table.table_of(record, status)
     causes = sweep_table.causes(errors, most=_MOST_CAUSES, named=3)
     return [_indented(table.text(most=_MOST_ROWS)), _indented("\n".join(causes))]
 
 
-def _in_a_line(record: Record, job: JobStatus) -> str:
+def in_a_line(record: Record, job: JobStatus) -> str:
+    """Return why a job did not succeed, in one line."""
     error = first_error(record, job) if job.attempt else None
     if error is None:
         return described_end(record, job, brief=True).splitlines()[0].removeprefix(f"{job.id}: ")

@@ -17,6 +17,7 @@ from nemo_run.console.terminal import Look, visible
 from nemo_run.console.times import duration, moment
 from nemo_run.execution.observation import State
 from nemo_run.management.store.status import describe
+from nemo_run.management.sweep_table import causes, points
 from nemo_run.management.watch.logs import log_files
 
 if TYPE_CHECKING:
@@ -58,11 +59,16 @@ def _text(
     state = str(status.state)
     lines = [f"{look.paint(visible(record.id), 'bold')}  {look.state(state)}", ""]
     lines += table(_COLUMNS, [_row(job, now) for job in jobs], look)
-    lines += _details(record, jobs)
+    # Points of a sweep are many, and each is told of when it is asked for.
+    swept = points(record) if len(jobs) > 1 else {}
+    lines += _details(record, [job for job in jobs if job.id not in swept])
+    lines += _of_points(record, [job for job in jobs if job.id in swept])
     if is_abandoned(record, status):
         lines += ["", look.paint(abandoned(record, status), "yellow")]
     return [*lines, "", *next_steps(record, status)]
 
+
+_MOST_CAUSES = 5
 
 _COLUMNS = (
     Column("JOB", least=12),
@@ -71,6 +77,15 @@ _COLUMNS = (
     Column("STARTED", drop=1),
     Column("DURATION", right=True, drop=3),
 )
+
+
+def _of_points(record: Record, jobs: list[JobStatus]) -> list[str]:
+    """Return a line for each different error of the points of sweeps."""
+    from nemo_run.management.results import in_a_line
+
+    bad = [job for job in jobs if job.state in {State.FAILED, State.LOST}]
+    told = causes({job.id: in_a_line(record, job) for job in bad}, most=_MOST_CAUSES, named=3)
+    return ["", *map(visible, told)] if told else []
 
 
 def _row(job: JobStatus, now: float) -> list[str]:
