@@ -380,6 +380,10 @@ WRONG = {
     "a type without its parts": "free: [1, {_type_: path}]\n",
     "a number with an exponent for a text": "name: 1e3\n",
     "a type that nobody knows": "free: {_type_: quaternion, value: 3}\n",
+    "a value alone": "_type_: dict\nentries: [[steps, 1]]\n",
+    "a script": "_type_: script\nfields: {inline: echo}\n",
+    "an object for how it runs": "run: {_target_: a.b}\n",
+    "a number in how it runs": "run: {.nan: 1}\n",
     "an operator that does not fit": "'steps|=': [1]\n",
     "a number as key": "1: 2\n",
 }

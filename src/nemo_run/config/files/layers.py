@@ -41,6 +41,7 @@ def overrides_of(loaded: Source, function: Callable[..., Any] | None = None) -> 
     _refuse_other(loaded)
     if "_target_" in loaded.data:
         return list(_of_task(loaded, function))
+    _refuse_value(loaded, "the arguments of a task")
     _refuse_defaults(loaded, function)
     rest = {key: value for key, value in loaded.data.items() if not _is_beside(key, value)}
     return list(_Walk(replace(loaded, data=decoded(rest, loaded))).root(rest))
@@ -55,6 +56,7 @@ def run_overrides_of(loaded: Source) -> list[Override]:
     if type(loaded.data) is not dict or type(loaded.data.get(_RUN)) is not dict:
         return []
     section = loaded.data[_RUN]
+    _refuse_value(replace(loaded, data=section), "how a task runs", (_RUN,))
     lines = {path[1:]: line for path, line in loaded.lines.items() if path[:1] == (_RUN,)}
     inside = Source(decoded(section, loaded, (_RUN,)), loaded.file, lines)
     found = _Walk(inside).root(section)
@@ -163,6 +165,19 @@ def _refuse_other(loaded: Source) -> None:
         f"It holds {kind}, but the arguments of a task are keys and values. To give it to one "
         f"argument, write KEY=@{loaded.file}."
     )
+
+
+def _refuse_value(loaded: Source, wanted: str, path: tuple[Any, ...] = ()) -> None:
+    """Refuse a mapping that spells one value, where keys and values are expected."""
+    found = next((word for word in ("_type_", "_target_") if word in loaded.data), None)
+    if found is not None:
+        raise loaded.fault(
+            f"{found}: {loaded.data[found]} spells one value, where {wanted} should stand.",
+            (*path, found),
+        )
+    for key in loaded.data:
+        if not isinstance(key, str):
+            raise loaded.fault(f"The key {key!r} is no name.", (*path, key))
 
 
 def _refuse_defaults(loaded: Source, function: Callable[..., Any] | None) -> None:
