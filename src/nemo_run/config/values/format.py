@@ -27,7 +27,7 @@ from .parse import parse, parse_item
 from .refusal import RefusedError, shown
 from .scalars import scalar_of
 from .syntax import is_one_part
-from .unions import alternatives
+from .unions import union_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,7 +93,7 @@ def _inside(value: Any, hint: Any) -> str:
 
 def _parts(value: Any, hint: Any) -> Iterator[str]:
     """Yield texts that may read as ``value`` where quotes are read."""
-    for option in alternatives(hint):
+    for option in union_parts(hint):
         if option is Any or not mismatches(value, option):
             yield from _by_option(value, option)
 

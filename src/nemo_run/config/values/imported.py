@@ -86,9 +86,9 @@ _HOW = "Write its dotted name, package.module.name."
 
 def classes_below(hint: Any) -> Iterator[type]:
     """Yield the classes that an annotation allows and that are loaded, itself first."""
-    from .unions import alternatives
+    from .unions import union_parts
 
-    waiting = [typing.get_origin(option) or option for option in alternatives(hint)]
+    waiting = [typing.get_origin(option) or option for option in union_parts(hint)]
     known: set[type] = set()
     while waiting:
         kind = waiting.pop(0)

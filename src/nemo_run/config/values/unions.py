@@ -18,7 +18,7 @@ from .scalars import scalar_of
 from .syntax import is_quoted, read_call
 
 
-def alternatives(hint: Any) -> list[Any]:
+def union_parts(hint: Any) -> list[Any]:
     """Return what a union consists of, also through aliases; for anything else, itself."""
     hint = simplified(hint)
     if typing.get_origin(hint) not in UNIONS:
@@ -28,17 +28,17 @@ def alternatives(hint: Any) -> list[Any]:
 
 def _kept_partial(hint: Any) -> list[Any]:
     is_partial = "Partial" in getattr(typing.get_origin(hint), "__name__", "")
-    return [hint] if is_partial else alternatives(hint)
+    return [hint] if is_partial else union_parts(hint)
 
 
 def allows_text(hint: Any) -> bool:
     """Whether any text whatever is a value."""
-    return any(option in (str, Any, object) for option in alternatives(hint))
+    return any(option in (str, Any, object) for option in union_parts(hint))
 
 
 def read_union(source: Any, hint: Any, reading: Reading) -> Any:
     """Return the value by the first alternative that takes it."""
-    options = alternatives(hint)
+    options = union_parts(hint)
     reading = dataclasses.replace(reading, asked=True)
     if Any in options or object in options:
         return reading.read(source, Any, reading)
