@@ -255,7 +255,8 @@ def test_a_shell_that_has_not_claimed_its_job_yet_is_found(place: Place) -> None
     folder = place.folder / "slow/attempts/1"
     folder.mkdir(parents=True)
     (folder / "launch.sh").write_text("exec sleep 300\n")
-    environment = {**os.environ, "NEMORUN_LEADER": spec.token}
+    marks = {"NEMORUN_LEADER": spec.token, "NEMORUN_ATTEMPT_DIR": str(folder)}
+    environment = {**os.environ, **marks}
     with subprocess.Popen(["sh", folder / "launch.sh"], env=environment) as shell:
         try:
             until(lambda: place.backend.find([spec]) == {spec.token: handle_of(folder)})

@@ -228,6 +228,26 @@ def test_a_copy_of_an_experiment_does_not_cancel_the_original(mine: Record, tmp_
     assert runs(mine)
 
 
+def test_a_record_with_the_id_of_another_does_not_end_its_processes(
+    mine: Record, tmp_path: Path
+) -> None:
+    """Ids are no secrets: a stranger may call an experiment like one of ours, to the last file."""
+    theirs = Record(shutil.copytree(mine.path, tmp_path / "theirs" / mine.id))
+    (theirs.path / "conductor.lock").unlink()
+    there, here = str(mine.path), str(theirs.path)
+    for path in (theirs.journal.path, theirs.job_dir("job") / "spec.json"):
+        path.write_text(path.read_text().replace(there, here))
+    claim = theirs.job_dir("job") / "attempts" / "1" / "claim"
+    assert f"{mine.id}/job/1" in claim.read_text()
+
+    operations.cancel(theirs)
+
+    assert ended(theirs).state in {State.CANCELLED, State.LOST}
+    assert runs(mine)
+    work = int(subprocess.check_output(["pgrep", "-f", "-n", "sleep 300"]).split()[0])
+    assert look(work) is not None
+
+
 def test_a_home_behind_a_link_is_ones_own(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ The module is also a program that needs nothing but the standard library, so tha
 job can end its processes in the very way that a cancel does::
 
     python processes.py stop TOKEN GRACE             end what carries a token
+    python processes.py stop TOKEN GRACE in FOLDER   the same, for one attempt's folder only
     python processes.py stop TOKEN GRACE LEADER      the same, for the shell that leads the job
     python processes.py port                         print a free port
 """
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 TOKEN = b"NEMORUN_TOKEN="
 LEADER = b"NEMORUN_LEADER="
+FOLDER = b"NEMORUN_ATTEMPT_DIR="
 
 _LINUX = sys.platform == "linux"
 _PAUSE = 0.05
@@ -138,7 +140,8 @@ def carriers(tokens: Collection[str], prefix: bytes = TOKEN) -> dict[str, set[in
     """Return which processes were started for which token.
 
     Args:
-        tokens: The tokens to look for.
+        tokens: The tokens to look for. A dict of them says for each in which folder its attempt
+            lies, as another record may use the same token; empty where that is not known.
         prefix: Name of the variable, with its ``=``.
     """
     wanted = {prefix + os.fsencode(t): t for t in tokens}
@@ -146,8 +149,18 @@ def carriers(tokens: Collection[str], prefix: bytes = TOKEN) -> dict[str, set[in
     for pid, variables in _environments():
         for variable in variables:
             if variable in wanted:
-                found[wanted[variable]].add(pid)
+                token = wanted[variable]
+                if _lies_in(variables, tokens[token] if isinstance(tokens, dict) else ""):
+                    found[token].add(pid)
     return found
+
+
+def _lies_in(variables: list[bytes], folder: str) -> bool:
+    # Elsewhere the system does not tell where one variable ends and the next begins.
+    if not folder or not _LINUX:
+        return True
+    place = FOLDER + os.fsencode(folder)
+    return any(one == place or one.startswith(place + b"/") for one in variables)
 
 
 def _environments() -> Iterator[tuple[int, list[bytes]]]:
@@ -196,7 +209,7 @@ def belonging(tokens: Collection[str], leaders: Collection[Identity] = ()) -> Be
     """Return what runs for some jobs.
 
     Args:
-        tokens: The jobs.
+        tokens: The jobs; see :func:`carriers`.
         leaders: The shells that lead them, where they are known.
     """
     everything = table()
@@ -244,7 +257,7 @@ def stop(
     process, so that is when this is done.
 
     Args:
-        tokens: The jobs.
+        tokens: The jobs; see :func:`carriers`.
         grace: Seconds to leave between the two.
         leaders: The shells that lead the jobs, where they are known.
         keep: Shells that are not waited for.
@@ -385,9 +398,11 @@ def main(arguments: list[str]) -> int:
             return 0
         case ["stop", token, grace]:
             return 0 if stop([token], float(grace)) else 1
+        case ["stop", token, grace, "in", folder]:
+            return 0 if stop({token: folder}, float(grace)) else 1
         case ["stop", token, grace, leader]:
             return 0 if _stop_for(int(leader), token, float(grace)) else 1
-    sys.stderr.write("usage: processes.py stop TOKEN GRACE [LEADER] | port\n")
+    sys.stderr.write("usage: processes.py stop TOKEN GRACE [LEADER | in FOLDER] | port\n")
     return 2
 
 

@@ -18,7 +18,7 @@ from nemo_run.execution.jobspec import Handle, Token
 from nemo_run.execution.observation import Observation, State
 
 from . import layout, records
-from .observing import Child, observe
+from .observing import Child, leads, observe
 from .render import GRACE, render
 from .starting import create, prepare, start
 from .waiting import Watch
@@ -93,7 +93,8 @@ class LocalBackend:
         folders = {spec.token: Path(layout.attempt_folder(spec)) for spec in specs}
         claimed = {t for t, folder in folders.items() if records.read_claim(folder) is not None}
         written = {t for t, f in folders.items() if (f / layout.SCRIPT).exists()} - claimed
-        shells = processes.carriers(written, processes.LEADER) if written else {}
+        places = {token: str(folders[Token(token)]) for token in written}
+        shells = processes.carriers(places, processes.LEADER) if written else {}
         begun = claimed.union(token for token, pids in shells.items() if pids)
         # A short job may have begun and ended while the processes were looked at.
         begun.update(t for t in written if records.read_claim(folders[Token(t)]) is not None)
@@ -156,15 +157,15 @@ class LocalBackend:
         """
         self._reap()
         claims = {place.folder: _to_cancel(place) for place in _places(handles)}
-        running = {c.token: f for f, c in claims.items() if c and c.token not in self._stopping}
-        if not running:
+        todo = {f: c for f, c in claims.items() if c and c.token not in self._stopping}
+        if not todo:
             return
-        found = ((claims[folder], folder) for folder in running.values())
-        leaders = [c.leader for c, folder in found if c and c.leader and _leads(c.leader, folder)]
+        leaders = [c.leader for f, c in todo.items() if c.leader and leads(c.leader, f)]
+        running = {claim.token: str(folder) for folder, claim in todo.items()}
         if processes.stop(running, self._grace, leaders, patience=_AT_ONCE):
             return
-        for token in running:
-            self._stopping[Token(token)] = _stop_in_background(token, self._grace)
+        for token, folder in running.items():
+            self._stopping[Token(token)] = _stop_in_background(token, folder, self._grace)
 
     def log_files(self, spec: JobSpec) -> Sequence[LogFile]:
         """Return the log of each rank that runs here."""
@@ -260,22 +261,16 @@ def _to_cancel(place: Place) -> records.Claim | None:
     if claim is None or claim.leader is None or records.read_exit(folder / layout.EXIT):
         return None
     here = claim.is_here(named=place.named)
-    if not here or processes.is_alive(claim.leader):
+    if not here or leads(claim.leader, folder):
         with contextlib.suppress(FileExistsError):
             create(folder / layout.CANCELLED, "")
     return claim if here else None
 
 
-def _leads(leader: processes.Identity, folder: Path) -> bool:
-    """Whether a process is the shell of this attempt, and not one that a file merely names."""
-    script = os.fsencode(folder / layout.SCRIPT)
-    return processes.is_alive(leader) and script in processes.command_line(leader.pid)
-
-
-def _stop_in_background(token: str, grace: float) -> subprocess.Popen[bytes]:
+def _stop_in_background(token: str, folder: str, grace: float) -> subprocess.Popen[bytes]:
     environment = {n: v for n, v in os.environ.items() if n != "NEMORUN_TOKEN"}
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", processes.__file__, "stop", token, str(grace)],
+        [sys.executable, "-I", "-S", processes.__file__, "stop", token, str(grace), "in", folder],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

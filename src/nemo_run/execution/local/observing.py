@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,7 +48,7 @@ def observe(folder: Path, child: Child | None, *, here: bool) -> Observation:
         return _unclaimed(folder, claim, child, here=here)
     # In this order: a shell that is gone has written its record before.
     here = claim.is_here(named=here)
-    alive = here and processes.is_alive(claim.leader)
+    alive = here and leads(claim.leader, folder)
     ended = how_it_ended(folder, _told_by(child, claim))
     asked = _time(folder / layout.CANCELLED)
     if ended:
@@ -57,6 +58,17 @@ def observe(folder: Path, child: Child | None, *, here: bool) -> Observation:
     else:
         found = _without_end(folder, claim, alive=alive, here=here, asked=asked is not None)
     return dataclasses.replace(found, members=_members(folder, found, claim.time))
+
+
+def leads(leader: processes.Identity, folder: Path) -> bool:
+    """Whether a process runs and is the shell of this attempt, not one that a file merely names.
+
+    Args:
+        leader: The process.
+        folder: The attempt's folder, as it was called when the job was started.
+    """
+    script = os.fsencode(folder / layout.SCRIPT)
+    return processes.is_alive(leader) and script in processes.command_line(leader.pid)
 
 
 def _without_end(

@@ -90,7 +90,12 @@ def start(spec: JobSpec) -> subprocess.Popen[bytes]:
         spec: The job, prepared.
     """
     folder = layout.attempt_folder(spec)
-    environment = {**os.environ, "NEMORUN_LEADER": spec.token, "NEMORUN_UMASK": f"{_umask():o}"}
+    environment = {
+        **os.environ,
+        "NEMORUN_LEADER": spec.token,
+        "NEMORUN_ATTEMPT_DIR": folder,
+        "NEMORUN_UMASK": f"{_umask():o}",
+    }
     environment.pop("NEMORUN_TOKEN", None)
     command = [_SHELL, f"{folder}/{layout.SCRIPT}", *_unspeakable(environment)]
     with open(f"{folder}/{layout.LEADER_LOG}", "ab") as log:  # noqa: PTH123
