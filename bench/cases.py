@@ -113,6 +113,14 @@ def many_jobs() -> Iterator[Row]:
         yield Row(f"{count:,} jobs: conductor, peak memory", figures["memory"], None, "MiB", "flat")
 
 
+def sweep_of_many() -> Iterator[Row]:
+    """A sweep of 1,000 points that do nothing, four at once: our CPU a point, and the table's."""
+    figures = json.loads(_output([PYTHON, str(HERE / "many_jobs.py"), "1000", "4"]))
+    cpu = (figures["launcher_cpu"] + figures["conductor_cpu"]) / 1000
+    yield Row("sweep of 1,000, 4 at once: CPU a point", 1e3 * cpu, None, "ms", "7 ms a point")
+    yield Row("sweep of 1,000: its table, CPU", 1e3 * figures["table"], None, "ms", "1 s")
+
+
 def codec_and_copy() -> Iterator[Row]:
     """A graph of 1,000 nodes: written, read, copied, built, beside json and deepcopy of a dict."""
     import nemo_run as run

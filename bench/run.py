@@ -23,6 +23,7 @@ CASES: dict[str, Callable[[], Iterator[cases.Row]]] = {
     "script": cases.one_script,
     "partial": cases.one_partial,
     "jobs": cases.many_jobs,
+    "sweep": cases.sweep_of_many,
     "codec": cases.codec_and_copy,
     "list": cases.listing,
 }
