@@ -24,6 +24,20 @@ with run.Experiment("waited") as experiment:
 """
 
 
+PRESS = """
+import os, signal, threading, time
+from pathlib import Path
+
+def press() -> None:
+    while not list(Path(os.environ["NEMORUN_HOME"]).glob("experiments/*/*/jobs/*/attempts/1/claim")):
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=press, daemon=True).start()
+"""
+"""Presses Ctrl-C as soon as a job runs."""
+
+
 @pytest.fixture
 def waiting():
     """A program that waits for an experiment, and its record."""
@@ -79,8 +93,7 @@ def test_the_first_leaves_with_code_130_and_the_experiment_goes_on(waiting):
 
 def test_who_catches_it_decides_what_comes_next(home):
     program = (
-        "import nemo_run as run, os, signal, threading\n"
-        "threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        f"import nemo_run as run\n{PRESS}\n"
         "try:\n"
         "    run.run(run.Script(inline='sleep 60'), run.LocalExecutor(), name='caught')\n"
         "except KeyboardInterrupt as left:\n"
@@ -97,9 +110,7 @@ def test_who_catches_it_decides_what_comes_next(home):
 
 def test_where_statements_are_typed_one_by_one_it_does_not_end_the_session(home):
     program = (
-        "import nemo_run as run, os, signal, sys, threading\n"
-        "sys.ps1 = '>>> '\n"
-        "threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        f"import nemo_run as run, sys\nsys.ps1 = '>>> '\n{PRESS}\n"
         "try:\n"
         "    run.run(run.Script(inline='sleep 60'), run.LocalExecutor(), name='typed')\n"
         "except SystemExit:\n"
