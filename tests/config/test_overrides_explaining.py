@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +108,24 @@ def test_a_default_that_is_a_configuration_stays_a_default():
         ("model.size", "python", "5"),
     ]
     assert told(task, "model.tags")[-1] == ("model.tags", "command line", "['a']")
+
+
+class Color(Enum):
+    RED = 1
+
+
+def with_values(
+    home: Path = Path("/data"), color: Color = Color.RED, when: date = date(2026, 1, 1)
+): ...
+
+
+def test_values_are_told_as_people_read_them():
+    task = apply(run.Partial(with_values), [parse_override("home/=x"), parse_override("when+=1d")])
+    assert [one[2] for one in told(task, "home")] == [str(Path("/data")), str(Path("/data/x"))]
+    assert [one[2] for one in told(task, "when")] == ["2026-01-01", "2026-01-02"]
+    assert [one[2] for one in told(task, "color")] == ["Color.RED"]
+    long = apply(run.Partial(train), [parse_override(f"steps=[{'1,' * 999}1]")])
+    assert len(told(long, "steps")[-1][2]) == 200
 
 
 def test_what_is_written_on_the_command_line_is_from_no_file():

@@ -23,6 +23,8 @@ _PACKAGE = __file__.rsplit(os.sep, 3)[0] + os.sep
 _FIDDLE = os.path.join("fiddle", "_src") + os.sep  # noqa: PTH118
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes, type(...)})
 _SHORT = 8
+# Modules of the standard library whose objects are values with a short text.
+_OF_VALUES = frozenset({"pathlib", "datetime", "decimal", "fractions", "uuid"})
 
 _sequence = itertools.count()
 
@@ -206,10 +208,20 @@ def summary(value: Any) -> Any:
         if len(value) <= _SHORT and all(map(_is_short, parts)):
             return Shown(repr(value))
         return Shown(f"<{kind.__name__} of {len(value)}>")
+    return Shown(_named(value))
+
+
+def _named(value: Any) -> str:
+    """Return what to call an object: by its name, its target, or its class."""
+    kind = type(value)
     name = getattr(value, "__qualname__", None)
     if isinstance(name, str):
-        return Shown(name)
+        return name
     target = getattr(value, "__target__", None)
     if target is not None and hasattr(kind, "__build__"):
-        return Shown(f"{kind.__qualname__}({display_name(target)})")
-    return Shown(f"<{kind.__qualname__}>")
+        return f"{kind.__qualname__}({display_name(target)})"
+    if hasattr(kind, "__members__"):  # an enum
+        return f"{kind.__qualname__}.{value.name}"
+    if kind.__module__.partition(".")[0] in _OF_VALUES:
+        return str(value)
+    return f"<{kind.__qualname__}>"

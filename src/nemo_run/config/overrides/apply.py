@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LONGEST_SHOWN = 200
+
 
 def apply(task: T, overrides: Sequence[Override], hint: Any = Any) -> T:
     """Return a copy of a configuration with overrides applied.
@@ -121,9 +123,10 @@ def _explained(error: ConfigError, task: Any) -> str:
 def _shown(value: Any, override: Override) -> Any:
     """Return what the history says of a value: of a factory's, how it was asked for."""
     seen = summary(value)
-    if isinstance(seen, Shown) and override.text is not None:
-        return Shown(override.text)
-    return seen
+    if not isinstance(seen, Shown) or override.text is None:
+        return seen
+    text = override.text
+    return Shown(text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}...")
 
 
 def _with_own_data(overrides: Sequence[Override]) -> list[Override]:
