@@ -29,7 +29,8 @@ import os, signal, threading, time
 from pathlib import Path
 
 def press() -> None:
-    while not list(Path(os.environ["NEMORUN_HOME"]).glob("experiments/*/*/jobs/*/attempts/1/claim")):
+    home = Path(os.environ["NEMORUN_HOME"])
+    while not list(home.glob("experiments/*/*/jobs/*/attempts/1/claim")):
         time.sleep(0.02)
     os.kill(os.getpid(), signal.SIGINT)
 
