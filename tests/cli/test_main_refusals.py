@@ -49,7 +49,6 @@ def refused(capsys, monkeypatch, tmp_path):
         (["lr=1", "small"], "main: positional word behind an override"),
         (["small"], "main: word that is no factory"),
         (["--factory", "small"], "main: unknown factory"),
-        (["run.executor=lokal"], "main: unknown executor"),
         (["run.nam=x"], "main: unknown field of the run"),
         (["run.load=x"], "main: load"),
         (["run.detach=maybe"], "main: value of a field of the run"),

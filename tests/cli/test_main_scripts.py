@@ -39,6 +39,12 @@ def test_with_an_executor_the_run_is_recorded_and_its_output_shown(script, home)
     assert [job["id"] for job in record.jobs] == ["first"]
 
 
+def test_an_unknown_executor_is_answered_with_all_that_there_are(script, error_snapshot):
+    done = script("model.layers=3", "run.executor=lokal", "--yes")
+    assert (done.code, done.out) == (2, "")
+    error_snapshot("main: unknown executor", done.err)
+
+
 def test_verbose_adds_the_traceback_of_a_refusal(script):
     done = script("model.layer=64", "--yes", "--verbose")
     assert done.code == 2
