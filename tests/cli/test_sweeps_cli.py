@@ -112,6 +112,15 @@ def test_zip_and_files_give_their_points(fit, tmp_path):
     ]
 
 
+def test_a_file_of_configuration_may_hold_choices(fit, tmp_path):
+    (tmp_path / "c.yaml").write_text("model: small\nlr: choice(0.1,0.2)\n")
+    assert not fit("--config", "c.yaml", "--sweep", "-y").returncode
+    assert [row["lr"] for row in newest().results().table()] == [0.1, 0.2]
+    done = fit("--config", "c.yaml", "-y")
+    assert done.returncode == 2
+    assert "c.yaml:2: lr=choice(0.1,0.2) is several values" in done.stderr
+
+
 def test_a_dry_run_shows_the_points_and_starts_nothing(fit, home):
     done = fit("model=small", "seed=range(100)", "--sweep", "--dryrun")
 

@@ -153,8 +153,9 @@ def test_the_text_is_for_people():
 
 
 def test_text_that_would_move_the_cursor_is_not_obeyed():
-    record = on_disk({"a": {"tag": "\x1b[2Jx"}}, {"a": "two\nlines\x07"})
+    record = on_disk({"a": {"tag": "\x1b[2Jx", "\x1b[1A": 1}}, {"a": "two\nlines\x07"})
     text = str(results.Results(record))
+    assert "\x1b" not in text
     assert "\ufffd[2Jx" in text
     assert "two lines\ufffd" in text
 

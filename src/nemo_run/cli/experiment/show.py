@@ -84,7 +84,7 @@ def _sweep(swept: Table, look: Look) -> list[str]:
     head, rows, right = swept.shown()
     columns = [
         Column(
-            name.upper() if name in (JOB, STATE, DURATION) else name,
+            name.upper() if name in (JOB, STATE, DURATION) else visible(name),
             least=_NARROW,
             right=at in right,
             drop=len(head) - at if name in swept.results else None,

@@ -27,7 +27,7 @@ def lines(
         most: Where there are more rows, only the first and the last are shown, as many as this.
     """
     before, after = _ends(rows, most)
-    shown = [list(head), *([_cut(cell) for cell in row] for row in (*before, *after))]
+    shown = [[_cut(cell) for cell in row] for row in (head, *before, *after)]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     text = [_line(row, widths, right) for row in shown]
     left_out = len(rows) - len(before) - len(after)
