@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nemo_run as run
 from nemo_run.exceptions import NotFoundError, PlanError, StoreError
 from nemo_run.execution.jobspec import JobSpec, Member
 from nemo_run.execution.observation import Observation, State
@@ -229,3 +230,19 @@ def test_any_text_for_ranks_is_refused_when_given_or_names_ranks_that_are_there(
 def test_the_refusal_of_ranks_says_what_is_understood():
     with pytest.raises(PlanError, match=r"'0,first' .* at 'first'.*0,last or 0-3 or all"):
         Ranks("0,first")
+
+
+def test_a_job_whose_name_is_no_folder_is_no_group(home: Path, capfd) -> None:
+    """Its folder has another name; nobody wants to read that before each line."""
+    name = "a/b: ü"
+    with run.Experiment("odd names", clean_mode=True) as experiment:
+        script = run.Script(inline="echo rank $RANK; exit $RANK", entrypoint="sh")
+        experiment.add(script, run.LocalExecutor(ntasks_per_node=3), name=name)
+        with pytest.raises(run.exceptions.JobFailedError):
+            experiment.run()
+    record = Record(experiment._exp_dir)
+    known = record.status().jobs[name]
+    pieces = LogReader(record, [name], Ranks("failed")).read(record.status())
+    assert {piece.rank for piece in pieces} & {1, 2}
+    label = Labels(record, [name]).of(Piece(name, "any", known.attempt, 1, b""))
+    assert label == f"[{name}:1]"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nemo_run.management.store import names
+
 from .logs import log_files
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Labels:
         if (job, attempt) not in self._parts:
             files = log_files(self._record, job, attempt)
             self._parts[(job, attempt)] = (
-                any(file.member != job for file in files),
+                any(file.member != names.folder(job) for file in files),
                 any(file.rank > 0 for file in files),
             )
         return self._parts[(job, attempt)]

@@ -66,11 +66,11 @@ def _files_of(record: Record, job: str, spec: JobSpec | None, attempt: int) -> l
         try:
             backend = get_backend(spec.backend)
         except (PlanError, ImportError):
-            return _within(record, _listed(record.job_dir(job), job, attempt))
+            return _within(record, _listed(record.job_dir(job), attempt))
         asked = dataclasses.replace(spec, attempt=attempt)
         files = [file for file in backend.log_files(asked) if file.attempt == attempt]
         return _within(record, _moved(files, spec.directory, record.job_dir(job)))
-    return _within(record, _listed(record.job_dir(job), job, attempt))
+    return _within(record, _listed(record.job_dir(job), attempt))
 
 
 def _moved(files: list[LogFile], then: str, now: Path) -> list[LogFile]:
@@ -102,13 +102,13 @@ def _within(record: Record, files: list[LogFile]) -> list[LogFile]:
     )
 
 
-def _listed(folder: Path, job: str, attempt: int) -> list[LogFile]:
+def _listed(folder: Path, attempt: int) -> list[LogFile]:
     found = []
     root = folder / "logs" / str(attempt)
     for path in root.glob("**/rank-*.log"):
         rank = path.stem.removeprefix("rank-")
         if rank.isdecimal():
-            member = path.parent.name if path.parent != root else job
+            member = path.parent.name if path.parent != root else folder.name
             found.append(LogFile(member, attempt, int(rank), str(path)))
     return sorted(found, key=lambda file: (file.member, file.rank))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import PlanError
-from nemo_run.management.store import layout
+from nemo_run.management.store import layout, names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -100,13 +100,15 @@ def chosen_files(
 def failed_ranks(record: Record, known: JobStatus, attempt: int) -> list[tuple[str, int]]:
     """Return member and rank of the processes of an attempt that are known to have failed."""
     root = layout.attempt_folder(record.path, known.id, attempt)
+    # The member of a job that is no group is called like the job's folder.
+    own = names.folder(known.id)
     found = set()
     for path in [*root.glob("error.*.json"), *root.glob("*/error.*.json")]:
         rank = path.name.split(".")[1]
         if rank.isdecimal():
-            found.add((known.id if path.parent == root else path.parent.name, int(rank)))
+            found.add((own if path.parent == root else path.parent.name, int(rank)))
     for seen in (known.observation, *known.previous):
         named = _DECIDED.match(seen.message) if seen.attempt == attempt else None
         if named:
-            found.add((named[2] or known.id, int(named[1])))
+            found.add((named[2] or own, int(named[1])))
     return sorted(found)
