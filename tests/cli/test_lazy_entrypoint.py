@@ -242,3 +242,18 @@ def test_a_wrong_word_of_a_lazy_script_fails_in_the_job_and_says_why(tmp_path):
     )
     assert done.returncode == 1
     assert "lr: 'fast' is no float" in done.stderr
+
+
+def test_a_command_is_named_by_its_words():
+    @run.cli.entrypoint(namespace="lazy.words")
+    def pretrain(n: int = 1):
+        return n
+
+    task = run.LazyEntrypoint("lazy words pretrain", overwrites=["n=4"])
+    assert task.resolve() == run.Partial(pretrain, n=4)
+    assert run.LazyTarget("lazy words pretrain").target is pretrain
+    with pytest.raises(ConfigError, match=r"no command 'lazy words pertrain'.*Did you mean"):
+        run.LazyEntrypoint("lazy words pertrain").resolve()
+    # A job needs a name, and words are none.
+    with pytest.raises(ConfigError, match=r"Give run\.LazyEntrypoint"):
+        codec.dumps(run.Partial(run.LazyTarget("lazy words pretrain")))
