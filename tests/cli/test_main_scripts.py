@@ -273,3 +273,9 @@ def test_explain_goes_on_to_the_plugin_and_knows_the_executor(folder):
     assert kinds == ["default", "factory", "command line", "plugin"]
     assert [one["value"] for one in document["lr"]] == [0.5, 0.25, 1.0, 2.0]
     assert document["run.executor.env_vars"][-1]["kind"] == "command line"
+
+
+def test_of_a_sweep_the_configuration_of_the_first_point_is_shown_and_that_said(script):
+    done = script("model.layers=3", "lr=choice(0.5,0.25)", "--sweep", "--cfg", "--json")
+    assert done.json["lr"] == 0.5
+    assert done.err == "Of 2 points this is lr=0.5.\n"

@@ -24,6 +24,8 @@ def show(ready: Ready) -> int:
     """
     from nemo_run.cli.settings import note
 
+    if ready.sweep is not None and not ready.run.quiet:
+        note(f"Of {len(ready.sweep)} points this is {ready.sweep[0].name}.")
     for place, form in ready.asked.exports:
         from nemo_run.config.files.written_forms import export
 
