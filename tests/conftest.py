@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,27 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NEMORUN_SITE_CONFIG", "")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def own_factories(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test meets the factories of its own file, not those of other tests."""
+    from nemo_run.config import factories
+
+    registry = factories._registry
+    known, waiting = registry.known, registry.waiting
+
+    def is_mine(factory: factories.Factory) -> bool:
+        file = Path(factory.file or "")
+        return file == request.path or not file.name.startswith("test_")
+
+    registry.known = {
+        space: {name: [*filter(is_mine, found)] for name, found in names.items()}
+        for space, names in known.items()
+    }
+    registry.waiting = [*filter(is_mine, waiting)]
+    yield
+    registry.known, registry.waiting = known, waiting
 
 
 @pytest.fixture

@@ -344,15 +344,6 @@ def of_three() -> run.Partial[square]:
     return run.Partial(square, x=3)
 
 
-@pytest.fixture
-def own_factories():
-    """Forget afterwards what was registered: other tests show what fits a Callable."""
-    known = {space: dict(names) for space, names in factories._registry.known.items()}
-    yield
-    factories._registry.known = known
-
-
-@pytest.mark.usefixtures("own_factories")
 def test_functions_are_made_too():
     run.cli.factory(squared)
     found = apply(
