@@ -73,9 +73,10 @@ def describe(ctx, count: int = 2):
     raise AssertionError("it ran")
 
 
-def test_the_context_is_given_and_not_set(refused, error_snapshot):
+def test_the_context_of_an_experiment_is_given_here(refused, error_snapshot):
     entry = Entrypoint(describe, type="experiment")
     error_snapshot("main: the context is set", refused("ctx.name=x", "--yes", entry=entry))
+    error_snapshot("main: a lazy experiment", refused("--lazy", "--yes", entry=entry))
 
 
 async def waits(): ...

@@ -279,3 +279,34 @@ def test_of_a_sweep_the_configuration_of_the_first_point_is_shown_and_that_said(
     done = script("model.layers=3", "lr=choice(0.5,0.25)", "--sweep", "--cfg", "--json")
     assert done.json["lr"] == 0.5
     assert done.err == "Of 2 points this is lr=0.5.\n"
+
+
+def test_a_recipe_of_fiddle_is_a_beginning_like_any_other(folder):
+    pytest.importorskip("fiddle")
+    folder.write(
+        "fid.py",
+        """
+        import fiddle as fdl
+        import nemo_run as run
+
+        class Model:
+            def __init__(self, width: int = 1):
+                self.width = width
+
+        def train(model: Model, lr: float = 0.1) -> list:
+            return [model.width, lr]
+
+        def recipe():
+            return fdl.Partial(train, model=fdl.Config(Model, width=5))
+
+        if __name__ == "__main__":
+            run.cli.main(train, default_factory=recipe)
+        """,
+    )
+    words = ["model.width+=2", "lr=2", "--yes", "--json"]
+    assert folder.python("fid.py", *words).json["results"] == {"train": [7, 2.0]}
+    recorded = folder.python("fid.py", *words, "run.executor=local")
+    assert recorded.json["results"] == {"train": [7, 2.0]}
+    chain = folder.python("fid.py", "--explain", "model.width", "--json").json["model.width"]
+    assert [said["value"] for said in chain][-1] == 5
+    assert chain[-1]["file"].endswith("fid.py")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nemo_run.cli.settings import settings_of
+from nemo_run.exceptions import OverrideError
 
 from .options import Asked, asked_of, context_values, with_exports
 
@@ -119,6 +120,11 @@ def prepared(call: Call) -> Ready:
     if call.context is not None and run.verbose:
         settings_of(call.context).verbose = True
     asked = with_exports(asked_of(call.options), run)
+    if asked.lazy and entry.type == "experiment":
+        raise OverrideError(
+            f"{entry.name} describes an experiment here, and --lazy imports nothing here. Leave "
+            "--lazy out."
+        )
     if asked.lazy and not is_wanted(asked):
         task = _lazy_task(entry, run, call.words)
         return Ready(entry, run, task, asked, None, call.context)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.config.graph.history import Shown, summary
+from nemo_run.config.graph.history import HistoryEntry, Shown, summary
 from nemo_run.config.graph.node import is_node
 from nemo_run.config.graph.signature import display_name, signature_info
 
@@ -17,7 +17,7 @@ from .places import Place, Rest, descend, opened, shown_step
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nemo_run.config.graph.history import HistoryEntry, Kind
+    from nemo_run.config.graph.history import Kind
 
     from .grammar import Step
 
@@ -83,8 +83,17 @@ def _of_argument(
     if not any(entry.kind == "default" for entry in entries):
         yield from _default(node, place.key, key)
     for entry in entries:
-        if _concerns(entry, inside):
+        if not isinstance(entry, HistoryEntry):
+            yield _said_to_fiddle(key, entry)
+        elif _concerns(entry, inside):
             yield Said(key, entry.kind, entry.new_value, entry.file, entry.line, entry.function)
+
+
+def _said_to_fiddle(key: str, entry: Any) -> Said:
+    """Return what fiddle's own history of a node of fiddle tells."""
+    place = entry.location
+    value = summary(entry.new_value)
+    return Said(key, "python", value, place.filename, place.line_number, place.function_name)
 
 
 def _default(node: Any, stored: Any, key: str) -> Iterator[Said]:
