@@ -310,3 +310,23 @@ def test_a_recipe_of_fiddle_is_a_beginning_like_any_other(folder):
     chain = folder.python("fid.py", "--explain", "model.width", "--json").json["model.width"]
     assert [said["value"] for said in chain][-1] == 5
     assert chain[-1]["file"].endswith("fid.py")
+
+
+def test_the_entrypoint_of_a_function_is_a_program_too(folder):
+    folder.write(
+        "train.py", TRAIN.replace("run.cli.main(train)", "run.cli.Entrypoint(train).main()")
+    )
+    assert folder.python("train.py", "model.layers=1", "--yes").code == 0
+    assert folder.python("train.py", "model.layer=1", "--yes").code == 2
+    assert folder.python("train.py", "model.layers=1", "fail=raise", "--yes").code == 1
+
+
+def test_what_the_decorator_says_holds_where_main_says_nothing(folder):
+    plugins = "default_plugins=run.Config(Doubled)"
+    text = PLUGGED.replace(f"            {plugins},\n", "            help='Help.',\n")
+    text = text.replace("def train(", f"@run.cli.entrypoint({plugins})\n    def train(", 1)
+    folder.write("train.py", text)
+    assert folder.python("train.py", "--yes", "--json").json["results"] == {
+        "train": [0.5, "2", "red"]
+    }
+    assert "Help." in folder.python("train.py", "--help").out

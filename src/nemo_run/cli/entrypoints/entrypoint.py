@@ -136,18 +136,20 @@ class Entrypoint:
         """Add it to a group of commands."""
         parent.add_command(self.command())
 
-    def main(self, cmd_defaults: Mapping[str, Any] | None = None) -> int:
+    def main(self, cmd_defaults: Mapping[str, Any] | None = None) -> None:
         """Run it with the words of this process's command line.
 
         Args:
             cmd_defaults: What its options are where they are not given.
 
-        Returns:
-            The exit code.
+        Raises:
+            SystemExit: The exit code, where it is not 0.
         """
         from nemo_run.cli.flow.command import run_as_program
 
-        return run_as_program(self, sys.argv[1:], cmd_defaults or {})
+        code = run_as_program(self, sys.argv[1:], cmd_defaults or {})
+        if code:
+            raise SystemExit(code)
 
     def help(self, console: Any = None, with_docs: bool = True) -> None:
         """Print what the function takes, as ``--help`` does.

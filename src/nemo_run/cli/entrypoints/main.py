@@ -48,18 +48,14 @@ def main(
     check_defaults(default_factory, default_executor, default_plugins)
     if default_factory is not None:
         entry.use_default_factory(default_factory)
-    entry.default_executor = (
-        default_executor if default_executor is not None else entry.default_executor
-    )
-    entry.default_plugins = (
-        default_plugins if default_plugins is not None else entry.default_plugins
-    )
+    if default_executor is not None:
+        entry.default_executor = default_executor
+    if default_plugins is not None:
+        entry.default_plugins = default_plugins
     if is_loading():
         # ``nemo-run run script.py`` wants the functions of the script; it starts one itself.
         return
-    code = entry.main(cmd_defaults)
-    if code:
-        raise SystemExit(code)
+    entry.main(cmd_defaults)
 
 
 def _entry(fn: Any, options: Mapping[str, Any]) -> Entrypoint:
@@ -80,6 +76,8 @@ def _entry(fn: Any, options: Mapping[str, Any]) -> Entrypoint:
 
 
 def _settings(entry: Entrypoint) -> dict[str, Any]:
-    names = ("name", "help_str", "enable_executor", "skip_confirmation", "type", "run_ctx_cls")
-    settings = {name: getattr(entry, name) for name in names}
-    return {**settings, "namespace": entry.given_namespace, "env": entry.env}
+    names = (
+        *("name", "help_str", "enable_executor", "skip_confirmation", "type", "run_ctx_cls", "env"),
+        *("default_factory", "default_executor", "default_plugins"),
+    )
+    return {"namespace": entry.given_namespace, **{name: getattr(entry, name) for name in names}}
