@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 import nemo_run as run
-from nemo_run.exceptions import CorruptRecordError
+from nemo_run.exceptions import CorruptRecordError, StoreError
 from nemo_run.execution.observation import Observation, State
 from nemo_run.execution.processes import boot_id, look
-from nemo_run.management import operations, store
+from nemo_run.management import operations, results, store
 from nemo_run.management.plans import own_spec
 from nemo_run.management.store import events
 from nemo_run.management.store.record import Record
@@ -285,3 +285,27 @@ def test_logs_are_read_where_the_record_lies_whatever_its_plan_says(mine: Record
     theirs = forged(mine, directory=str(mine.job_dir("job")))
     files = log_files(theirs, "job", 1)
     assert [file.path for file in files] == [str(theirs.job_dir("job") / "logs/1/rank-0.log")]
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "conductor.lock", "conductor.log"])
+def test_nothing_is_written_through_a_link(mine: Record, tmp_path: Path, name: str) -> None:
+    """Whoever cancels an experiment of a stranger adds no line to a file of their own."""
+    own = tmp_path / "profile"
+    own.write_text("export A=1\n")
+    theirs = forged(mine, *running("local://elsewhere/1"))
+    (theirs.path / name).unlink(missing_ok=True)
+    (theirs.path / name).symlink_to(own)
+    with pytest.raises(StoreError, match="link"):
+        operations.cancel(theirs)
+    assert own.read_text() == "export A=1\n"
+
+
+def test_no_result_is_kept_through_a_link(mine: Record, tmp_path: Path) -> None:
+    own, theirs = tmp_path / "own", forged(mine)
+    own.mkdir()
+    attempt = theirs.job_dir("job") / "attempts" / "1"
+    (attempt / "member").mkdir(parents=True)
+    (attempt / "member" / "result.json").write_text("{}")
+    (theirs.job_dir("job") / "member").symlink_to(own)
+    results.keep(theirs, "job", 1)
+    assert list(own.iterdir()) == []

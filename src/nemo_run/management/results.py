@@ -13,6 +13,7 @@ from nemo_run.execution.observation import State
 from nemo_run.invocation import experiment_command
 
 from . import sweep_table
+from .plans import holds
 from .store import layout
 from .store.files import read_file
 
@@ -155,8 +156,8 @@ def keep(record: Record, job: str, attempt: int) -> None:
     """
     root = layout.attempt_folder(record.path, job, attempt)
     for path in [root / _FILE, *root.glob(f"*/{_FILE}")]:
-        if path.is_file():
-            target = record.job_dir(job) / path.relative_to(root)
+        target = record.job_dir(job) / path.relative_to(root)
+        if path.is_file() and holds(record, path) and holds(record, target.parent):
             atomic.write_bytes(target, path.read_bytes())
 
 

@@ -7,6 +7,7 @@ import platform
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from nemo_run.exceptions import StoreError
 from nemo_run.execution import processes
 from nemo_run.management.store.files import open_file
 from nemo_run.management.store.locks import locked
@@ -41,11 +42,18 @@ def charge(record: Record) -> Iterator[None]:
 
 
 def taken(record: Record) -> bool:
-    """Whether some process, on any machine that shares the folder, has charge of it now."""
+    """Whether some process, on any machine that shares the folder, has charge of it now.
+
+    Raises:
+        StoreError: That cannot be told.
+    """
     try:
         descriptor = open_file(_path(record), os.O_RDONLY)
     except FileNotFoundError:
         return False
+    except OSError as error:
+        why = error.strerror or error
+        raise StoreError(f"{_path(record)} cannot be opened: {why}.") from error
     try:
         with locked(descriptor, shared=True, timeout=0):
             return False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import StoreError
 from nemo_run.invocation import experiment_command
+from nemo_run.management.store.files import open_file
 
 from .charge import taken
 
@@ -75,7 +76,7 @@ def start(record: Record, *, only_cancels: bool = False) -> Started:
 
     only = [ONLY_CANCELS] if only_cancels else []
     try:
-        with os.fdopen(os.open(record.path / LOG, _APPEND, 0o600), "ab") as log:
+        with os.fdopen(open_file(record.path / LOG, _APPEND), "ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, _root(), str(record.path), *only],
                 stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Opening the files of an experiment: whatever lies in their place, nobody waits for it."""
+"""Opening the files of an experiment: whatever lies in their place, nobody is led elsewhere."""
 
 from __future__ import annotations
 
@@ -20,10 +20,17 @@ def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
         mode: Its permissions, should it be made.
 
     Raises:
-        OSError: It could not be opened, or is a pipe, a device or a folder.
+        OSError: It could not be opened, or is a link, a pipe, a device or a folder.
     """
-    # Opening a named pipe would wait for its other end.
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    # Opening a named pipe would wait for its other end, and whoever wrote a record could lead us
+    # to any file by a link.
+    flags |= os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, flags, mode)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "It is a link where a file should be") from None
+        raise
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(  # noqa: TRY301 - the descriptor is closed below
