@@ -200,3 +200,11 @@ def test_fields_of_the_run_name_files_to_write(call, tmp_path):
     code, out = call(numbers, "n=3", f"run.to_toml={file}")
     assert (code, out) == (0, f"Written: {file}\n")
     assert "n = 3" in file.read_text()
+
+
+@pytest.mark.parametrize("name", run.cli.__all__)
+def test_no_module_takes_the_place_of_a_public_name(name):
+    from importlib.util import find_spec
+
+    assert find_spec(f"nemo_run.cli.{name}") is None
+    assert getattr(run.cli, name).__name__ == name

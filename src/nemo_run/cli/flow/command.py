@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+_ABOUT_RUNS = """\
+run.executor=NAME says where it runs and run.executor.FIELD=VALUE how; run.plugins=NAME edits it
+before. Exit codes: 0 done, 1 it failed, 2 wrong use, 130 interrupted."""
+
+
 class EntrypointCommand(click.Command):
     """The command of one entrypoint.
 
@@ -58,12 +63,13 @@ class EntrypointCommand(click.Command):
 
         options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
         records = [option.get_help_record(ctx) for option in options]
-        return help_of(
+        text = help_of(
             self.entry,
             usage=f"{ctx.command_path} {' '.join(self.collect_usage_pieces(ctx))}",
             options=[record for record in records if record],
             look=look_of(sys.stdout),
         )
+        return f"{text}\n\n{_ABOUT_RUNS}" if self.entry.enable_executor else text
 
     def get_short_help_str(self, limit: int = 45) -> str:
         """Return the first line of its help."""
