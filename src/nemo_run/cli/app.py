@@ -9,8 +9,9 @@ import click
 
 from nemo_run import __version__
 
-from .entrypoints.front import FrontGroup, run
-from .settings import common_options
+from .entrypoints.front import FrontGroup
+from .program import run_program
+from .settings import HELP_SETTINGS, common_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ _EPILOG = (
     cls=FrontGroup,
     commands_of=COMMANDS,
     epilog=_EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={**HELP_SETTINGS},
 )
 @click.version_option(__version__, prog_name="nemo-run")
 @common_options
@@ -67,4 +68,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wrong use; 130 when interrupted; 141 when the reader of its output went away.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    return run(app, words, "nemo-run")
+    return run_program(app, words, "nemo-run")

@@ -13,6 +13,9 @@ from nemo_run.console.terminal import Look, look_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+HELP_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+"""How every command of click shows its help."""
+
 COMPLETE = "_NEMO_RUN_COMPLETE"
 """The variable in which a shell asks a program for completions."""
 

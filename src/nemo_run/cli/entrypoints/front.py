@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nemo_run.cli.ending import answer
 from nemo_run.cli.lazy import LazyGroup
-from nemo_run.cli.settings import COMPLETE, Settings, common_options
+from nemo_run.cli.program import program_name, run_program
+from nemo_run.cli.settings import HELP_SETTINGS, common_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,9 +84,7 @@ class FrontGroup(LazyGroup):
             args: The words; None for those of this process.
             **settings: ``prog_name``; and ``standalone_mode=False`` returns the code instead.
         """
-        from nemo_run.cli.flow.command import program_name
-
-        code = run(
+        code = run_program(
             self,
             sys.argv[1:] if args is None else list(args),
             settings.get("prog_name") or program_name(),
@@ -130,29 +127,6 @@ def _of_process() -> Commands:
     return commands
 
 
-def run(group: click.Group, words: Sequence[str], name: str) -> int:
-    """Run a group of commands as a program, and return its exit code.
-
-    Args:
-        group: The group.
-        words: What follows the program's name.
-        name: What the program is called.
-    """
-    if COMPLETE in os.environ:
-        from nemo_run.cli.completion.shells import answer as answer_shell
-
-        return answer_shell(group, name)
-    settings = Settings()
-
-    def invoke() -> int:
-        # Not click's own `main`: it answers a broken pipe itself, with the code of a failure.
-        with group.make_context(name, list(words), obj=settings) as context:
-            code = group.invoke(context)
-        return code if isinstance(code, int) else 0
-
-    return answer(invoke, settings)
-
-
 def create_cli(
     add_verbose_callback: bool = False,  # noqa: ARG001 - every command has --verbose
     nested_entrypoints_creation: bool = True,
@@ -176,7 +150,7 @@ def create_cli(
         cls=FrontGroup,
         commands_of=COMMANDS,
         of_process=nested_entrypoints_creation,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        context_settings={**HELP_SETTINGS},
     )
     @common_options
     def front() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nemo_run.cli.named_group import NamedGroup
+from nemo_run.cli.settings import HELP_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     import click
 
     from .entrypoint import Entrypoint
-
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 @dataclass
@@ -43,7 +42,7 @@ class Commands:
 
     def group(self) -> click.Group:
         """Return it as a group of click; a command hides a group of the same name."""
-        made = NamedGroup(self.name, help=self.help, context_settings={**_CONTEXT})
+        made = NamedGroup(self.name, help=self.help, context_settings={**HELP_SETTINGS})
         for below in self.groups.values():
             made.add_command(below.group())
         for entry in self.entries.values():

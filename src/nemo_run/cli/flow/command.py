@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nemo_run.cli.completion import hooks
-from nemo_run.cli.ending import answer
-from nemo_run.cli.settings import COMPLETE, Settings, settings_of
+from nemo_run.cli.program import program_name, run_program
+from nemo_run.cli.settings import HELP_SETTINGS, settings_of
 
 from .options import with_options
 
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nemo_run.cli.entrypoints.entrypoint import Entrypoint
-
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 _ABOUT_RUNS = """\
@@ -37,7 +33,7 @@ class EntrypointCommand(click.Command):
     """
 
     def __init__(self, entry: Entrypoint, **settings: Any) -> None:
-        super().__init__(entry.name, context_settings={**_CONTEXT}, **settings)
+        super().__init__(entry.name, context_settings={**HELP_SETTINGS}, **settings)
         self.entry = entry
 
     def make_context(
@@ -134,22 +130,4 @@ def run_as_program(entry: Entrypoint, words: Sequence[str], defaults: Mapping[st
         words: The words after the program's name.
         defaults: What its options are where they are not given.
     """
-    if COMPLETE in os.environ:
-        from nemo_run.cli.completion.shells import answer as answer_shell
-
-        return answer_shell(command_of(entry, defaults), program_name())
-    settings = Settings()
-
-    def invoke() -> int:
-        command = command_of(entry, defaults)
-        with command.make_context(program_name(), list(words), obj=settings) as context:
-            code = command.invoke(context)
-        return code if isinstance(code, int) else 0
-
-    return answer(invoke, settings)
-
-
-def program_name() -> str:
-    """Return what this program is called, as it was typed but for its folder."""
-    name = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else ""
-    return name if name not in {"", "-c", "-m"} else "python"
+    return run_program(command_of(entry, defaults), words, program_name())
