@@ -135,6 +135,7 @@ def test_a_file_that_names_no_plugin_is_told_its_line(tmp_path: Path, text: str)
         ("index that is not there", ["run.plugins=for_tests_trace", "run.plugins[1].ranks=2"]),
         ("unknown field", ["run.plugins=for_tests_trace", "run.plugins.rank=2"]),
         ("wrong value", ["run.plugins=for_tests_trace(ranks=two)"]),
+        ("a field without its name", [f"run.plugins={__name__}.Again(2)"]),
         ("another operator", ["run.plugins*=for_tests_trace"]),
     ],
 )

@@ -20,7 +20,7 @@ from nemo_run.config.graph.history import setting
 from nemo_run.config.graph.node import Config, is_node
 from nemo_run.config.graph.reference import resolved
 from nemo_run.config.overrides.apply import apply
-from nemo_run.config.overrides.grammar import MISSING, Override, parse_key
+from nemo_run.config.overrides.grammar import MISSING, Override
 from nemo_run.config.overrides.resolving import call_factory
 from nemo_run.config.values.syntax import Call, read_call
 from nemo_run.exceptions import ConfigError, OverrideError, PlanError, nearest
@@ -31,10 +31,10 @@ from nemo_run.execution.profile_files import places, read_layers
 from nemo_run.execution.profiles import Profiles
 from nemo_run.execution.registry import backend_names
 
+from .run_parts import called, is_none, own_part
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_NONE = frozenset({"none", "None", "null"})
 
 
 @dataclass(frozen=True)
@@ -90,19 +90,6 @@ def choose_executor(run_overrides: Sequence[Override], default: Any = None) -> C
     return Chosen(_with_fields(begun, fields), tuple(notes))
 
 
-def own_part(run_overrides: Sequence[Override], place: str) -> list[Override]:
-    """Return the overrides of ``run.executor`` or ``run.plugins``, with their full keys."""
-    found = []
-    for override in run_overrides:
-        if override.steps[:1] == ("run",):
-            override = replace(override, steps=override.steps[1:])  # noqa: PLW2901
-        elif not override.key.startswith("run."):
-            override = replace(override, key=f"run.{override.key}")  # noqa: PLW2901
-        if override.steps[:1] == (place,):
-            found.append(override)
-    return found
-
-
 def _parted(overrides: Sequence[Override]) -> tuple[Override | None, list[Override]]:
     """Return which executor is named, at last, and the fields, in the order given."""
     named = None
@@ -113,18 +100,13 @@ def _parted(overrides: Sequence[Override]) -> tuple[Override | None, list[Overri
         elif override.operator == "=":
             named = override
             # Another executor than that of a file has none of the fields that the file set.
-            fields = [field for field in fields if same_source(field, override)]
+            fields = [field for field in fields if field.source == override.source]
         else:
             raise OverrideError(
                 f"{override.label}{override.operator}…: an executor can only be set, with "
                 f"{override.key}=NAME."
             )
     return named, fields
-
-
-def same_source(one: Override, other: Override) -> bool:
-    """Whether two overrides were written in one place."""
-    return (one.kind, one.file) == (other.kind, other.file)
 
 
 def _of_override(override: Override, notes: list[str]) -> Any:
@@ -144,7 +126,7 @@ def _of_override(override: Override, notes: list[str]) -> Any:
 
 def _labelled(label: str, text: str, notes: list[str]) -> Any:
     try:
-        return None if text.strip() in _NONE else _named(text.strip(), notes)
+        return None if is_none(text) else _named(text.strip(), notes)
     except (ConfigError, PlanError) as error:
         raise OverrideError(f"{label}: {error}") from error.__cause__
 
@@ -200,21 +182,6 @@ def _checked(made: Any, what: str) -> Any:
     if not isinstance(kind, type) or not issubclass(kind, Executor):
         raise OverrideError(f"{what} made {made!r}, and that is no executor.")
     return made
-
-
-def called(config: Any, call: Call) -> Any:
-    """Return a configuration with the arguments of a call set."""
-    changes = []
-    for key, text in call.arguments:
-        if key is None:
-            raise OverrideError(
-                f"{call.name}({text}): the fields of an executor have names. Write FIELD={text}."
-            )
-        changes.append(Override(key, parse_key(key), "=", text, inside_call=True))
-    try:
-        return apply(config, changes)
-    except OverrideError as error:
-        raise OverrideError(f"{call.name}(...): {error}") from error.__cause__
 
 
 def _with_fields(begun: Any, fields: Sequence[Override]) -> Any:

@@ -28,12 +28,10 @@ from nemo_run.config.values.syntax import read_call, split_items
 from nemo_run.exceptions import ConfigError, OverrideError, nearest
 from nemo_run.management.describe.plugin import Plugin
 
-from .executors import called, own_part, same_source
+from .run_parts import called, is_none, own_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_NONE = frozenset({"none", "None", "null"})
 
 
 def plugins_of(run_overrides: Sequence[Override], default: Any = None) -> list[Plugin]:
@@ -74,7 +72,7 @@ def _in_order(overrides: list[Override]) -> list[Override]:
         return overrides
     last = wholes[-1]
     parts = (override for override in overrides[:last] if len(override.steps) > 1)
-    before = [part for part in parts if same_source(part, overrides[last])]
+    before = [part for part in parts if part.source == overrides[last].source]
     return [overrides[last], *before, *overrides[last + 1 :]]
 
 
@@ -92,7 +90,7 @@ def _changed(plugins: list[Any], override: Override) -> list[Any]:
 
 def _listed(override: Override) -> list[Any]:
     given = override.text if override.data is MISSING else override.data
-    if given is None or (isinstance(given, str) and given.strip() in _NONE):
+    if given is None or (isinstance(given, str) and is_none(given)):
         return []
     items = given if isinstance(given, list) else [given]
     if isinstance(given, str) and given.strip()[:1] == "[":

@@ -147,9 +147,8 @@ def _in_order(overrides: Sequence[Override]) -> list[Override]:
 
 def _is_part(part: Override, whole: Override) -> bool:
     steps = _names(whole.steps)
-    same_source = (part.kind, part.file) == (whole.kind, whole.file)
     longer = len(part.steps) > len(steps)
-    return same_source and longer and _names(part.steps[: len(steps)]) == steps
+    return part.source == whole.source and longer and _names(part.steps[: len(steps)]) == steps
 
 
 def _names(steps: tuple[Step, ...]) -> list[str]:

@@ -83,6 +83,11 @@ class Override:
     advice: str = ""
 
     @property
+    def source(self) -> tuple[str, str | None]:
+        """Who wrote it: what kind of setting, and in which file."""
+        return self.kind, self.file
+
+    @property
     def label(self) -> str:
         """The key, after the line of the file that it stands in."""
         place = f"{self.file}:{self.line}" if self.file and self.line else self.file
