@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import nemo_run as run
 from nemo_run.exceptions import JobFailedError, NotFoundError, StoreError
 from nemo_run.execution.observation import State
 from nemo_run.management import operations
-from nemo_run.management.conductor.charge import taken
+from nemo_run.management.conductor.charge import charge, taken
 from nemo_run.management.store import find
 from nemo_run.management.store.record import Record
 
@@ -150,6 +151,22 @@ def test_a_job_that_never_ran_has_no_attempts_however_often_it_is_resumed():
     assert ended(record) == {"bad": State.FAILED, "after": State.SKIPPED}
     assert record.status().jobs["bad"].attempt == 2
     assert record.status().jobs["after"].attempt == 0
+
+
+def test_what_has_just_ended_is_resumed_though_its_conductor_is_still_there():
+    """Whoever waited for the end hears of it a moment before that process has left."""
+    record = started(("bad", script("exit 3"), []))
+    ended(record)
+    until(lambda: not taken(record))
+    with charge(record):
+        leaving = threading.Timer(0.3, lambda: None)
+        leaving.start()
+        resumed = threading.Thread(target=operations.resume, args=(record,))
+        resumed.start()
+        leaving.join()
+    resumed.join()
+    assert ended(record) == {"bad": State.FAILED}
+    assert record.status().jobs["bad"].attempt == 2
 
 
 def test_resume_has_nothing_to_do_where_all_succeeded_or_somebody_is_at_it(tmp_path):

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import platform
 import sys
+import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from .experiment import Experiment
     from .store.record import Record
     from .store.status import ExperimentStatus, JobStatus
+
+
+_LEAVING = 5.0
+"""Seconds that a process may take to end."""
 
 
 def status(record: Record) -> ExperimentStatus:
@@ -239,6 +244,9 @@ def resume(record: Record, *, by: str = "") -> None:
         StoreError: It goes on already, or every job has succeeded, or nothing can be written.
     """
     known = record.status()
+    if known.ended is not None:
+        _let_leave(record)
+        known = record.status()
     conductor = known.conductor
     # One that only carries out a cancel goes on with the rest when it reads that it shall.
     if taken(record) and not (conductor and conductor.only_cancels and conductor.ended is None):
@@ -259,6 +267,13 @@ def resume(record: Record, *, by: str = "") -> None:
         ]
     record.journal.append(wanted)
     wait_until_in_charge(record, start(record))
+
+
+def _let_leave(record: Record) -> None:
+    """Wait for a conductor that has written its last event, and is about to end."""
+    deadline = time.monotonic() + _LEAVING
+    while taken(record) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def rerun(record: Record, *, failed: bool = False) -> Experiment:

@@ -18,20 +18,16 @@ import sys
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from nemo_run.exceptions import CorruptRecordError, NemoRunError, ShortageError, StoreError
+from nemo_run.exceptions import ShortageError, StoreError
 from nemo_run.execution.backend import Rendered
-from nemo_run.execution.jobspec import backend_of
 from nemo_run.execution.observation import Observation, Reason, State
 from nemo_run.management import results
 from nemo_run.management.describe import dag
 from nemo_run.management.direct_handles import DIRECT, process_gone
-from nemo_run.management.plans import own_spec, strangers
+from nemo_run.management.plans import strangers
 from nemo_run.management.store import events
-from nemo_run.management.store.reading import read_on
-from nemo_run.management.store.status import JobStatus, replay
 
-from .backoff import BackOff
-from .limits import Limits
+from .standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,18 +36,19 @@ if TYPE_CHECKING:
     from nemo_run.execution.jobspec import Handle, JobSpec
     from nemo_run.management.store import Record
     from nemo_run.management.store.events import Event
+    from nemo_run.management.store.status import JobStatus
 
 _T = TypeVar("_T")
 
 BATCH = 32
 """The most jobs submitted at once, so that the first ones are watched while the last ones start."""
 
-_SHORTEST, _LONGEST = 0.05, 1.0
+_LONGEST = 1.0
 _PATIENCE = 3
 _CANCEL_AGAIN = 5.0
 
 
-class Conducting:
+class Conducting(Standing):
     """One experiment being driven.
 
     Args:
@@ -60,10 +57,6 @@ class Conducting:
         log: Takes lines for whoever looks for the cause of trouble.
         only_cancels: Start nothing and leave when all is cancelled that was asked to be, unless
             somebody resumes the experiment meanwhile.
-
-    Attributes:
-        status: How the experiment stands.
-        stopping: Set to leave at the next chance.
     """
 
     def __init__(
@@ -74,33 +67,11 @@ class Conducting:
         log: Callable[[str], None] | None = None,
         only_cancels: bool = False,
     ) -> None:
-        self.status = record.unstarted
-        self.stopping = False
+        super().__init__(record, backend_named, log=log)
         self._only_cancels = only_cancels
-        # The number of the last event of each kind.
-        self._last: dict[str, int] = {}
-        self._record = record
-        self._journal = record.journal
-        self._backend_named = backend_named
-        self.log = log or _to_stderr
-        self._nodes = [dag.node(job["id"], job.get("dependencies", ())) for job in record.jobs]
-        self._limits = Limits(record.jobs)
-        self._specs: dict[str, JobSpec] = {}
-        self._offset = 0
-        self._unconfirmed: dict[str, None] = {}
-        self._running: dict[str, None] = {}
         # The handle of each job that was found to be its own.
         self._own: dict[str, str] = {}
-        self._open = {node.id: None for node in self._nodes}
-        self._waiting = dict(self._open)
-        # Whether a job has ended since jobs were last started, so that another one may have room.
-        self._freed = False
-        self._ready: list[str] = []
-        self._moved = True
-        self._pause = _SHORTEST
-        self._backoff = BackOff(self.log)
         self._cancelled: dict[str, float] = {}
-        self._unusable: dict[str, Exception] = {}
 
     def run(self) -> str:
         """Go on until every job has ended or :attr:`stopping` is set; return why it ended."""
@@ -161,70 +132,6 @@ class Conducting:
         ):
             self._only_cancels = False
             self._begin()
-
-    # What the journal says
-
-    def _hear(self) -> None:
-        try:
-            fresh, self._offset = read_on(self._journal, self._offset)
-        except CorruptRecordError as error:
-            self._stop(str(error))
-            return
-        except StoreError as error:
-            self._backoff.failed("journal", error)
-            return
-        if not fresh:
-            if not self._journal.path.exists():
-                self._stop(f"{self._journal.path} is gone.")
-            return
-        self.status = replay(fresh, self.status)
-        self._last.update({event["event"]: event.get("seq", 0) for event in fresh})
-        self._moved = True
-        self._pause = _SHORTEST
-        jobs = self.status.jobs
-        touched = {str(event["job"]) for event in fresh if event.get("job")}
-        # What names no job may concern all: a request to cancel, or to go on.
-        general = any(not event.get("job") for event in fresh)
-        for job in jobs if general else touched & jobs.keys():
-            self._sort(jobs[job])
-        waiting = [node for node in self._nodes if node.id in self._waiting]
-        before = {edge.job for node in waiting for edge in node.edges}
-        self._ready = dag.ready(waiting, {job: self._known(job).state for job in before})
-
-    def _stop(self, why: str) -> None:
-        if not self.stopping:
-            self.log(f"{why} Nothing more is started.")
-        self.stopping = True
-
-    def _sort(self, job: JobStatus) -> None:
-        """Put a job where the steps look for it."""
-        for place, belongs in (
-            (self._open, not job.state.terminal),
-            (self._waiting, _is_waiting(job)),
-            (self._unconfirmed, job.unconfirmed),
-            (self._running, bool(job.handle) and not job.state.terminal),
-        ):
-            if belongs:
-                place[job.id] = None
-            else:
-                place.pop(job.id, None)
-        self._limits.note(job.id, going=bool(job.token or job.handle) and not job.state.terminal)
-        self._freed = self._freed or job.state.terminal
-
-    def _write(self, happened: Sequence[Event]) -> bool:
-        """Write events and take note of them; False when the disk does not take them now."""
-        if not happened:
-            return True
-        if self._backoff.waiting("journal") or not self._journal.path.exists():
-            return False
-        try:
-            self._journal.append(happened)
-        except StoreError as error:
-            self._backoff.failed("journal", error)
-            return False
-        self._backoff.worked("journal")
-        self._hear()
-        return True
 
     # Starting
 
@@ -445,8 +352,6 @@ class Conducting:
             time.sleep(self._pause)
         self._pause = min(self._pause * 1.5, _LONGEST)
 
-    # Small things
-
     def _give_up(self) -> None:
         """Fail jobs that cannot be started at all; of those that were, nothing can be told."""
         for job, error in self._unusable.items():
@@ -455,48 +360,6 @@ class Conducting:
             else:
                 seen = Observation(State.FAILED, Reason.START, message=str(error))
             self._write(self._changes(job, seen, retries=0))
-
-    def _known(self, job: str) -> JobStatus:
-        # A journal whose first line was damaged does not name all jobs.
-        return self.status.jobs.get(job) or JobStatus(job)
-
-    def _spec(self, job: str) -> JobSpec:
-        attempt = max(self._known(job).attempt, 1)
-        if job not in self._specs or self._specs[job].attempt != attempt:
-            spec = own_spec(self._record, job, attempt)
-            self._specs[job] = dataclasses.replace(spec, attempt=attempt)
-        return self._specs[job]
-
-    def _backend_name(self, job: str) -> str:
-        # What runs is looked at and ended, whatever became of its plan.
-        return backend_of(self._known(job).handle) or self._spec(job).backend
-
-    def _handle(self, job: str) -> Handle:
-        from nemo_run.execution.jobspec import Handle
-
-        return Handle(self._known(job).handle)
-
-    def _handles(self, jobs: Iterable[str]) -> list[Handle]:
-        return [self._handle(job) for job in jobs]
-
-    def _by_backend(self, jobs: Iterable[str]) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for job in jobs:
-            if job in self._unusable:
-                continue
-            try:
-                backend = self._backend_named(self._backend_name(job))
-            except (NemoRunError, ImportError) as error:
-                self._backoff.failed(f"job {job}", error)
-                self._unusable[job] = error
-            else:
-                found.setdefault(backend.name, []).append(job)
-        return found
-
-
-def _is_waiting(job: JobStatus) -> bool:
-    """Whether nobody was asked to start a job, and nobody wants its end."""
-    return job.state is State.CREATED and not job.token and not job.cancel_requested
 
 
 def _is_news(seen: Observation, known: JobStatus) -> bool:
@@ -523,8 +386,3 @@ def _left(why: str) -> Event:
 def _batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
-
-
-def _to_stderr(line: str) -> None:
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-    print(f"{stamp} {line}", file=sys.stderr, flush=True)  # noqa: T201
