@@ -123,23 +123,10 @@ def _depth_of_caller() -> int:
 
 
 def _here(task: Any, executor: Executor | None, plugins: list[Plugin], *, dryrun: bool) -> Any:
-    from .describe.adding import described_job
-    from .describe.jobs import Names
-
     if plugins or executor is not None:
-        from nemo_run.execution import LocalExecutor
+        from .describe.adding import job_alone
 
-        job = described_job(
-            task,
-            executor or LocalExecutor(),
-            name="",
-            taken=Names(),
-            known=(),
-            dependencies=(),
-            policy="all",
-            roles=None,
-        )
-        job.apply(plugins, "", "")
+        job = job_alone(task, executor, plugins)
         task, executor = job.task, job.executor
     if dryrun:
         print(dryrun_text(task, executor))  # noqa: T201

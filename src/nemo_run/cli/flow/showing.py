@@ -73,21 +73,9 @@ def _after_plugins(ready: Ready) -> tuple[Any, Any]:
     configured = run.executor_config if run.executor_config is not None else Config(LocalExecutor)
     if not run.plugins or ready.entry.type == "experiment":
         return ready.task, configured
-    from nemo_run.management.describe.adding import described_job
-    from nemo_run.management.describe.jobs import Names
+    from nemo_run.management.describe.adding import job_alone
 
-    job = described_job(
-        ready.task,
-        run.executor or LocalExecutor(),
-        name="",
-        taken=Names(),
-        known=(),
-        dependencies=(),
-        policy="all",
-        roles=None,
-    )
-    job.apply(run.plugins, "", "")
-    return job.task, configured
+    return job_alone(ready.task, run.executor, run.plugins).task, configured
 
 
 def _document(said: Said) -> dict[str, Any]:
@@ -113,5 +101,4 @@ def _table(key: str, chain: Sequence[Said]) -> list[str]:
 
 
 def _where(said: Said) -> str:
-    place = f"{said.file}:{said.line}" if said.file and said.line else said.file or ""
-    return f"{place} {said.function}".strip() if said.function else place
+    return f"{said.place} {said.function or ''}".strip()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from nemo_run.execution.jobspec import Policy
 
+    from .plugin import Plugin
+
 # What else lies in the folders in which members have theirs.
 _RESERVED = (
     *("attempts", "logs", "artifacts", "configs", "scripts"),
@@ -71,6 +73,32 @@ def described_job(
     own = Member("", clone(task), _executor(executor))
     job = Job(taken.take(_job_id(name or task_name(task))), [own], edges=edges, name=name)
     own.name = names.folder(job.id)
+    return job
+
+
+def job_alone(task: Any, executor: Executor | None, plugins: Sequence[Plugin]) -> Job:
+    """Return a job that belongs to no experiment, after plugins have edited it.
+
+    Args:
+        task: A task.
+        executor: Its executor; None for one on this machine.
+        plugins: What edits the job's own copies of both.
+    """
+    if executor is None:
+        from nemo_run.execution import LocalExecutor
+
+        executor = LocalExecutor()
+    job = described_job(
+        task,
+        executor,
+        name="",
+        taken=Names(),
+        known=(),
+        dependencies=(),
+        policy="all",
+        roles=None,
+    )
+    job.apply(plugins, "", "")
     return job
 
 
