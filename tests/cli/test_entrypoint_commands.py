@@ -155,6 +155,8 @@ def test_a_decorated_function_stays_what_it_was_and_is_listed():
     assert entry(5) == 10
     assert entry.path == "tools.math.twice"
     assert run.cli.list_entrypoints("tools")["math"]["twice"] is entry
+    assert run.cli.list_entrypoints("tools.math.twice") == {}
+    assert run.cli.list_entrypoints("tools.math.twice.more") == {}
     assert entry.parse_partial(["n=3"]).n == 3
     assert entry.parse_partial([], n=4).n == 4
     assert entry.configure(n=5).n == 5

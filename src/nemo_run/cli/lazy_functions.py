@@ -45,6 +45,7 @@ def function_of(target: Any) -> Any:
 def _of_script(path: Path, name: str) -> Any:
     import importlib.util
 
+    from .entrypoints.loading import function_of as member_of
     from .entrypoints.loading import loading
 
     if not path.is_file():
@@ -60,9 +61,7 @@ def _of_script(path: Path, name: str) -> Any:
         spec.loader.exec_module(module)
     if not name:
         raise ConfigError(f"Which function of {path}? Write {path}:function.")
-    if not hasattr(module, name):
-        raise ConfigError(f"{path} has no {name!r}.{nearest(name, dir(module))}")
-    return getattr(module, name)
+    return member_of(module, name, str(path))
 
 
 def _of_command(words: list[str]) -> Any:

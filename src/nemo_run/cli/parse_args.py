@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nemo_run.config.graph.copying import recast
 from nemo_run.config.graph.node import Config, Node, Partial, is_node, target_of
 from nemo_run.config.overrides.apply import apply
-from nemo_run.config.overrides.grammar import is_override, parse_override
-from nemo_run.config.overrides.positional import bound, start
-from nemo_run.exceptions import OverrideError
+from nemo_run.config.overrides.positional import bound, parted, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,18 +31,16 @@ def parse_cli_args(
     Raises:
         OverrideError: A key, value or factory cannot be used.
     """
-    words, overrides = _sorted(args)
+    words, overrides = parted(args)
     begin: Any = fn
     if not is_node(fn):
         made, words = start(fn, words)  # type: ignore[arg-type]
         begin = Partial(fn) if made is None else made  # type: ignore[arg-type]
     target = target_of(begin)
-    node = apply(begin, [*bound(target, words), *map(parse_override, overrides)])
+    node = apply(begin, [*bound(target, words), *overrides])
     if isinstance(node, output_type):
         return node
-    return output_type._restore(  # noqa: SLF001 - the same node, called in another way
-        target, dict(node.__arguments__), node.__argument_history__.copy()
-    )
+    return recast(node, output_type)
 
 
 def parse_partial(fn: Callable[..., T], *args: str) -> Partial[T]:
@@ -54,18 +51,3 @@ def parse_partial(fn: Callable[..., T], *args: str) -> Partial[T]:
 def parse_config(fn: Callable[..., T], *args: str) -> Config[T]:
     """Return the ``Config`` of a function that the words of a command line describe."""
     return parse_cli_args(fn, args, Config)  # type: ignore[no-any-return]
-
-
-def _sorted(args: Sequence[str]) -> tuple[list[str], list[str]]:
-    words: list[str] = []
-    overrides: list[str] = []
-    for arg in args:
-        if is_override(arg):
-            overrides.append(arg)
-        elif overrides:
-            raise OverrideError(
-                f"{arg!r} comes after {overrides[-1]!r}: values by position come before key=value."
-            )
-        else:
-            words.append(arg)
-    return words, overrides

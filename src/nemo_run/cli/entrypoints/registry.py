@@ -51,5 +51,6 @@ def list_entrypoints(namespace: str | None = None) -> dict[str, Any]:
         else:
             place[entry.name] = entry
     for step in filter(None, (namespace or "").split(".")):
-        tree = tree.get(step, {})
+        below = tree.get(step)
+        tree = below if isinstance(below, dict) else {}
     return tree

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nemo_run.exceptions import OverrideError
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -36,20 +34,9 @@ def read_words(words: Sequence[str]) -> Words:
     Raises:
         OverrideError: A positional word stands behind an override, or a key cannot be read.
     """
-    from nemo_run.config.overrides.grammar import is_override, parse_override
+    from nemo_run.config.overrides.positional import parted
 
-    positional: list[str] = []
-    overrides: list[Override] = []
-    for word in words:
-        if is_override(word):
-            overrides.append(parse_override(word))
-        elif overrides:
-            raise OverrideError(
-                f"{word!r} has no key, and stands behind {overrides[-1].key}=…. Write key=value, "
-                "or put values without a key first."
-            )
-        else:
-            positional.append(word)
+    positional, overrides = parted(words)
     own, run = split_run(overrides)
     return Words(tuple(positional), tuple(own), tuple(run))
 

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
 
+from nemo_run.config.graph.copying import recast
 from nemo_run.config.graph.defaults import converted
 from nemo_run.config.graph.history import setting
 from nemo_run.config.graph.node import Config, Partial, is_node
@@ -186,7 +187,7 @@ def _root(result: Any, cls: type[Any], fn: Callable[..., Any], *, nested: bool) 
 def _cast(cls: type[Any], node: Any) -> Any:
     if cls is Config or not isinstance(node, Config):
         return node  # a Partial that was written as one stays one
-    return cls._restore(node.__target__, dict(node.__arguments__), node.__argument_history__.copy())
+    return recast(node, cls)
 
 
 def _explained(error: Exception, rewritten: Rewritten) -> Exception | None:

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from .defaults import ATOMS
-from .node import Node, copy_node
+from .node import Node, copy_node, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,21 @@ def deep_copy_node(node: Node[Any], memo: dict[int, Any]) -> Any:
     for key, value in node.__arguments__.items():
         arguments[key] = value if type(value) in _SHARED else deep_copy(value, memo)
     return copied
+
+
+def recast(node: Any, kind: type[Any], target: Any = None) -> Any:
+    """Return a node of another kind with the arguments and the history of ``node``.
+
+    Args:
+        node: A node. It is not changed; what it holds is in both.
+        kind: ``Config``, ``Partial`` or a class derived from one.
+        target: What the new node calls; by default what ``node`` does.
+    """
+    return kind._restore(  # noqa: SLF001 - a node's own way to be made of parts
+        target_of(node) if target is None else target,
+        dict(node.__arguments__),
+        node.__argument_history__.copy(),
+    )
 
 
 def deep_copy(value: Any, memo: dict[int, Any]) -> Any:

@@ -11,17 +11,40 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.config import factories
 from nemo_run.config.alternatives import namespace_of
+from nemo_run.config.graph.copying import recast
 from nemo_run.config.graph.node import Partial, is_node, target_name, target_of
 from nemo_run.config.graph.signature import display_name, signature_info
 from nemo_run.exceptions import OverrideError, nearest
 
-from .grammar import Item, Override
+from .grammar import Item, Override, is_override, parse_override
 from .resolving import call_factory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nemo_run.config.values.syntax import Call
+
+
+def parted(words: Sequence[str]) -> tuple[list[str], list[Override]]:
+    """Return the words without an operator, and the overrides behind them.
+
+    Raises:
+        OverrideError: A word without an operator stands behind an override, or a key cannot be
+            read.
+    """
+    positional: list[str] = []
+    overrides: list[Override] = []
+    for word in words:
+        if is_override(word):
+            overrides.append(parse_override(word))
+        elif overrides:
+            raise OverrideError(
+                f"{word!r} has no key, and stands behind {overrides[-1].key}=…. Write key=value, "
+                "or put values without a key first."
+            )
+        else:
+            positional.append(word)
+    return positional, overrides
 
 
 def bound(target: Callable[..., Any], words: Sequence[str], called: str = "") -> list[Override]:
@@ -106,7 +129,7 @@ def from_factory(fn: Callable[..., Any], text: str) -> Partial[Any]:
         )
     if isinstance(made, Partial) and target_of(made) is fn:
         return made
-    return Partial._restore(fn, dict(made.__arguments__), made.__argument_history__.copy())  # noqa: SLF001
+    return recast(made, Partial, fn)  # type: ignore[no-any-return]
 
 
 def _call(word: str) -> Call | None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from nemo_run.config.checks.annotations import display, mismatches
 from nemo_run.config.checks.hints import hints_of
-from nemo_run.config.graph.node import Config, Partial, is_node, target_of
+from nemo_run.config.graph.copying import recast
+from nemo_run.config.graph.node import Config, Partial, is_node
 from nemo_run.config.graph.signature import signature_info
 from nemo_run.exceptions import ConfigError, nearest
 
@@ -221,7 +222,7 @@ def configured(node: Any, target: Any, positional: list[Any], named: dict[str, A
 def as_partial(made: Any) -> Any:
     """Return what a parameter for partial configurations gets in place of a configuration."""
     if is_node(made) and isinstance(made, Config):
-        return Partial._restore(target_of(made), dict(made.__arguments__), {})  # noqa: SLF001
+        return recast(made, Partial)
     return made
 
 
