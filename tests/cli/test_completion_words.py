@@ -144,12 +144,6 @@ def test_fields_of_the_run_and_of_its_executor():
     assert {"run.executor.env_vars=", "run.executor.retries="} <= set(texts("run.executor."))
 
 
-def test_options_are_those_that_are_given():
-    options = [("--lr-file", "A file."), ("--lazy", "Later.")]
-    found = candidates(train, [], "--l", options)
-    assert [(one.text, one.help) for one in found] == options
-
-
 @pytest.mark.parametrize(
     "incomplete",
     ["", "=", "==", ".", "[", "]", "model..", "model[", "a[0", "é=", "'", '"', "\\", "x=y=z", "@",

@@ -32,6 +32,11 @@ def allows_none(hint: Any) -> bool:
     return hint in (*_NONE, Any, object)
 
 
+def is_partial(hint: Any) -> bool:
+    """Whether an annotation is ``Partial[…]``, which asks for a task that is called later."""
+    return "Partial" in getattr(typing.get_origin(hint), "__name__", "")
+
+
 def is_text(hint: Any) -> bool:
     """Whether a value can only be a str, so that its text is taken as it is."""
     return alternatives(hint) == [str]

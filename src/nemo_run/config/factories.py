@@ -208,12 +208,6 @@ def default_of(hint: Any, parent: Any = None, argument: str | None = None) -> Fa
     return None
 
 
-def in_namespace(namespace: str) -> list[Factory]:
-    """Return the factories of a namespace, by name."""
-    found = _registry.all().get(namespace, {})
-    return [factory for name in sorted(found) for factory in found[name]]
-
-
 def suggestion(name: str, fits: list[Factory]) -> str:
     """Return the sentences that help somebody who asked for a factory that is not there."""
     names = list(dict.fromkeys(factory.name for factory in fits))

@@ -12,7 +12,7 @@ from nemo_run.exceptions import NemoRunError
 from .values import Candidate, first_line, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from nemo_run.cli.help.parameters import Parameter
 
@@ -20,13 +20,8 @@ _OPERATOR = re.compile(r"^(?P<key>[^=]*?)(?P<operator>[-+*/|&]?=)(?P<value>.*)$"
 _RUN = "run."
 
 
-def candidates(
-    entrypoint: Any,
-    words: Sequence[str],
-    incomplete: str,
-    options: Iterable[tuple[str, str]] = (),
-) -> list[Candidate]:
-    """Return the words that can stand where ``incomplete`` begins.
+def candidates(entrypoint: Any, words: Sequence[str], incomplete: str) -> list[Candidate]:
+    """Return the words without a dash that can stand where ``incomplete`` begins.
 
     No task is made and no factory is called: it is found out from signatures and annotations.
 
@@ -34,21 +29,16 @@ def candidates(
         entrypoint: A function, or an object whose ``fn`` is one.
         words: The words before it.
         incomplete: What of the word is there already.
-        options: The options of the command, and a text about each.
     """
     fn = getattr(entrypoint, "fn", None) or entrypoint
-    if incomplete.startswith("-"):
-        found: Iterator[Candidate] = (Candidate(name, text) for name, text in options)
-    else:
-        given = _OPERATOR.match(incomplete)
-        try:
-            if given and given["operator"] in OPERATORS:
-                found = _values(fn, words, given["key"], given["operator"])
-            else:
-                found = iter([*_keys(fn, words, incomplete), *_first_words(fn, words)])
-            found = iter(list(found))
-        except NemoRunError:  # the key leads nowhere
-            return []
+    given = _OPERATOR.match(incomplete)
+    try:
+        if given and given["operator"] in OPERATORS:
+            found = list(_values(fn, words, given["key"], given["operator"]))
+        else:
+            found = [*_keys(fn, words, incomplete), *_first_words(fn, words)]
+    except NemoRunError:  # the key leads nowhere
+        return []
     unique = {one.text: one for one in found if one.text.startswith(incomplete)}
     return list(unique.values())
 

@@ -9,7 +9,7 @@ import typing
 from collections import abc
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.config.alternatives import alternatives, is_kind, kind_of
+from nemo_run.config.alternatives import alternatives, is_kind, is_partial, kind_of
 from nemo_run.config.checks.annotations import UNIONS, display
 from nemo_run.config.factories import default_of, fitting, suggestion
 from nemo_run.config.graph.history import origin
@@ -67,7 +67,7 @@ def _node(kind: Any, place: Place) -> Any:
 def _wants_partial(hint: Any) -> bool:
     parts = typing.get_args(hint) if typing.get_origin(hint) in UNIONS else (hint,)
     parts = (*parts, *getattr(hint, "__metadata__", ()))  # OptionalDefaultPartial
-    return any("Partial" in getattr(typing.get_origin(part), "__name__", "") for part in parts)
+    return any(map(is_partial, parts))
 
 
 def _is_value(kind: type) -> bool:

@@ -17,6 +17,7 @@ from collections import abc
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
+from nemo_run.config.alternatives import is_partial
 from nemo_run.config.checks.annotations import UNIONS, display, mismatches, simplified
 from nemo_run.config.checks.build_types import defines_call
 
@@ -95,7 +96,7 @@ def convert(data: Any, hint: Any, resolve: Resolver | None = None) -> Any:
 
 
 def _read(source: Any, hint: Any, reading: Reading) -> Any:
-    if "Partial" in getattr(typing.get_origin(hint), "__name__", ""):
+    if is_partial(hint):
         made = _read(source, (typing.get_args(hint) or (Any,))[0], reading)
         return objects.as_partial(made)
     hint = simplified(hint)

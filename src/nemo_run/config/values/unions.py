@@ -10,6 +10,7 @@ import dataclasses
 import typing
 from typing import Any
 
+from nemo_run.config.alternatives import is_partial
 from nemo_run.config.checks.annotations import UNIONS, display, simplified
 
 from .reading import Reading, Word, seen, whole_word
@@ -27,8 +28,7 @@ def union_parts(hint: Any) -> list[Any]:
 
 
 def _kept_partial(hint: Any) -> list[Any]:
-    is_partial = "Partial" in getattr(typing.get_origin(hint), "__name__", "")
-    return [hint] if is_partial else union_parts(hint)
+    return [hint] if is_partial(hint) else union_parts(hint)
 
 
 def allows_text(hint: Any) -> bool:
