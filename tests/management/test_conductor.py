@@ -134,6 +134,31 @@ def test_an_engine_that_cannot_be_reached_neither_ends_nor_cancels_a_job(engine)
     assert engine.cancelled == []
 
 
+def test_an_engine_that_cannot_say_whose_a_job_is_is_asked_again_later(tmp_path):
+    class Deaf(Engine):
+        asked = 0
+
+        def own(self, jobs):
+            self.asked += 1
+            if self.asked < 5:
+                raise ConnectionError("no route")
+            return super().own(jobs)
+
+    engine = Deaf(tmp_path / "engine")
+    record = experiment({"a": []})
+    token = f"{record.id}/a/1"
+    handle = engine._take(token)
+    # An earlier conductor started it.
+    record.journal.append([events.experiment_started(), events.job_intent("a", 1, token)])
+    record.journal.append([events.job_submitted("a", 1, handle)])
+    conduct(record, lambda _: engine)
+
+    seen = [e["state"] for e in record.journal.read()[0] if e["event"] == "job.observed"]
+    assert seen == ["UNKNOWN", "SUCCEEDED"]
+    assert engine.asked == 5
+    assert engine.polls == 1
+
+
 def test_an_engine_that_fails_while_it_starts_jobs_is_asked_again_and_starts_none_twice(engine):
     record = experiment({"a": [], "b": []})
     failures = iter([RuntimeError("busy"), RuntimeError("busy")])

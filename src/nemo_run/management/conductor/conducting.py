@@ -30,7 +30,7 @@ from nemo_run.management.store import events
 from .standing import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nemo_run.execution.backend import Backend
     from nemo_run.execution.jobspec import Handle, JobSpec
@@ -248,11 +248,15 @@ class Conducting(Standing):
         """Let go of jobs whose handle is none of theirs: no engine is asked about those."""
         named = [job for job in jobs if not self._handle(job).startswith(DIRECT)]
         for name, theirs in self._by_backend(named).items():
+            if self._backoff.waiting(f"{name}: own"):
+                continue
             known = [self._known(job) for job in theirs]
             try:
                 foreign = strangers(self._backend_named(name), self._record, known)
             except Exception as error:  # noqa: BLE001 - an engine's failure: ask again later
                 self._backoff.failed(f"{name}: own", error)
+                seen = self._cannot_tell(f"{name}: own", error)
+                self._write([e for job in theirs if seen for e in self._observed(job, seen)])
                 continue
             self._backoff.worked(f"{name}: own")
             self._own.update({job.id: job.handle for job in known if job.id not in foreign})
@@ -295,19 +299,19 @@ class Conducting(Standing):
                 seen = self._backend_named(name).poll(list(handles))
             except Exception as error:  # noqa: BLE001 - an engine's failure says nothing about jobs
                 self._backoff.failed(f"{name}: poll", error)
-                seen = self._cannot_tell(name, handles, error)
+                unknown = self._cannot_tell(f"{name}: poll", error)
+                seen = dict.fromkeys(handles, unknown) if unknown else {}
             else:
                 self._backoff.worked(f"{name}: poll")
             self._write(
                 [e for h, job in handles.items() if h in seen for e in self._observed(job, seen[h])]
             )
 
-    def _cannot_tell(
-        self, name: str, handles: Iterable[Handle], error: Exception
-    ) -> Mapping[Handle, Observation]:
-        if self._backoff.count(f"{name}: poll") < _PATIENCE:
-            return {}
-        return {handle: Observation(State.UNKNOWN, message=str(error)) for handle in handles}
+    def _cannot_tell(self, what: str, error: Exception) -> Observation | None:
+        """Return what is seen of jobs of an engine that has failed several times; else None."""
+        if self._backoff.count(what) < _PATIENCE:
+            return None
+        return Observation(State.UNKNOWN, message=str(error))
 
     def _observed(self, job: str, seen: Observation) -> list[Event]:
         """Return what is new in an observation; nothing when it shows what is known."""
