@@ -60,6 +60,15 @@ def test_describing_an_experiment_writes_nothing_and_what_to_call_is_said(home):
     assert not home.exists()
 
 
+def test_a_printed_plan_names_its_jobs_and_not_their_files():
+    experiment = quiet()
+    experiment.add(echo("a"), name="a")
+    experiment.add(echo("b"), name="b")
+    plan = experiment.dryrun(log=False)
+    assert repr(plan) == f"Plan('story', id={experiment.id!r}, jobs=['a', 'b'])"
+    assert repr(plan.jobs) == "(PlannedJob('a'), PlannedJob('b'))"
+
+
 def test_tasks_and_executors_are_copied_when_they_are_added():
     experiment = quiet()
     task = run.Partial(json.dumps, {"lr": 1}, indent=1)

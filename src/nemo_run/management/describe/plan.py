@@ -60,13 +60,16 @@ class PlannedJob:
     spec: JobSpec
     artifacts: tuple[Artifact, ...]
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.document['id']!r})"
+
 
 @dataclass(frozen=True)
 class File:
     """One file of a plan."""
 
     path: str
-    content: bytes
+    content: bytes = field(repr=False)
     mode: int = 0o600
 
 
@@ -87,6 +90,10 @@ class Plan:
     directory: str
     jobs: tuple[PlannedJob, ...]
     warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        jobs = [job.document["id"] for job in self.jobs]
+        return f"{type(self).__name__}({self.title!r}, id={self.experiment!r}, jobs={jobs})"
 
     @property
     def hash(self) -> str:
