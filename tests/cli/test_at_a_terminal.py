@@ -80,6 +80,36 @@ def test_no_color_is_understood_before_the_command_too(made, program):
         screen.close()
 
 
+OWN = """
+import nemo_run as run
+
+def train(lr: float = 0.1) -> None:
+    print("trained", lr)
+
+run.cli.main(train, default_executor=run.Config(run.LocalExecutor))
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--yes", "--no-color"], 0, "SUCCEEDED"),
+        (["--help", "--no-color"], 0, "lr"),
+        (["lr=high", "--no-color"], 2, "error:"),
+    ],
+    ids=["what waits", "help", "errors"],
+)
+def test_no_color_holds_for_everything_that_a_command_prints(tmp_path, words, code, said):
+    (tmp_path / "own.py").write_text(OWN)
+    screen = Terminal([sys.executable, str(tmp_path / "own.py"), *words], {})
+    try:
+        assert screen.end() == code
+    finally:
+        screen.close()
+    assert said in screen.seen
+    assert not re.search(r"\x1b\[[0-9;]*m", screen.seen)
+
+
 def test_an_empty_list_says_so_to_a_person(terminal):
     screen = terminal("list")
     assert screen.end() == 0

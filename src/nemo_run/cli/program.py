@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nemo_run.console.terminal import refuse_colours
+
 from .ending import answer
-from .settings import COMPLETE, Settings
+from .settings import COMPLETE, NO_COLOUR, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +34,8 @@ def run_program(command: click.Command, words: Sequence[str], name: str) -> int:
         from .completion.shells import answer as answer_shell
 
         return answer_shell(command, name)
+    # Before click reads it, as help and errors are printed while it reads.
+    refuse_colours(refused=NO_COLOUR in takewhile("--".__ne__, words))
     settings = Settings()
 
     def invoke() -> int:

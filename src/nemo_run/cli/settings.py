@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 HELP_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 """How every command of click shows its help."""
 
+NO_COLOUR = "--no-color"
+
 COMPLETE = "_NEMO_RUN_COMPLETE"
 """The variable in which a shell asks a program for completions."""
 
@@ -26,16 +28,14 @@ class Settings:
 
     Attributes:
         verbose: Whether an error comes with its traceback.
-        colour: False for ``--no-color``; None leaves it to the environment and the terminal.
     """
 
     verbose: bool = False
-    colour: bool | None = None
 
     @property
     def look(self) -> Look:
         """How text on standard output may look."""
-        return look_of(sys.stdout, colour=self.colour)
+        return look_of(sys.stdout)
 
 
 def settings_of(context: click.Context) -> Settings:
@@ -68,12 +68,11 @@ def verbose_option(command: Any, *names: str) -> Any:
 
 
 def colour_option(command: Any) -> Any:
-    """Give a command ``--no-color``."""
+    """Give a command ``--no-color``; :mod:`.program` obeys it, before anything is printed."""
     return click.option(
-        "--no-color",
+        NO_COLOUR,
         is_flag=True,
         expose_value=False,
-        callback=_set("colour", value=False),
         help="Print without colours.",
     )(command)
 

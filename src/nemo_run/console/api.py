@@ -74,7 +74,14 @@ class CustomConfigRepr:
 def __getattr__(name: str) -> Any:
     if name != "CONSOLE":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()["CONSOLE"] = console = console_of()
+    return console
+
+
+def console_of(*, stderr: bool = False) -> Console:
+    """Return a new console of rich on a standard stream, with colours if those are wanted."""
     from rich.console import Console
 
-    globals()["CONSOLE"] = console = Console()
-    return console
+    from .terminal import colours_refused
+
+    return Console(stderr=stderr, color_system=None if colours_refused() else "auto")

@@ -38,6 +38,23 @@ _STATE_COLOURS = {
 }
 
 
+_without_colours = False
+
+
+def refuse_colours(*, refused: bool) -> None:
+    """Take the colours out of all that this process prints, or let them be as they were.
+
+    Programs that it starts are not concerned: they have the environment.
+    """
+    global _without_colours  # noqa: PLW0603 - a process has one command line
+    _without_colours = refused
+
+
+def colours_refused() -> bool:
+    """Tell whether this process is to print without colours, whatever its terminal can do."""
+    return _without_colours
+
+
 @dataclass(frozen=True)
 class Look:
     """How text may look where it goes.
@@ -63,24 +80,22 @@ class Look:
         return self.paint(state if text is None else text, _STATE_COLOURS.get(state, ""))
 
 
-def look_of(stream: TextIO, *, colour: bool | None = None) -> Look:
+def look_of(stream: TextIO) -> Look:
     """Return how text on ``stream`` may look.
 
     The environment decides as everywhere: ``NO_COLOR`` (https://no-color.org) and ``TERM=dumb``
-    take colours away, ``FORCE_COLOR`` gives them, ``COLUMNS`` sets the width.
+    take colours away, ``FORCE_COLOR`` gives them, ``COLUMNS`` sets the width. Before all of it
+    counts what :func:`refuse_colours` was told.
 
     Args:
         stream: Where the text goes.
-        colour: What the user asked for on the command line; None leaves it to the environment.
     """
     terminal = is_terminal(stream)
-    if colour is None:
-        colour = _colour_of_environment(terminal=terminal)
-    return Look(terminal, colour, width_of(stream) if terminal else None)
+    return Look(terminal, _has_colours(terminal=terminal), width_of(stream) if terminal else None)
 
 
-def _colour_of_environment(*, terminal: bool) -> bool:
-    if os.environ.get("NO_COLOR"):
+def _has_colours(*, terminal: bool) -> bool:
+    if _without_colours or os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
         return True

@@ -91,8 +91,9 @@ def _is_of_python(file: str) -> bool:
 
 def _show(error: BaseException, look: Mapping[str, Any]) -> None:
     if look.get("rich_exceptions"):
-        from rich.console import Console
         from rich.traceback import Traceback
+
+        from nemo_run.console.api import console_of
 
         full = look.get("rich_traceback") is not False
         shown = Traceback.from_exception(
@@ -103,7 +104,7 @@ def _show(error: BaseException, look: Mapping[str, Any]) -> None:
             theme=look.get("rich_theme"),
             max_frames=100 if full else 4,
         )
-        Console(stderr=True).print(shown)
+        console_of(stderr=True).print(shown)
         return
     import traceback
 
