@@ -197,6 +197,7 @@ class _Call:
 
 def _resolved(target: Any, factory: str | None, changes: Sequence[Any], ctx: Any) -> Partial[Any]:
     from nemo_run.config.overrides.grammar import is_override
+    from nemo_run.config.overrides.unset import filled
 
     from .entrypoints.entrypoint import Entrypoint, entrypoint_of
     from .flow.tasks import begun, give_context
@@ -209,7 +210,7 @@ def _resolved(target: Any, factory: str | None, changes: Sequence[Any], ctx: Any
     words = [one for one in changes if isinstance(one, str) and not is_override(one)]
     base, by_position = begun(entry, factory, Words(tuple(words)))
     others = [one for one in changes if not isinstance(one, str) or is_override(one)]
-    task: Partial[Any] = carried_out(base, [*by_position, *others])
+    task: Partial[Any] = filled(carried_out(base, [*by_position, *others]))
     if ctx is not None:
         give_context(entry, task, ctx)
     return task

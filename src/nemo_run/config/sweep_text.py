@@ -15,6 +15,7 @@ from .graph.traverse import walk_values
 from .overrides.apply import apply, hint_at
 from .overrides.grammar import MISSING
 from .overrides.places import Place, descend, opened
+from .overrides.unset import filled
 from .sweep import MOST_POINTS, Mode, Sweep, combined, of_tasks
 from .sweep_names import label
 
@@ -135,7 +136,7 @@ def _swept(
     own: Sequence[Sequence[Override]],
     max_parallel: int | None,
 ) -> Sweep:
-    tasks = [apply(task, changed) for changed in changes]
+    tasks = [filled(apply(task, changed)) for changed in changes]
     values = [
         {override.key: _value_at(done, override.steps) for override in varied}
         for done, varied in zip(tasks, own, strict=True)

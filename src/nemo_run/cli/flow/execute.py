@@ -111,9 +111,9 @@ def prepared(call: Call) -> Ready:
 
     entry = call.entry
     os.environ.update(entry.env)
-    words = read_words(call.words)
     defaults, options = context_defaults(call.defaults), context_values(call.options)
     function = None if entry.lazy_target else entry.fn
+    words = read_words(call.words, function)
     files = read_files(paths_of(defaults, options, words.run), function)
     options = {**options, "yaml": files.paths or None}
     run = context_of(entry, defaults, files.run, options, words.run)
@@ -189,11 +189,11 @@ def _run(ready: Ready) -> int:
 
 
 def _check(ready: Ready) -> None:
-    from nemo_run.config.checks.check import check_task
+    from nemo_run.config.overrides.unset import check_given
     from nemo_run.exceptions import ConfigError
 
     try:
-        check_task(ready.task)
+        check_given(ready.task)
     except ConfigError as error:
         if ready.context is None:
             raise

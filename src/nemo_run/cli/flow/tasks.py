@@ -94,12 +94,15 @@ def give_context(entry: Entrypoint, task: Any, context: Any) -> None:
 
 
 def configured(entry: Entrypoint, base: Any, overrides: Sequence[Override]) -> Any:
-    """Return the task with overrides applied; ``base`` stays as it is.
+    """Return the task with overrides applied, and what nobody has set made by default factories.
+
+    ``base`` stays as it is.
 
     Raises:
         OverrideError: A key or a value cannot be used.
     """
     from nemo_run.config.overrides.apply import apply
+    from nemo_run.config.overrides.unset import filled
 
     for override in overrides:
         if takes_context(entry) and override.steps[:1] == (CONTEXT,):
@@ -107,7 +110,7 @@ def configured(entry: Entrypoint, base: Any, overrides: Sequence[Override]) -> A
                 f"{override.label}: {CONTEXT} is given to {entry.name}() by NeMo Run. Write "
                 "run.name=…, run.executor=… and so on."
             )
-    return apply(base, overrides)
+    return filled(apply(base, overrides))
 
 
 def parsed_task(entry: Entrypoint, args: Sequence[str], defaults: Mapping[str, Any]) -> Any:
@@ -123,7 +126,7 @@ def parsed_task(entry: Entrypoint, args: Sequence[str], defaults: Mapping[str, A
     """
     from .words import read_words
 
-    words = read_words(args)
+    words = read_words(args, entry.fn)
     base, by_position = begun(entry, None, words)
     for name, value in defaults.items():
         setattr(base, name, value)

@@ -79,11 +79,11 @@ def call_factory(factory: Factory, call: Call | None = None) -> Any:
     node: Any = Config(factory.fn, bind_args=False)
     if call is not None:
         node = _with_arguments(node, call)
-    lacking = _lacking(node)
-    if lacking:
-        values = ", ".join(f"{name}=..." for name in lacking)
+    needed = lacking(node)
+    if needed:
+        values = ", ".join(f"{name}=..." for name in needed)
         raise OverrideError(
-            f"the factory {factory.name} ({factory.place}) needs {' and '.join(lacking)}. Write "
+            f"the factory {factory.name} ({factory.place}) needs {' and '.join(needed)}. Write "
             f"{factory.name}({values})."
         )
     args, kwargs = signature_info(factory.fn).transform_to_args_kwargs(node.__arguments__)
@@ -116,7 +116,8 @@ def _line_of(error: BaseException, factory: Factory) -> str:
     return f" at line {line}" if line else ""
 
 
-def _lacking(node: Any) -> list[str]:
+def lacking(node: Any) -> list[str]:
+    """Return the names of the arguments that a node needs and does not have."""
     info = signature_info(node.__fn_or_cls__)
     return [
         name
