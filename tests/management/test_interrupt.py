@@ -147,11 +147,15 @@ def test_one_that_comes_while_it_is_begun_leaves_an_experiment_that_goes_on(home
     assert run.Experiment.from_title("begun").wait() is State.SUCCEEDED
 
 
-@pytest.mark.parametrize(("answer", "state"), [("n", State.RUNNING), ("y", State.CANCELLED)])
-def test_on_a_terminal_the_second_one_asks(answer, state):
+STUBBORN = "trap '' TERM; while :; do sleep 1; done"
+
+
+@pytest.mark.parametrize("presses", [2, 3])
+def test_on_a_terminal_the_second_one_cancels_and_a_third_does_not_wait_for_that(presses):
+    program = PROGRAM if presses == 2 else PROGRAM.replace("sleep 60", STUBBORN)
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program],
         stdin=follower,
         stdout=subprocess.PIPE,
         stderr=follower,
@@ -164,14 +168,15 @@ def test_on_a_terminal_the_second_one_asks(answer, state):
         process.send_signal(signal.SIGINT)
         screen(leader, "again")
         process.send_signal(signal.SIGINT)
-        screen(leader, "[y/N]")
-        os.write(leader, f"{answer}\n".encode())
-        process.wait(timeout=20)
-        experiment = run.Experiment.of_record(record)
-        if state is State.CANCELLED:
-            assert experiment.wait() is state
-        assert record.status().jobs["a"].state is state
-        experiment.cancel()
+        if presses == 2:
+            screen(leader, f"Experiment {record.id}: CANCELLED")
+        else:
+            screen(leader, "Ctrl-C leaves at once.")
+            process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+        job = record.status().jobs["a"]
+        assert job.cancel_requested
+        assert job.state is (State.CANCELLED if presses == 2 else State.RUNNING)
     finally:
         process.kill()
         process.communicate()

@@ -112,7 +112,9 @@ def begin_and_follow(
             status = _followed(record, manner, tail=tail, plugins=plugins, started=started)
         except KeyboardInterrupt:
             # Not our decision to end the process, and not a result either.
-            raise interrupts.leave(record, lambda: operations.cancel(record)) from None
+            raise interrupts.leave(
+                record, lambda: operations.cancel(record), lambda: _followed(record, manner)
+            ) from None
     if any(job.state is not State.SUCCEEDED for job in status.jobs.values()):
         return failure(record, status, shown=tail)
     manner.summary_of(status)

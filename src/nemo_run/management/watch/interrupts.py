@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.invocation import experiment_command
 
-from .keyboard import read_line
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from typing_extensions import Self
 
     from nemo_run.management.store.record import Record
+    from nemo_run.management.store.status import ExperimentStatus
 
 WINDOW = 3.0
 """How long after the first Ctrl-C a second one is understood as the wish to cancel, in seconds."""
@@ -76,12 +75,15 @@ class HeldBack:
         self._seen = True
 
 
-def leave(record: Record, cancel: Callable[[], object]) -> Left:
+def leave(
+    record: Record, cancel: Callable[[], object], wait: Callable[[], ExperimentStatus]
+) -> Left:
     """Leave an experiment that goes on; at a terminal, a second Ctrl-C soon after cancels it.
 
     Args:
         record: The experiment.
         cancel: Asks for the end of all jobs.
+        wait: Waits until they have ended.
 
     Returns:
         The exception to raise, which says what was done.
@@ -96,10 +98,26 @@ def leave(record: Record, cancel: Callable[[], object]) -> Left:
         _say(f"Press Ctrl-C again within {WINDOW:g} seconds to cancel it.")
         time.sleep(WINDOW)
     except KeyboardInterrupt:
-        if _is_at_terminal() and _agreed(record):
-            cancel()
-            return kind(f"asked to cancel experiment {record.id}")
+        if _is_at_terminal():
+            return kind(_cancelled(record, cancel, wait))
     return left
+
+
+def _cancelled(
+    record: Record, cancel: Callable[[], object], wait: Callable[[], ExperimentStatus]
+) -> str:
+    """Cancel an experiment and wait for its end; one more Ctrl-C leaves at once."""
+    try:
+        with HeldBack():
+            _say(
+                f"\nCancelling experiment {record.id}; waiting for its jobs to end. "
+                "Ctrl-C leaves at once."
+            )
+            cancel()
+        _say(f"Experiment {record.id}: {wait().state}")
+    except KeyboardInterrupt:
+        return f"asked to cancel experiment {record.id}"
+    return f"cancelled experiment {record.id}"
 
 
 def how_to_come_back(record: Record) -> str:
@@ -131,12 +149,3 @@ def _is_interactive() -> bool:
 
 def _is_at_terminal() -> bool:
     return all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr))
-
-
-def _agreed(record: Record) -> bool:
-    try:
-        print(f"\nCancel all jobs of {record.id}? [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
-        return read_line().strip().lower() in {"y", "yes"}
-    except KeyboardInterrupt:
-        # Somebody who presses it three times does not want to be asked.
-        return True
