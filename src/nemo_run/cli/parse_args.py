@@ -31,8 +31,8 @@ def parse_cli_args(
     Raises:
         OverrideError: A key, value or factory cannot be used.
     """
-    words, overrides = parted(args)
     begin: Any = fn
+    words, overrides = parted(args, target_of(begin) if is_node(fn) else begin)
     if not is_node(fn):
         made, words = start(fn, words)  # type: ignore[arg-type]
         begin = Partial(fn) if made is None else made  # type: ignore[arg-type]

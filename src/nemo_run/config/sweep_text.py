@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from itertools import islice
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 WORDS = ("choice", "range")
 _HOW = "Write several values as lr=choice(1e-4,3e-4) or seed=range(5), or leave --sweep out."
+_LISTED = re.compile(r"[^\[\](){}'\",]+(?:,[^\[\](){}'\",]+)+")
 _INSIDE = re.compile(rf"\b({'|'.join(WORDS)})\(")
 
 
@@ -87,7 +89,7 @@ def points_of(
     """
     varied = {index: override for index, override in enumerate(overrides) if is_varied(override)}
     if not varied:
-        raise SweepError(f"Nothing varies.{_inside(overrides)} {_HOW}")
+        raise SweepError(f"Nothing varies.{_inside(overrides)} {_listed(task, overrides) or _HOW}")
     _refuse_doubled(list(varied.values()))
     items = {override.key: _items(override) for override in varied.values()}
     rows = combined(items, mode)
@@ -127,6 +129,20 @@ def _inside(overrides: Sequence[Override]) -> str:
                 f" In {override.key}={_text(override)}, {found[1]}(…) does not stand alone behind "
                 "the =, or is not closed."
             )
+    return ""
+
+
+def _listed(task: Any, overrides: Sequence[Override]) -> str:
+    """Return how to write values with commas between them, where one value is expected."""
+    from .alternatives import alternatives, is_kind
+
+    for override in overrides:
+        text = _text(override) or ""
+        if _LISTED.fullmatch(text) is None:
+            continue
+        hint = _hint(task, override)
+        if not any(is_kind(one, Iterable) and not is_kind(one, str) for one in alternatives(hint)):
+            return f"Write {override.key}=choice({text}) to run each of its values."
     return ""
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from nemo_run.config.overrides.grammar import Override
 
@@ -28,15 +28,19 @@ class Words:
     run: tuple[Override, ...] = ()
 
 
-def read_words(words: Sequence[str]) -> Words:
+def read_words(words: Sequence[str], function: Callable[..., Any] | None = None) -> Words:
     """Tell the words of a command apart.
+
+    Args:
+        words: The words.
+        function: What the command calls, where it is known.
 
     Raises:
         OverrideError: A positional word stands behind an override, or a key cannot be read.
     """
     from nemo_run.config.overrides.positional import parted
 
-    positional, overrides = parted(words)
+    positional, overrides = parted(words, function)
     own, run = split_run(overrides)
     return Words(tuple(positional), tuple(own), tuple(run))
 

@@ -107,6 +107,8 @@ def _applied(task: Any, override: Override, hint: Any) -> Any:
         with setting(override.kind, override.file, override.line):
             return changed(Place(task, hint), override.steps, change).value
     except ConfigError as error:
+        if override.instead and not override.inside_call:
+            raise OverrideError(override.instead) from error.__cause__
         raise OverrideError(
             f"{override.label}: {_explained(error, task)}{override.advice}"
         ) from error.__cause__

@@ -69,6 +69,7 @@ class Override:
         line: The line in that file.
         inside_call: Whether the text stands in a call's parentheses, where quotes are read.
         advice: What errors add.
+        instead: What errors say, where the word was probably no value at all.
     """
 
     key: str
@@ -81,6 +82,7 @@ class Override:
     line: int | None = None
     inside_call: bool = False
     advice: str = ""
+    instead: str = ""
 
     @property
     def source(self) -> tuple[str, str | None]:

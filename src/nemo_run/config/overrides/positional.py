@@ -7,6 +7,7 @@ their order.
 from __future__ import annotations
 
 import inspect
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config import factories
@@ -17,6 +18,7 @@ from nemo_run.config.graph.signature import display_name, signature_info
 from nemo_run.exceptions import OverrideError, nearest
 
 from .grammar import Item, Override, is_override, parse_override
+from .habits import meant_by, names_of
 from .resolving import call_factory
 
 if TYPE_CHECKING:
@@ -25,8 +27,14 @@ if TYPE_CHECKING:
     from nemo_run.config.values.syntax import Call
 
 
-def parted(words: Sequence[str]) -> tuple[list[str], list[Override]]:
+def parted(
+    words: Sequence[str], target: Callable[..., Any] | None = None
+) -> tuple[list[str], list[Override]]:
     """Return the words without an operator, and the overrides behind them.
+
+    Args:
+        words: The words of a command.
+        target: What the values are for, where that is known.
 
     Raises:
         OverrideError: A word without an operator stands behind an override, or a key cannot be
@@ -34,16 +42,26 @@ def parted(words: Sequence[str]) -> tuple[list[str], list[Override]]:
     """
     positional: list[str] = []
     overrides: list[Override] = []
-    for word in words:
+    names = names_of(target) if target is not None else []
+    for index, word in enumerate(words):
         if is_override(word):
             overrides.append(parse_override(word))
-        elif overrides:
+            continue
+        meant = meant_by(words, index, names)
+        if meant is not None and (meant.certain or overrides):
+            raise OverrideError(meant.sentence)
+        if overrides:
+            last = overrides[-1]
+            if not last.text and is_override(words[index - 1]):
+                raise OverrideError(
+                    f"{words[index - 1] + ' ' + word!r}: no spaces stand around the operator. "
+                    f"Write {shlex.quote(words[index - 1] + word)}."
+                )
             raise OverrideError(
-                f"{word!r} has no key, and stands behind {overrides[-1].key}=…. Write key=value, "
+                f"{word!r} has no key, and stands behind {last.key}=…. Write key=value, "
                 "or put values without a key first."
             )
-        else:
-            positional.append(word)
+        positional.append(word)
     return positional, overrides
 
 
@@ -61,7 +79,10 @@ def bound(target: Callable[..., Any], words: Sequence[str], called: str = "") ->
     info = signature_info(target)
     name = called or display_name(target)
     takes = [p for p in info.parameters.values() if p.kind in _BY_POSITION]
+    meant = [meant_by(words, index, info.parameters) for index in range(len(words))]
     if len(words) > len(takes) and info.var_positional_start is None:
+        for otherwise in filter(None, meant):
+            raise OverrideError(otherwise.sentence)
         names = ", ".join(parameter.name for parameter in takes)
         raise OverrideError(
             f"{words[len(takes)]!r} is one value too many: {name} takes "
@@ -73,8 +94,10 @@ def bound(target: Callable[..., Any], words: Sequence[str], called: str = "") ->
         by_name = parameter is not None and parameter.kind is not parameter.POSITIONAL_ONLY
         step = parameter.name if parameter and by_name else Item(index)
         key = parameter.name if parameter else f"[{index}]"
+        probably = meant[index]
         advice = _factories_of(target, word) if index == 0 else ""
-        found.append(Override(key, (step,), "=", word, advice=advice))
+        instead = probably.sentence if probably is not None else ""
+        found.append(Override(key, (step,), "=", word, advice=advice, instead=instead))
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.alternatives import is_text
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from .grammar import Override
     from .places import Place
     from .resolving import Resolving
+
+_FILE = re.compile(r"(.+\.(?:ya?ml|toml|json))(?::[^:/]+)?\Z")
 
 
 def value_of(override: Override, place: Place, hint: Any) -> Any:
@@ -31,7 +35,17 @@ def value_of(override: Override, place: Place, hint: Any) -> Any:
     try:
         return _read(override, place, hint, resolve)
     except OverrideError as error:
+        if _names_file(override):
+            raise OverrideError(
+                f"{override.text!r} is a file. Write {override.key}=@{override.text} to read it."
+            ) from error.__cause__
         raise OverrideError(f"{error}{resolve.advice()}") from error.__cause__
+
+
+def _names_file(override: Override) -> bool:
+    """Tell whether a value that is none is a configuration's file, or a section of one."""
+    found = _FILE.match(override.text or "")
+    return found is not None and not override.inside_call and Path(found[1]).is_file()
 
 
 def _read(override: Override, place: Place, hint: Any, resolve: Resolving) -> Any:
@@ -46,5 +60,5 @@ def _read(override: Override, place: Place, hint: Any, resolve: Resolving) -> An
     if text.startswith("@") and not is_text(hint):
         from nemo_run.config.files.layers import read_file_value
 
-        return fitted(read_file_value(text, place.argument), hint, resolve)
+        return fitted(read_file_value(text, place.argument, place.target), hint, resolve)
     return parse.parse(text, hint, resolve)
