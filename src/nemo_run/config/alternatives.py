@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import typing
 from collections import abc
 from typing import Any
@@ -104,3 +105,42 @@ def namespace_of(target: Any) -> str:
 
 def _args(target: Any) -> tuple[Any, ...]:
     return tuple(arg for arg in typing.get_args(target) if not isinstance(arg, list))
+
+
+def is_abstract(kind: Any) -> bool:
+    """Whether a class has no objects of its own: it is abstract, or a protocol."""
+    return inspect.isabstract(kind) or getattr(kind, "_is_protocol", False)
+
+
+def is_class(hint: Any) -> bool:
+    """Whether an annotation is a class itself."""
+    # To Python 3.10, list[int] is a type as well.
+    return isinstance(hint, type) and typing.get_origin(hint) is None
+
+
+def is_below(kind: Any, base: type) -> bool:
+    """Whether objects of one class can stand for those of another, as far as both classes tell.
+
+    A protocol is fitted by every class that has what it asks for.
+    """
+    if not is_class(kind):
+        return False
+    if getattr(base, "_is_protocol", False):
+        return base in kind.__mro__ or _has_members_of(kind, base)
+    try:
+        return issubclass(kind, base)
+    except TypeError:  # some classes cannot be asked, such as a TypedDict
+        return base in kind.__mro__
+
+
+def _has_members_of(kind: type, protocol: type) -> bool:
+    """Whether a class has what a protocol asks for, as far as the class itself tells."""
+    members = {
+        name
+        for base in protocol.__mro__
+        if getattr(base, "_is_protocol", False)
+        for name in (*vars(base), *vars(base).get("__annotations__", {}))
+        if not name.startswith("_") or name == "__call__"
+    }
+    known = {name for base in kind.__mro__ for name in vars(base).get("__annotations__", {})}
+    return bool(members) and all(hasattr(kind, name) or name in known for name in members)

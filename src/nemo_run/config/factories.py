@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import inspect
 import sys
-import typing
 from collections import abc
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import OverrideError, nearest
 
-from .alternatives import alternatives, items_of, kind_of, makes, namespace_of
+from .alternatives import (
+    alternatives,
+    is_below,
+    is_class,
+    items_of,
+    kind_of,
+    makes,
+    namespace_of,
+)
 from .checks.hints import hints_now
 
 if TYPE_CHECKING:
@@ -293,10 +300,10 @@ def _of_one(known: list[Factory], hint: Any) -> Iterator[list[Factory]]:
         return  # a text is a text, whatever it is called
     exact = _exactly(known, hint)
     yield exact
-    if not _is_class(hint):
+    if not is_class(hint):
         return
     others = [factory for factory in known if factory not in exact]
-    yield [f for f in others if any(_is_below(kind, hint) for kind in _made_by(f))]
+    yield [f for f in others if any(is_below(kind, hint) for kind in _made_by(f))]
     for base in hint.__mro__[1:-1]:
         yield [f for f in others if base in _made_by(f)]
 
@@ -314,32 +321,3 @@ def _makes_exactly(factory: Factory, hint: Any) -> bool:
 
 def _made_by(factory: Factory) -> list[Any]:
     return alternatives(factory.target)
-
-
-def _is_class(hint: Any) -> bool:
-    # To Python 3.10, list[int] is a type as well.
-    return isinstance(hint, type) and typing.get_origin(hint) is None
-
-
-def _is_below(kind: Any, base: type) -> bool:
-    if not _is_class(kind):
-        return False
-    if getattr(base, "_is_protocol", False):
-        return base in kind.__mro__ or _has_members_of(kind, base)
-    try:
-        return issubclass(kind, base)
-    except TypeError:  # some classes cannot be asked, such as a TypedDict
-        return base in kind.__mro__
-
-
-def _has_members_of(kind: type, protocol: type) -> bool:
-    """Whether a class has what a protocol asks for, as far as the class itself tells."""
-    members = {
-        name
-        for base in protocol.__mro__
-        if getattr(base, "_is_protocol", False)
-        for name in (*vars(base), *vars(base).get("__annotations__", {}))
-        if not name.startswith("_") or name == "__call__"
-    }
-    known = {name for base in kind.__mro__ for name in vars(base).get("__annotations__", {})}
-    return bool(members) and all(hasattr(kind, name) or name in known for name in members)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import types
 import typing
 from collections import abc
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.config.alternatives import alternatives, is_kind, is_partial, kind_of
+from nemo_run.config.alternatives import alternatives, is_abstract, is_kind, is_partial, kind_of
 from nemo_run.config.checks.annotations import UNIONS, display
 from nemo_run.config.factories import default_of, fitting, suggestion
 from nemo_run.config.graph.history import origin
@@ -55,7 +54,7 @@ def made(place: Place, *, call: bool = True) -> Any:
 
 
 def _node(kind: Any, place: Place) -> Any:
-    if inspect.isabstract(kind) or getattr(kind, "_is_protocol", False):
+    if is_abstract(kind):
         fits = fitting(place.hint, place.target, place.argument)
         raise OverrideError(
             f"it is not set, and {kind.__qualname__} is abstract. Say first which one it is."

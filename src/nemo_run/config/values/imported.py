@@ -8,19 +8,17 @@ import sys
 import typing
 from importlib import import_module
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nemo_run.config.checks.annotations import display, mismatches
 from nemo_run.config.checks.build_types import defines_call
 from nemo_run.config.graph.node import Config, Partial
 from nemo_run.exceptions import nearest
 
+from .classes import classes_below
 from .reading import Reading, Word, seen
 from .refusal import RefusedError, shown
 from .syntax import read_call
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?::[^\W\d]\w*(?:\.[^\W\d]\w*)*)?")
 _LONGEST_NAME = 500
@@ -82,21 +80,6 @@ def kind_of(found: Any) -> str:
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType)
 
 _HOW = "Write its dotted name, package.module.name."
-
-
-def classes_below(hint: Any) -> Iterator[type]:
-    """Yield the classes that an annotation allows and that are loaded, itself first."""
-    from .unions import union_parts
-
-    waiting = [typing.get_origin(option) or option for option in union_parts(hint)]
-    known: set[type] = set()
-    while waiting:
-        kind = waiting.pop(0)
-        if not isinstance(kind, type) or kind in known or kind is object:
-            continue
-        known.add(kind)
-        yield kind
-        waiting += type.__subclasses__(kind)
 
 
 def find(name: str, *, beside_text: bool = False, also: Any = ()) -> Any:

@@ -8,6 +8,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
+from nemo_run.config.alternatives import is_abstract, is_below
 from nemo_run.config.checks.annotations import display, mismatches
 from nemo_run.config.checks.hints import hints_of
 from nemo_run.config.graph.copying import recast
@@ -15,8 +16,9 @@ from nemo_run.config.graph.node import Config, Partial, is_node
 from nemo_run.config.graph.signature import signature_info
 from nemo_run.exceptions import ConfigError, nearest
 
+from .classes import classes_named, names_of_classes, which
 from .containers import read_at
-from .imported import classes_below, find, find_loaded, kind_of
+from .imported import find, find_loaded, kind_of
 from .inferred import infer
 from .reading import Reading, Word, item_word, seen
 from .records import read_fields, unknown_field
@@ -28,14 +30,13 @@ _P = inspect.Parameter
 
 def read_object(source: Any, hint: Any, reading: Reading) -> Any:
     """Return a configuration of a class, or a constant that is an object of it."""
-    kind = typing.get_origin(hint) or hint
     if isinstance(source, dict):
-        return _from_fields(source, kind, reading)
+        return _from_fields(source, hint, reading)
     if not isinstance(source, Word):
         return _accepted(source, hint, reading)
     text = source.text
     if not source.quoted and text[:1] == "{" and inside(text) != text:
-        return _from_fields(source, kind, reading)
+        return _from_fields(source, hint, reading)
     call = read_call(text)
     if call is None:
         return _accepted(source, hint, reading)
@@ -54,17 +55,29 @@ def _accepted(source: Any, hint: Any, reading: Reading) -> Any:
 
 
 def _how(hint: Any) -> str:
-    kind = typing.get_origin(hint) or hint
-    if inspect.isabstract(kind) or getattr(kind, "_is_protocol", False):
-        return "Write package.module.Class(key=value), or the name of a factory."
+    if is_abstract(typing.get_origin(hint) or hint):
+        return which(hint)
     name = display(hint).partition("[")[0]
     return f"Write {name}(key=value), {{key: value}}, or the name of a factory."
 
 
-def _from_fields(source: Any, kind: type, reading: Reading) -> Any:
+def _from_fields(source: Any, hint: Any, reading: Reading) -> Any:
+    kind = typing.get_origin(hint) or hint
+    if is_abstract(kind):
+        return _of_abstract(source, kind, reading)
     takes = _taken_by(kind)
     found = read_fields(source, kind, takes.by_name, reading, rest=takes.other_names)
     return configured(Config, kind, [], found)
+
+
+def _of_abstract(source: Any, kind: type, reading: Reading) -> Any:
+    plain = infer(source, Any, reading)
+    if is_below(type(plain), kind):
+        return plain
+    how = which(kind) if isinstance(source, Word) else "Name its class with _target_."
+    raise RefusedError(
+        f"{shown(seen(source))} does not say which class: {display(kind)} is abstract. {how}"
+    )
 
 
 @dataclass(frozen=True)
@@ -106,7 +119,7 @@ def _constant(source: Word, name: str, hint: Any, reading: Reading) -> Any:
     """Return the object that a dotted name stands for, if it is one of the class."""
     if not mismatches(source.as_text, hint):
         return source.as_text
-    if any(kind.__name__ == name for kind in classes_below(hint)):
+    if any(not is_abstract(kind) for kind in classes_named(name, hint)):
         raise RefusedError(f"{name} is a class. Write {name}() for one with its defaults.")
     own = vars(sys.modules["__main__"])
     if reading.beside_text:
@@ -130,12 +143,14 @@ def _accepted_name(source: Word, name: str, hint: Any, reading: Reading) -> Any:
 
 
 def _no_object(name: str, hint: Any) -> str:
-    near = nearest(name, [kind.__name__ for kind in classes_below(hint)])
+    near = nearest(name, names_of_classes(hint))
     return f"{shown(name)} is no {display(hint)}.{near} {_how(hint)}"
 
 
 def _from_call(call: Call, hint: Any, reading: Reading) -> Any:
     kind = _class_named(call.name, hint, reading)
+    if is_abstract(kind):
+        raise RefusedError(f"{call.name} is abstract, so there are no objects of it. {which(hint)}")
     try:
         positional, named = arguments_of(kind, call, reading)
         made = configured(Config, kind, positional, named)
@@ -147,11 +162,7 @@ def _from_call(call: Call, hint: Any, reading: Reading) -> Any:
 
 
 def _class_named(name: str, hint: Any, reading: Reading) -> type:
-    named = [
-        kind
-        for kind in classes_below(hint)
-        if name in (kind.__name__, kind.__qualname__, f"{kind.__module__}.{kind.__qualname__}")
-    ]
+    named = classes_named(name, hint)
     if len(named) > 1:
         full = ", ".join(f"{kind.__module__}.{kind.__qualname__}" for kind in named)
         raise RefusedError(f"{name} could be any of {full}. Write one of them.")
