@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from nemo_run.packaging import Packager
 
     from .cli.help import help  # noqa: A004 - the reference's name
-    from .cli.lazy_entrypoint import LazyEntrypoint
-    from .cli.lazy_imports import lazy_imports
-    from .cli.lazy_names import LazyModule, LazyTarget
+    from .cli.lazy import LazyEntrypoint, LazyModule, LazyTarget, lazy_imports
     from .config import Config, ConfigurableMixin, Partial, Script
     from .config.convert import autoconvert
     from .config.sweep import Sweep, sweep
@@ -59,10 +57,10 @@ _HOMES = {
     "dryrun_fn": "management",
     "Packager": "packaging",
     "help": "cli.help",
-    "LazyEntrypoint": "cli.lazy_entrypoint",
-    "LazyModule": "cli.lazy_names",
-    "LazyTarget": "cli.lazy_names",
-    "lazy_imports": "cli.lazy_imports",
+    "LazyEntrypoint": "cli.lazy",
+    "LazyModule": "cli.lazy",
+    "LazyTarget": "cli.lazy",
+    "lazy_imports": "cli.lazy",
 }
 
 __all__ = [

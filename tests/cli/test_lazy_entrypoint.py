@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 import nemo_run as run
-from nemo_run.cli.lazy_entrypoint import lazily
+from nemo_run.cli.lazy.entrypoint import lazily
 from nemo_run.config import build
 from nemo_run.config.files import codec
 from nemo_run.exceptions import ConfigError, OverrideError
@@ -97,7 +97,7 @@ def test_it_travels_and_is_made_in_another_process(tmp_path, monkeypatch):
         assert type(same) is run.LazyEntrypoint
         assert codec.dumps(same) == codec.dumps(task)
     text = codec.dumps(task)
-    assert json.loads(text)["value"]["target"] == "nemo_run.cli.lazy_entrypoint:call_lazily"
+    assert json.loads(text)["value"]["target"] == "nemo_run.cli.lazy:call_lazily"
     (tmp_path / "task.json").write_text(text)
     program = (
         "import sys; sys.path.insert(0, '.')\n"

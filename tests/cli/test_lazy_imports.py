@@ -15,7 +15,7 @@ import typing
 import pytest
 
 import nemo_run as run
-from nemo_run.cli.lazy_names import LazyModule, LazyTarget
+from nemo_run.cli.lazy.names import LazyModule, LazyTarget
 from nemo_run.config.files import codec
 from nemo_run.exceptions import ConfigError
 

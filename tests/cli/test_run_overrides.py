@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import nemo_run as run
-from nemo_run.cli.executors import choose_executor, executor_of
+from nemo_run.cli.run_overrides.executors import choose_executor, executor_of
 from nemo_run.config import factories
 from nemo_run.config.files.layers import run_overrides_of
 from nemo_run.config.files.load import load

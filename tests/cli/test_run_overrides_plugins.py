@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import nemo_run as run
-from nemo_run.cli.plugins import plugins_of
+from nemo_run.cli.run_overrides.plugins import plugins_of
 from nemo_run.config import factories
 from nemo_run.config.files.layers import run_overrides_of
 from nemo_run.config.files.load import load

@@ -10,8 +10,8 @@ import click
 from nemo_run import __version__
 
 from .entrypoints.front import FrontGroup
-from .program import run_program
-from .settings import HELP_SETTINGS, common_options
+from .shared.program import run_program
+from .shared.settings import HELP_SETTINGS, common_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import OverrideError
 
-from .settings import COMPLETE, note
+from .shared.settings import COMPLETE, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

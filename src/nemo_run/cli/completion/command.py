@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nemo_run.cli.settings import common_options
+from nemo_run.cli.shared.settings import common_options
 
 _FILES = {
     "bash": "~/.bashrc",

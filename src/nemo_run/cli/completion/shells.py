@@ -1,6 +1,6 @@
 """The shells: the function that each is given, and the words it is answered with.
 
-A function asks the program itself, with :data:`~nemo_run.cli.settings.COMPLETE` set to
+A function asks the program itself, with :data:`~nemo_run.cli.shared.settings.COMPLETE` set to
 ``<shell>_complete``. An answer is a line for each candidate: its kind, its text, and a line about
 it, with tabs between them. The kinds are ``word``, ``part`` (more follows, so no space is put
 behind it), ``file`` and ``dir``.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
-from nemo_run.cli.settings import COMPLETE
+from nemo_run.cli.shared.settings import COMPLETE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

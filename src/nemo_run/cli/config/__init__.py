@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from nemo_run import compat
-from nemo_run.cli.lazy import LazyGroup
-from nemo_run.cli.settings import common_options
+from nemo_run.cli.shared.groups import LazyGroup
+from nemo_run.cli.shared.settings import common_options
 
 _COMMANDS = {
     "convert": "Write a file as YAML, TOML or JSON.",

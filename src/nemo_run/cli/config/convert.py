@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nemo_run.cli.flow.own_errors import refusing
-from nemo_run.cli.settings import common_options
+from nemo_run.cli.flow.errors import refusing
+from nemo_run.cli.shared.settings import common_options
 
 if TYPE_CHECKING:
     from nemo_run.config.files.source import Source

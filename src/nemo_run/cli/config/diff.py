@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from nemo_run.cli.flow.own_errors import refusing
-from nemo_run.cli.settings import common_options, json_option, print_json, settings_of
+from nemo_run.cli.flow.errors import refusing
+from nemo_run.cli.shared.settings import common_options, json_option, print_json, settings_of
 from nemo_run.console.terminal import visible
 
 _COLOURS = {"added": "green", "removed": "red", "changed": "yellow"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from nemo_run.cli.flow.own_errors import own_errors, refusing
-from nemo_run.cli.settings import common_options, settings_of
+from nemo_run.cli.flow.errors import refusing, showing_user_errors
+from nemo_run.cli.shared.settings import common_options, settings_of
 
 
 @click.command("schema")
@@ -28,7 +28,7 @@ def command(context: click.Context, target: str, output: str | None) -> None:
 
     from .json_schema import schema_of
 
-    with own_errors(vars(settings_of(context))), refusing():
+    with showing_user_errors(vars(settings_of(context))), refusing():
         schema = schema_of(entrypoint_at(target).fn)
     text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     if output is None:

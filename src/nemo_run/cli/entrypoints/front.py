@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nemo_run.cli.lazy import LazyGroup
-from nemo_run.cli.program import program_name, run_program
-from nemo_run.cli.settings import HELP_SETTINGS, common_options
+from nemo_run.cli.shared.groups import LazyGroup
+from nemo_run.cli.shared.program import program_name, run_program
+from nemo_run.cli.shared.settings import HELP_SETTINGS, common_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class FrontGroup(LazyGroup):
     """Commands of a table, and after them those that others bring.
 
     Args:
-        commands_of: As :class:`~nemo_run.cli.lazy.LazyGroup` takes them; they come first.
+        commands_of: As :class:`~nemo_run.cli.shared.groups.LazyGroup` takes them; they come first.
         of_process: Take in the entrypoints that this process has registered.
         **settings: As :class:`click.Group` takes them.
     """
@@ -99,7 +99,7 @@ class FrontGroup(LazyGroup):
         return installed_points(thorough=thorough)
 
     def _own(self) -> dict[str, click.Command]:
-        from nemo_run.cli.flow.own_errors import refusing
+        from nemo_run.cli.flow.errors import refusing
         from nemo_run.cli.workspace import load_workspace
 
         with refusing():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nemo_run.cli.ending import print_traceback
+from nemo_run.cli.shared.ending import print_traceback
 
 from .entrypoint import Entrypoint, entrypoint_of
 from .registry import entrypoints

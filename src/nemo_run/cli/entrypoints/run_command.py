@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nemo_run.cli.completion import hooks
-from nemo_run.cli.settings import common_options, settings_of
+from nemo_run.cli.shared.settings import common_options, settings_of
 from nemo_run.exceptions import OverrideError
 
 from .entrypoint import Entrypoint, entrypoint_of
@@ -44,13 +44,13 @@ def command(target: str, words: tuple[str, ...]) -> int:
 
     It takes the options of every entrypoint: add --help to see them, and what the function takes.
     """
-    from nemo_run.cli.flow.document import on_standard_error
-    from nemo_run.cli.flow.own_errors import own_errors, refusing
+    from nemo_run.cli.flow.errors import refusing, showing_user_errors
+    from nemo_run.cli.flow.json_output import on_standard_error
     from nemo_run.cli.workspace import load_workspace
 
     context = click.get_current_context()
     aside = on_standard_error() if _DOCUMENTS & set(words) else nullcontext()
-    with own_errors(vars(settings_of(context))), refusing(), aside:
+    with showing_user_errors(vars(settings_of(context))), refusing(), aside:
         load_workspace()
         lazy = "--lazy" in words and not {"-h", "--help"} & set(words)
         made = (_by_name(target) if lazy else entrypoint_at(target, words)).command()
@@ -92,7 +92,7 @@ def _by_name(target: str) -> Entrypoint:
 
     def unseen(*args: Any, **kwargs: Any) -> Any:
         """Stand in for a function that nobody has imported."""
-        from nemo_run.cli.lazy_entrypoint import call_lazily
+        from nemo_run.cli.lazy.entrypoint import call_lazily
 
         return call_lazily(target, None, args, **kwargs)
 

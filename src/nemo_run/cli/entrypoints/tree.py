@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nemo_run.cli.named_group import NamedGroup
-from nemo_run.cli.settings import HELP_SETTINGS
+from nemo_run.cli.shared.groups import NamedGroup
+from nemo_run.cli.shared.settings import HELP_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nemo_run.cli.completion import hooks
-from nemo_run.cli.confirm import can_ask, confirm
-from nemo_run.cli.select import job_of, record_of
-from nemo_run.cli.settings import common_options, json_option, note, print_json
+from nemo_run.cli.experiment.shared.selection import job_of, record_of
+from nemo_run.cli.shared.confirm import can_ask, confirm
+from nemo_run.cli.shared.settings import common_options, json_option, note, print_json
 from nemo_run.console.progress import Progress
 from nemo_run.console.times import duration
 

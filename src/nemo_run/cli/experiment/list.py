@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nemo_run.cli.settings import common_options, json_option, note, print_json_rows, settings_of
+from nemo_run.cli.shared.settings import (
+    common_options,
+    json_option,
+    note,
+    print_json_rows,
+    settings_of,
+)
 from nemo_run.console.tables import Column, table
 from nemo_run.console.times import ago, duration, tally
 from nemo_run.exceptions import nearest

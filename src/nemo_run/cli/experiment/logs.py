@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nemo_run.cli.advice import abandoned, is_abandoned
 from nemo_run.cli.completion import hooks
-from nemo_run.cli.output import LogWriter
-from nemo_run.cli.select import job_of, record_of
-from nemo_run.cli.settings import common_options, json_option, note
-from nemo_run.cli.unseen import ranks_not_shown, require_attempt, require_ranks
+from nemo_run.cli.experiment.shared.advice import abandoned, is_abandoned
+from nemo_run.cli.experiment.shared.output import LogWriter
+from nemo_run.cli.experiment.shared.remarks import ranks_not_shown, require_attempt, require_ranks
+from nemo_run.cli.experiment.shared.selection import job_of, record_of
+from nemo_run.cli.shared.settings import common_options, json_option, note
 from nemo_run.console.terminal import is_terminal
 from nemo_run.exceptions import PlanError
 from nemo_run.execution.observation import State

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nemo_run.cli.settings import common_options, json_option, note, print_json
+from nemo_run.cli.shared.settings import common_options, json_option, note, print_json
 
 
 @click.command("reindex")

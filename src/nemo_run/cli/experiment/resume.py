@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from nemo_run.cli.completion import hooks
-from nemo_run.cli.select import record_of
-from nemo_run.cli.settings import common_options, json_option, print_json
+from nemo_run.cli.experiment.shared.selection import record_of
+from nemo_run.cli.shared.settings import common_options, json_option, print_json
 from nemo_run.invocation import experiment_command
 
 

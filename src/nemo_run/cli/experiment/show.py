@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nemo_run.cli.completion import hooks
-from nemo_run.cli.documents import status_document
-from nemo_run.cli.inspect import JobView, view
-from nemo_run.cli.select import job_of, record_of
-from nemo_run.cli.settings import common_options, json_option, print_json, settings_of
+from nemo_run.cli.experiment.shared.documents import status_document
+from nemo_run.cli.experiment.shared.job_view import JobView, view
+from nemo_run.cli.experiment.shared.selection import job_of, record_of
+from nemo_run.cli.shared.settings import common_options, json_option, print_json, settings_of
 from nemo_run.console.terminal import Look, visible
 from nemo_run.console.times import ago, duration, moment, size
 from nemo_run.management.capture.masking import mask_all, mask_arguments

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nemo_run.cli.advice import abandoned, is_abandoned, next_steps
 from nemo_run.cli.completion import hooks
-from nemo_run.cli.documents import status_document
-from nemo_run.cli.select import job_of, record_of
-from nemo_run.cli.settings import common_options, json_option, print_json, settings_of
+from nemo_run.cli.experiment.shared.advice import abandoned, is_abandoned, next_steps
+from nemo_run.cli.experiment.shared.documents import status_document
+from nemo_run.cli.experiment.shared.selection import job_of, record_of
+from nemo_run.cli.shared.settings import common_options, json_option, print_json, settings_of
 from nemo_run.console.tables import Column, table
 from nemo_run.console.terminal import Look, visible
 from nemo_run.console.times import duration, moment

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nemo_run.cli.completion import hooks
-from nemo_run.cli.program import program_name, run_program
-from nemo_run.cli.settings import HELP_SETTINGS, settings_of
+from nemo_run.cli.shared.program import program_name, run_program
+from nemo_run.cli.shared.settings import HELP_SETTINGS, settings_of
 
 from .options import with_options
 
@@ -46,11 +46,38 @@ class EntrypointCommand(click.Command):
         """Read the command line; what the workspace of this place has is known then."""
         from nemo_run.cli.workspace import load_workspace
 
-        from .own_errors import refusing
+        from .errors import refusing
 
         with refusing():
             load_workspace(sys.argv[0] if parent is None else None)
         return super().make_context(info_name, args, parent, **extra)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options; one that is a parameter of the function is told apart.
+
+        Raises:
+            click.UsageError: There is no such option.
+        """
+        try:
+            return super().parse_args(ctx, list(args))
+        except click.NoSuchOption as error:
+            sentence = self._meant_by(error.option_name, args)
+            if not sentence:
+                raise
+            message = f"No option {error.option_name!r}. {sentence}"
+            raise click.UsageError(message, ctx) from None
+
+    def _meant_by(self, option: str, args: Sequence[str]) -> str:
+        from nemo_run.config.overrides.habits import names_of, written_as_option
+
+        given = next((i for i, arg in enumerate(args) if arg.partition("=")[0] == option), None)
+        if given is None:
+            return written_as_option(option, None, names_of(self.entry.fn))
+        _, equals, value = args[given].partition("=")
+        following = args[given + 1] if given + 1 < len(args) else None
+        if not equals and following and not following.startswith("-") and "=" not in following:
+            value = following
+        return written_as_option(option, value or None, names_of(self.entry.fn))
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the text about the function's parameters and the options."""

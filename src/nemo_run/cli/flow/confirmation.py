@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from nemo_run.cli.settings import note
+from nemo_run.cli.shared.settings import note
 
 if TYPE_CHECKING:
     from .execute import Ready
@@ -23,7 +23,7 @@ def confirm_run(ready: Ready) -> None:
     """
     if _answered(ready):
         return
-    from nemo_run.cli.confirm import can_ask, confirm
+    from nemo_run.cli.shared.confirm import can_ask, confirm
 
     if can_ask():
         note(_summary(ready))
@@ -55,7 +55,7 @@ def _summary(ready: Ready) -> str:
     from nemo_run.management.direct import dryrun_text
 
     if ready.sweep is not None:
-        from nemo_run.cli.sweeping import summary_of
+        from nemo_run.cli.flow.sweeping import summary_of
 
         return summary_of(ready.sweep, ready.run.executor)
     return dryrun_text(ready.task, ready.run.executor)

@@ -134,7 +134,7 @@ class RunContext(ConfigurableMixin):
         Raises:
             OverrideError: A field or a value cannot be used.
         """
-        from .running import context_with
+        from nemo_run.cli.run_overrides.fields import context_with
 
         rest, context = context_with(self, args)
         vars(self).update(vars(context))
@@ -142,13 +142,13 @@ class RunContext(ConfigurableMixin):
 
     def parse_executor(self, name: str, *args: str) -> Any:
         """Return the executor of a factory or profile, with fields set as ``field=value``."""
-        from .running import parsed_executor
+        from nemo_run.cli.run_overrides.fields import parsed_executor
 
         return parsed_executor(name, args)
 
     def parse_plugin(self, name: str, *args: str) -> Any:
         """Return the plugins of a factory, with fields set as ``field=value``."""
-        from .running import parsed_plugins
+        from nemo_run.cli.run_overrides.fields import parsed_plugins
 
         return parsed_plugins(name, args)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nemo_run.cli.settings import settings_of
+from nemo_run.cli.shared.settings import settings_of
 from nemo_run.exceptions import OverrideError
 
 from .options import Asked, asked_of, context_values, with_exports
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nemo_run.cli.entrypoints.entrypoint import Entrypoint
-    from nemo_run.cli.settings import Settings
+    from nemo_run.cli.shared.settings import Settings
     from nemo_run.config.sweep import Sweep
 
     from .context import RunContext
@@ -79,11 +79,11 @@ def execute(call: Call) -> int:
         Refused: Something of it cannot be used; nothing was started.
         JobFailedError: A job did not succeed.
     """
-    from .document import on_standard_error
-    from .own_errors import own_errors, refusing
+    from .errors import refusing, showing_user_errors
+    from .json_output import on_standard_error
 
     given = {name: value for name, value in call.options.items() if value is not None}
-    with own_errors({**call.defaults, **given}), refusing():
+    with showing_user_errors({**call.defaults, **given}), refusing():
         with on_standard_error() if _prints_document(call) else nullcontext():
             ready = prepared(call)
         code = _other_than_run(ready)
@@ -102,11 +102,11 @@ def prepared(call: Call) -> Ready:
     Raises:
         OverrideError: Something of it cannot be used.
     """
-    from nemo_run.cli.sweeping import is_wanted
+    from nemo_run.cli.flow.sweeping import is_wanted
+    from nemo_run.cli.run_overrides.fields import context_of
 
     from .defaults import context_defaults
     from .files import paths_of, read_files
-    from .running import context_of
     from .words import read_words
 
     entry = call.entry
@@ -135,7 +135,7 @@ def prepared(call: Call) -> Ready:
 def _task(
     entry: Entrypoint, run: RunContext, files: Files, words: Words, asked: Asked
 ) -> tuple[Any, Sweep | None]:
-    from nemo_run.cli.sweeping import is_wanted, refuse_unasked, sweep_of
+    from nemo_run.cli.flow.sweeping import is_wanted, refuse_unasked, sweep_of
 
     from .tasks import begun, configured
 
@@ -150,7 +150,7 @@ def _task(
 
 
 def _lazy_task(entry: Entrypoint, run: RunContext, words: Sequence[str]) -> Any:
-    from nemo_run.cli.lazy_entrypoint import lazily
+    from nemo_run.cli.lazy.entrypoint import lazily
 
     from .words import task_words
 
@@ -174,17 +174,17 @@ def _other_than_run(ready: Ready) -> int | None:
 
 def _run(ready: Ready) -> int:
     from .confirmation import confirm_run
-    from .own_errors import own_errors, refusing
+    from .errors import refusing, showing_user_errors
     from .starting import start
     from .tasks import give_context
 
-    with own_errors(vars(ready.run)), refusing():
+    with showing_user_errors(vars(ready.run)), refusing():
         give_context(ready.entry, ready.task, ready.run)
         if not ready.run.dryrun:
             # What is missing is said before anybody is asked.
             _check(ready)
             confirm_run(ready)
-    with own_errors(vars(ready.run), running=True), refusing():
+    with showing_user_errors(vars(ready.run), running=True), refusing():
         return start(ready)
 
 
@@ -218,9 +218,9 @@ def execute_simple(entry: Entrypoint, words: Sequence[str], settings: Settings) 
     """Call the function of a command that has no options."""
     from nemo_run.console import api
 
-    from .own_errors import own_errors, refusing
+    from .errors import refusing, showing_user_errors
 
     os.environ.update(entry.env)
-    with own_errors({"verbose": settings.verbose}, running=True), refusing():
+    with showing_user_errors({"verbose": settings.verbose}, running=True), refusing():
         entry._execute_simple(list(words), api.CONSOLE)  # noqa: SLF001 - what programs replace
     return 0

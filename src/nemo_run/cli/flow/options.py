@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nemo_run.cli.completion import hooks
-from nemo_run.cli.settings import colour_option, verbose_option
+from nemo_run.cli.shared.settings import colour_option, verbose_option
 
 if TYPE_CHECKING:
     from .context import RunContext

@@ -22,7 +22,7 @@ def show(ready: Ready) -> int:
     Raises:
         OverrideError: A key is not there, or a file cannot be of that form.
     """
-    from nemo_run.cli.settings import note
+    from nemo_run.cli.shared.settings import note
 
     if ready.sweep is not None and not ready.run.quiet:
         note(f"Of {len(ready.sweep)} points this is {ready.sweep[0].name}.")
@@ -44,7 +44,7 @@ def show(ready: Ready) -> int:
 def _explain(ready: Ready, keys: Sequence[str]) -> None:
     from nemo_run.config.overrides.explaining import chain
 
-    from .document import on_standard_error
+    from .json_output import on_standard_error
 
     with on_standard_error():
         task, executor = _after_plugins(ready)
@@ -55,7 +55,7 @@ def _explain(ready: Ready, keys: Sequence[str]) -> None:
         else:
             told[key] = chain(task, key)
     if ready.run.json:
-        from nemo_run.cli.settings import print_json
+        from nemo_run.cli.shared.settings import print_json
 
         documents = {key: [_document(said) for said in chain_] for key, chain_ in told.items()}
         print_json(documents)
@@ -79,7 +79,7 @@ def _after_plugins(ready: Ready) -> tuple[Any, Any]:
 
 
 def _document(said: Said) -> dict[str, Any]:
-    from .document import plain
+    from .json_output import plain
 
     return {**asdict(said), "value": plain(said.value)}
 

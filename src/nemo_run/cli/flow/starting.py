@@ -31,9 +31,9 @@ def start(ready: Ready) -> int:
 
 
 def _with_document(ready: Ready) -> None:
-    from nemo_run.cli.settings import print_json
+    from nemo_run.cli.shared.settings import print_json
 
-    from .document import document_of, dryrun_document, on_standard_error
+    from .json_output import document_of, dryrun_document, on_standard_error
 
     value, error = None, None
     with on_standard_error():
@@ -62,7 +62,7 @@ def value_of(ready: Ready) -> Any:
             "one of the two out."
         )
     if ready.sweep is not None:
-        from nemo_run.cli.sweeping import run_points
+        from nemo_run.cli.flow.sweeping import run_points
 
         return run_points(ready.sweep, run)
     if run.direct or (run.executor is None and not run.detach):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from nemo_run.cli.lazy import LazyGroup
-from nemo_run.cli.settings import common_options
+from nemo_run.cli.shared.groups import LazyGroup
+from nemo_run.cli.shared.settings import common_options
 
 _COMMANDS = {
     "list": "List the executor profiles that can be used from here.",

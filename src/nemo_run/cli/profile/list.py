@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nemo_run.cli.settings import common_options, json_option, print_json, settings_of
+from nemo_run.cli.shared.settings import common_options, json_option, print_json, settings_of
 from nemo_run.console.tables import Column, table
 from nemo_run.console.terminal import visible
 from nemo_run.exceptions import OverrideError

@@ -31,7 +31,7 @@ from nemo_run.execution.profile_files import places, read_layers
 from nemo_run.execution.profiles import Profiles
 from nemo_run.execution.registry import backend_names
 
-from .run_parts import called, is_none, own_part
+from .parts import called, is_none, own_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -93,7 +93,7 @@ def dryrun_document(ready: Ready) -> Any:
 
 
 def _experiment(experiment: Experiment) -> dict[str, Any]:
-    from nemo_run.cli.documents import status_document
+    from nemo_run.cli.experiment.shared.documents import status_document
     from nemo_run.execution.observation import State
     from nemo_run.management.results import Results
     from nemo_run.management.store import find

@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from nemo_run.cli.entrypoints.entrypoint import Entrypoint
+    from nemo_run.cli.flow.context import RunContext
     from nemo_run.config.overrides.grammar import Override
-
-    from .context import RunContext
 
 _PLACES = ("executor", "plugins")
 # Which files there are is settled before they are read.
@@ -39,7 +38,7 @@ def context_of(
     Raises:
         OverrideError: A field or a value cannot be used.
     """
-    from .context import RunContext
+    from nemo_run.cli.flow.context import RunContext
 
     kind = entry.run_ctx_cls or RunContext
     for override in of_files:
@@ -87,8 +86,8 @@ def _fields(kind: type[RunContext], overrides: Iterable[Override]) -> dict[str, 
 
 
 def _choose_executor(context: RunContext, overrides: Sequence[Override], default: Any) -> None:
-    from nemo_run.cli.executors import choose_executor
-    from nemo_run.cli.settings import note
+    from nemo_run.cli.run_overrides.executors import choose_executor
+    from nemo_run.cli.shared.settings import note
     from nemo_run.config import build
 
     chosen = choose_executor(overrides, default)
@@ -100,7 +99,7 @@ def _choose_executor(context: RunContext, overrides: Sequence[Override], default
 
 
 def _plugins(entry: Entrypoint, overrides: Sequence[Override]) -> list[Any]:
-    from nemo_run.cli.plugins import plugins_of
+    from nemo_run.cli.run_overrides.plugins import plugins_of
 
     return plugins_of(overrides, entry.default_plugins)
 
@@ -109,11 +108,10 @@ def context_with(context: RunContext, args: Sequence[str]) -> tuple[list[str], R
     """Return the words that are not of the run, and the context with those that are."""
     import copy
 
-    from nemo_run.cli.executors import executor_of
-    from nemo_run.cli.plugins import plugins_of
+    from nemo_run.cli.flow.words import split_run, task_words
+    from nemo_run.cli.run_overrides.executors import executor_of
+    from nemo_run.cli.run_overrides.plugins import plugins_of
     from nemo_run.config.overrides.grammar import is_override, parse_override
-
-    from .words import split_run, task_words
 
     _, run = split_run([parse_override(word) for word in args if is_override(word)])
     changed = copy.copy(context)
@@ -128,14 +126,14 @@ def context_with(context: RunContext, args: Sequence[str]) -> tuple[list[str], R
 
 def parsed_executor(name: str, args: Sequence[str]) -> Any:
     """Return the executor that ``run.executor=name run.executor.field=value`` makes."""
-    from nemo_run.cli.executors import executor_of
+    from nemo_run.cli.run_overrides.executors import executor_of
 
     return executor_of(_named("executor", name, args))
 
 
 def parsed_plugins(name: str, args: Sequence[str]) -> Any:
     """Return the plugins that ``run.plugins=name run.plugins.field=value`` makes."""
-    from nemo_run.cli.plugins import plugins_of
+    from nemo_run.cli.run_overrides.plugins import plugins_of
 
     return plugins_of(_named("plugins", name, args))
 

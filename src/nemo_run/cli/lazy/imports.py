@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from .lazy_names import LazyModule
+from .names import LazyModule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -28,7 +28,7 @@ from nemo_run.config.values.syntax import read_call, split_items
 from nemo_run.exceptions import ConfigError, OverrideError, nearest
 from nemo_run.management.describe.plugin import Plugin
 
-from .run_parts import called, is_none, own_part
+from .parts import called, is_none, own_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nemo_run.cli.ending import Refused, sentence
+from nemo_run.cli.shared.ending import Refused, sentence
 from nemo_run.exceptions import (
     AmbiguousError,
     ConfigError,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
-# src/nemo_run/cli/flow/own_errors.py → src/nemo_run/
+# src/nemo_run/cli/flow/errors.py → src/nemo_run/
 _PACKAGE = __file__.rsplit(os.sep, 3)[0] + os.sep
 
 
@@ -40,7 +40,7 @@ def refusing() -> Iterator[None]:
 
 
 @contextmanager
-def own_errors(look: Mapping[str, Any], *, running: bool = False) -> Iterator[None]:
+def showing_user_errors(look: Mapping[str, Any], *, running: bool = False) -> Iterator[None]:
     """Show an error of the user's code as Python would, without frames of ours above it.
 
     Args:

@@ -100,7 +100,7 @@ class LazyTarget:
         """
         if not self._is_command:
             return _reference(self.import_path).resolve()
-        from .lazy_functions import function_of
+        from .functions import function_of
 
         return function_of(f"{self.script}:{self.import_path}" if self.script else self.import_path)
 

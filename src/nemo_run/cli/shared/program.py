@@ -28,10 +28,10 @@ def run_program(command: click.Command, words: Sequence[str], name: str) -> int:
         name: What the program is called.
 
     Returns:
-        The exit code of the process; see :func:`nemo_run.cli.ending.answer`.
+        The exit code of the process; see :func:`nemo_run.cli.shared.ending.answer`.
     """
     if COMPLETE in os.environ:
-        from .completion.shells import answer as answer_shell
+        from nemo_run.cli.completion.shells import answer as answer_shell
 
         return answer_shell(command, name)
     # Before click reads it, as help and errors are printed while it reads.

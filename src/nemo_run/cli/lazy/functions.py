@@ -9,7 +9,7 @@ from typing import Any
 from nemo_run.config.graph.reference import Reference
 from nemo_run.exceptions import ConfigError, nearest
 
-from .lazy_names import LazyTarget
+from .names import LazyTarget
 
 
 def function_of(target: Any) -> Any:
@@ -45,8 +45,8 @@ def function_of(target: Any) -> Any:
 def _of_script(path: Path, name: str) -> Any:
     import importlib.util
 
-    from .entrypoints.loading import function_of as member_of
-    from .entrypoints.loading import loading
+    from nemo_run.cli.entrypoints.loading import function_of as member_of
+    from nemo_run.cli.entrypoints.loading import loading
 
     if not path.is_file():
         raise ConfigError(f"There is no file {str(path)!r}; this is {Path.cwd()}.")
@@ -65,8 +65,8 @@ def _of_script(path: Path, name: str) -> Any:
 
 
 def _of_command(words: list[str]) -> Any:
-    from .entrypoints.packages import load_installed
-    from .entrypoints.registry import entrypoints, find_entrypoint
+    from nemo_run.cli.entrypoints.packages import load_installed
+    from nemo_run.cli.entrypoints.registry import entrypoints, find_entrypoint
 
     load_installed(words[0])
     found = find_entrypoint(".".join(words))

@@ -1,18 +1,39 @@
-"""A click group whose commands are imported when they are called, not when they are listed."""
+"""Groups of commands: they suggest the nearest name, and import a command when it is called."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.exceptions import nearest
+import click
 
-from .named_group import NamedGroup
+from nemo_run.exceptions import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import click
+
+class NamedGroup(click.Group):
+    """A group whose commands are known by name."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called; an unknown one is answered with the nearest."""
+        name = args[0]
+        if not name.startswith("-") and not self.knows(ctx, name):
+            known = ", ".join(self.list_commands(ctx))
+            message = f"No command {name!r}.{self.suggestion(name, ctx)} Commands: {known}."
+            raise click.UsageError(message, ctx)
+        return super().resolve_command(ctx, args)
+
+    def knows(self, ctx: click.Context, name: str) -> bool:
+        """Tell whether there is a command of that name, without importing it."""
+        return name in self.list_commands(ctx)
+
+    def suggestion(self, name: str, ctx: click.Context) -> str:
+        """Return the sentence with the command that may have been meant, or an empty text."""
+        return nearest(name, self.list_commands(ctx))
 
 
 class LazyGroup(NamedGroup):

@@ -9,12 +9,12 @@ from nemo_run.exceptions import OverrideError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nemo_run.cli.entrypoints.entrypoint import Entrypoint
     from nemo_run.config.overrides.grammar import Override
     from nemo_run.config.sweep import Mode, Sweep
 
-    from .entrypoints.entrypoint import Entrypoint
-    from .flow.context import RunContext
-    from .flow.options import Asked
+    from .context import RunContext
+    from .options import Asked
 
 _MOST_SHOWN = 24
 _LOOKS = ("choice", "range")

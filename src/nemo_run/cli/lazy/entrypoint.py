@@ -12,8 +12,8 @@ from nemo_run.config.graph.node import Partial
 from nemo_run.config.graph.reference import Reference
 from nemo_run.exceptions import OverrideError
 
-from .lazy_changes import Place, change_of, changes_of, changes_of_file, shown
-from .lazy_names import LazyTarget
+from .changes import Place, change_of, changes_of, changes_of_file, shown
+from .names import LazyTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -192,18 +192,19 @@ class _Call:
         return hash(self.__qualname__)
 
     def __reference__(self) -> Reference:
-        return Reference(__name__, call_lazily.__qualname__)
+        # The package, so that stored tasks do not depend on where in it the function lies.
+        return Reference(__package__ or __name__, call_lazily.__qualname__)
 
 
 def _resolved(target: Any, factory: str | None, changes: Sequence[Any], ctx: Any) -> Partial[Any]:
+    from nemo_run.cli.entrypoints.entrypoint import Entrypoint, entrypoint_of
+    from nemo_run.cli.flow.tasks import begun, give_context
+    from nemo_run.cli.flow.words import Words
     from nemo_run.config.overrides.grammar import is_override
     from nemo_run.config.overrides.unset import filled
 
-    from .entrypoints.entrypoint import Entrypoint, entrypoint_of
-    from .flow.tasks import begun, give_context
-    from .flow.words import Words
-    from .lazy_changes import carried_out
-    from .lazy_functions import function_of
+    from .changes import carried_out
+    from .functions import function_of
 
     fn = function_of(target)
     entry = entrypoint_of(fn) or Entrypoint(fn)
