@@ -260,6 +260,11 @@ def test_texts_that_yaml_takes_for_something_else(files: Files) -> None:
 # --- ${…} --------------------------------------------------------------------------------------
 
 
+def test_a_key_that_yaml_takes_for_a_truth_is_a_name(files: Files) -> None:
+    source = load(files.write("a.yaml", "run: {yes: true}\non: 1\nno: no\ntrue: 2\n"))
+    assert source.data == {"run": {"yes": True}, "on": 1, "no": False, True: 2}
+
+
 def test_references_give_the_value_itself_or_its_text(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ Loaded = Source
 
 FORMS = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json"}
 
+STANDARD_INPUT = "-"
+
 # What aliases repeat counts each time, as everything that walks through it will meet it.
 _LARGEST = 1_000_000
 # Python's own limit is a thousand calls, and there are several for each level.
@@ -27,7 +30,8 @@ def load(path: str) -> Loaded:
 
     Args:
         path: A ``.yaml``, ``.yml``, ``.toml`` or ``.json`` file, and after a colon the key of
-            the section that is wanted: ``base.yaml:model.layers[0]``.
+            the section that is wanted: ``base.yaml:model.layers[0]``. ``-`` is YAML or JSON from
+            standard input.
 
     Raises:
         OverrideError: There is no such file or section, or it cannot be read. The message
@@ -52,11 +56,14 @@ def read(file: str) -> Source:
     Raises:
         OverrideError: It is missing, empty, no text, or of another form than its name says.
     """
-    form = form_of(file)
+    # What is piped in has no name that says its form; JSON is YAML too.
+    form = "yaml" if file == STANDARD_INPUT or file.startswith("/dev/") else form_of(file)
     try:
-        raw = Path(file).expanduser().read_bytes()
+        raw = _bytes_of(file)
     except OSError as error:
         raise fault(_unreadable(file, error), None) from error
+    if file == STANDARD_INPUT:
+        file = "<standard input>"
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -71,6 +78,13 @@ def read(file: str) -> Source:
     if source.data is None:
         raise fault("The file holds nothing but comments.", file)
     return source
+
+
+def _bytes_of(file: str) -> bytes:
+    if file != STANDARD_INPUT:
+        return Path(file).expanduser().read_bytes()
+    # None where the shell closed it.
+    return sys.stdin.buffer.read() if sys.stdin is not None else b""
 
 
 def reader_of(form: str) -> Callable[[str, str | None], Source]:

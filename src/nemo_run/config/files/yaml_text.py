@@ -172,6 +172,8 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
                 continue
+            if key.tag == _BOOL and key.value.lower() not in {"true", "false"}:
+                key.tag = _TEXT  # ``yes:`` and ``on:`` are names
             line = key.start_mark.line + 1
             name = self.construct_object(key)
             if not isinstance(name, Hashable):
@@ -199,7 +201,7 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
             merged.pop(_identity(pair[0]), None)
         for key, _ in own:
             if key.tag == "tag:yaml.org,2002:value":
-                key.tag = "tag:yaml.org,2002:str"
+                key.tag = _TEXT
         node.value = [*merged.values(), *own]
 
     def lines_of(self, data: Any) -> dict[tuple[Any, ...], int]:
@@ -221,6 +223,8 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
 
 
 _MERGE = "tag:yaml.org,2002:merge"
+_BOOL = "tag:yaml.org,2002:bool"
+_TEXT = "tag:yaml.org,2002:str"
 
 
 def _bases(value: Any, node: Any) -> list[Any]:
