@@ -88,8 +88,7 @@ def test_a_class_that_has_the_methods_of_a_protocol_is_named_like_any_other(fit)
     [
         (
             "trainer.callbacks=[{patience: 3}]",
-            "does not say which class: Callback is abstract. Write EarlyStop(key=value) or "
-            + "Checkpoint(key=value), or the name of a factory.",
+            "does not say which class: Callback is abstract. Write EarlyStop(key=value) or Checkp",
         ),
         (
             "trainer={callbacks: [], schedule: {value: 1}}",

@@ -274,6 +274,47 @@ def test_a_namespace_is_a_place_of_its_own():
         run.cli.resolve_factory("my.recipes", "bset")
 
 
+def test_a_factory_of_a_namespace_is_called_by_its_whole_name_where_its_result_fits():
+    @run.cli.factory(namespace="their.recipes")
+    def tall(size: int = 4) -> run.Config[Model]:
+        return run.Config(Model, size=size)
+
+    @run.cli.factory(namespace="their.recipes")
+    def any_callback() -> Callback:
+        return Callback(6)
+
+    assert task("model=their.recipes.tall").model == model(4)
+    assert task("model=their.recipes.tall(size=9)", "model.size+=1").model == model(10)
+    assert task("callbacks=[their.recipes.any_callback(),other]").callbacks[1].a == 5
+    assert task("name=their.recipes.tall").name == "their.recipes.tall"
+    for word in ("model=tall", "model=their.recipes.tal", "model=their.recipes.any_callback"):
+        with pytest.raises(OverrideError, match=r"their\.recipes\.tall"):
+            task(word)
+
+
+def test_an_argument_that_the_target_lacks_is_refused():
+    with pytest.raises(OverrideError, match=r"'modell' of train, which has none .*'model'"):
+        run.cli.factory(target=train, target_arg="modell")(text)
+
+    def takes_all(**more: int): ...
+
+    run.cli.factory(target=takes_all, target_arg="anything", name="one")(seven)
+    run.cli.factory(target="their.module.Class", target_arg="any", name="one")(seven)
+
+
+def test_two_functions_of_one_name_are_told_apart_by_nobody():
+    @run.cli.factory(name="twice")
+    def one() -> run.Config[Target]:
+        return run.Config(Target, size=1)
+
+    @run.cli.factory(name="twice")
+    def two() -> run.Config[Target]:
+        return run.Config(Target, size=2)
+
+    with pytest.raises(OverrideError, match=r"'twice' is the name of 2 factories"):
+        run.cli.resolve_factory(Target, "twice")
+
+
 @dataclass
 class Target:
     size: int = 0

@@ -62,15 +62,16 @@ def factory(
         target: What it makes a value of: a class, a function, a configuration of one, or its
             dotted name. Without it the function's return annotation says so.
         target_arg: Makes it a factory for this argument of the target only.
-        is_target_default: Use it where a part of such a value is set and no value was named.
+        is_target_default: Use it where an argument needs such a value, or a part of one is set,
+            and no value was named.
         name: What to call it by; the function's own name otherwise.
-        namespace: Register it here instead.
+        namespace: Register it here instead; the command line calls it ``namespace.name``.
 
     Returns:
         The function itself.
 
     Raises:
-        OverrideError: Nothing says what the function makes.
+        OverrideError: Nothing says what the function makes, or the target has no such argument.
     """
 
     def registered(fn: Any) -> Any:
@@ -106,5 +107,10 @@ def resolve_factory(target: Any, name: str) -> Callable[..., Any]:
 
 
 def list_factories(type_or_namespace: Any) -> list[Callable[..., Any]]:
-    """Return the factory functions for a class, a function, an annotation, or a namespace."""
-    return [found.fn for found in factories.fitting(type_or_namespace)]
+    """Return the factory functions for a class, a function, an annotation, or a namespace.
+
+    Those that were registered in a namespace are listed for that namespace only.
+    """
+    is_namespace = isinstance(type_or_namespace, str)
+    fits = factories.fitting(type_or_namespace)
+    return [found.fn for found in fits if is_namespace or found.made is None]

@@ -42,6 +42,7 @@ class Factory:
         fn: The function.
         target: What it makes: a class, function, annotation or dotted name; None where it was
             registered in a namespace.
+        made: The same, where it was registered in a namespace, as far as known.
         target_arg: The argument of the target that it makes a value for.
         is_default: Whether it is used where nothing was said.
         file: The file that the function is in.
@@ -58,6 +59,7 @@ class Factory:
     file: str | None = None
     line: int | None = None
     doc: str | None = None
+    made: Any = None
 
     @property
     def place(self) -> str:
@@ -80,8 +82,7 @@ class _Registry:
         if factory.is_default:
             for name, others in here.items():
                 here[name] = [replace(other, is_default=False) for other in others]
-        # The same file again is a notebook's cell or a reload.
-        others = [one for one in here.get(factory.name, []) if one.file != factory.file]
+        others = [one for one in here.get(factory.name, []) if not _is_again(factory, one)]
         here[factory.name] = [*others, factory]
 
     def all(self) -> dict[str, dict[str, list[Factory]]]:
@@ -97,6 +98,12 @@ class _Registry:
                 self.waiting.remove(factory)
                 self.add(replace(factory, target=target, namespace=namespace_of(target)))
         return self.known
+
+
+def _is_again(factory: Factory, known: Factory) -> bool:
+    """Whether a factory is one that is known: a notebook's cell or a module that is run again."""
+    names = [getattr(one.fn, "__qualname__", one.name) for one in (factory, known)]
+    return factory.file == known.file and names[0] == names[1]
 
 
 _registry = _Registry()
@@ -120,16 +127,18 @@ def register(
         target_arg: Makes it a factory for this argument of the target only.
         is_target_default: Use it where nothing was said.
         name: What to call it by.
-        namespace: Register it here instead, for :func:`nemo_run.cli.resolve_factory`.
+        namespace: Register it here instead; it is called as ``namespace.name``.
 
     Raises:
-        OverrideError: Nothing says what the function makes.
+        OverrideError: Nothing says what the function makes, or the target has no such argument.
     """
     if target_arg is not None and target is None:
         raise OverrideError(
             f"{_called(fn)} is registered for the argument {target_arg!r}, but of what? Give "
             "target= as well."
         )
+    if target_arg is not None:
+        _check_argument(fn, target, target_arg)
     code = getattr(inspect.unwrap(fn), "__code__", None)
     known = makes(target) if target is not None else _said(fn)
     made = Factory(
@@ -142,6 +151,7 @@ def register(
         code.co_filename if code else None,
         code.co_firstlineno if code else None,
         inspect.getdoc(fn),
+        known if namespace else None,
     )
     if made.namespace:
         _registry.add(made)
@@ -153,6 +163,25 @@ def register(
             "-> run.Config[Model], or give target=Model."
         )
     return made
+
+
+def _check_argument(fn: Callable[..., Any], target: Any, name: str) -> None:
+    """Refuse an argument that a target certainly does not have."""
+    from .graph.signature import display_name, signature_info
+
+    kind = kind_of(makes(target))
+    if not callable(kind):  # a dotted name, which is not imported for this
+        return
+    try:
+        info = signature_info(kind)
+    except (TypeError, ValueError):  # Python does not know what it takes
+        return
+    if name not in info.keys and name not in info.parameters and not info.has_var_keyword:
+        raise OverrideError(
+            f"{_called(fn)} is registered for the argument {name!r} of {display_name(kind)}, which "
+            f"has none of that name.{nearest(name, info.keys)} It has: "
+            f"{', '.join(info.keys) or 'none'}."
+        )
 
 
 def _checked_name(fn: Callable[..., Any], name: str | None) -> str:
@@ -190,7 +219,8 @@ def find(hint: Any, name: str, parent: Any = None, argument: str | None = None) 
     for group in _groups(known, hint, parent, argument) if known else ():
         if group:
             return _only(group, name)
-    return None
+    found = _of_namespaces(hint, name) if "." in name else []
+    return _only(found, name) if found else None
 
 
 def fitting(hint: Any, parent: Any = None, argument: str | None = None) -> list[Factory]:
@@ -199,7 +229,7 @@ def fitting(hint: Any, parent: Any = None, argument: str | None = None) -> list[
     for group in _groups(list(_everything()), hint, parent, argument):
         for factory in group:
             found.setdefault(id(factory), factory)
-    return list(found.values())
+    return [*found.values(), *_of_namespaces(hint)]
 
 
 def default_of(hint: Any, parent: Any = None, argument: str | None = None) -> Factory | None:
@@ -262,6 +292,16 @@ def _everything() -> Iterator[Factory]:
     for names in _registry.all().values():
         for factories in names.values():
             yield from factories
+
+
+def _of_namespaces(hint: Any, name: str | None = None) -> list[Factory]:
+    """Return those of namespaces that fit, called by their whole name: ``namespace.name``."""
+    known = [one for one in _everything() if one.made is not None and one.target is None]
+    whole = [replace(one, name=f"{one.namespace}.{one.name}", target=one.made) for one in known]
+    asked = [one for one in whole if name in (None, one.name)]
+    if not asked or isinstance(hint, str):
+        return []
+    return [one for group in _groups(asked, hint, None, None) for one in group]
 
 
 def _groups(
