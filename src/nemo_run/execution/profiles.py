@@ -155,7 +155,11 @@ class Profiles:
 
     @property
     def default(self) -> Setting | None:
-        """The name of the executor that is used where none is named; the last layer's."""
+        """The name of the executor that is used where none is named; the last layer's.
+
+        Raises:
+            OverrideError: It is no name.
+        """
         found = None
         for layer in self.layers:
             if DEFAULT in layer.data:

@@ -19,6 +19,9 @@ def register_parser(kind: type) -> Callable[[_Parser], _Parser]:
     Args:
         kind: The class.
 
+    Raises:
+        TypeError: ``kind`` is no class.
+
     Example:
         ::
 
