@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .cli.lazy import LazyEntrypoint, LazyModule, LazyTarget, lazy_imports
     from .config import Config, ConfigurableMixin, Partial, Script
     from .config.convert import autoconvert
-    from .config.sweep import Sweep, sweep
+    from .config.sweeps.sweep import Sweep, sweep
 
 __version__ = "1.0.0.dev0"
 __package_name__ = "nemo_run"
@@ -41,8 +41,8 @@ _HOMES = {
     "ConfigurableMixin": "config",
     "Partial": "config",
     "Script": "config",
-    "Sweep": "config.sweep",
-    "sweep": "config.sweep",
+    "Sweep": "config.sweeps.sweep",
+    "sweep": "config.sweeps.sweep",
     "Executor": "execution",
     "ExecutorMacros": "execution",
     "FaultTolerance": "execution",

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nemo_run as run
-from nemo_run.config import sweep_names
-from nemo_run.config.sweep import Sweep
+from nemo_run.config.sweeps import names as sweep_names
+from nemo_run.config.sweeps.sweep import Sweep
 from nemo_run.exceptions import ConfigError, SweepError
 from nemo_run.management.store import names as store_names
 

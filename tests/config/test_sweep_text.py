@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import nemo_run as run
 from nemo_run.config.overrides.grammar import parse_override
-from nemo_run.config.sweep_rows import rows_of
-from nemo_run.config.sweep_text import points_of, points_of_rows, refuse_unasked
+from nemo_run.config.sweeps.rows import rows_of
+from nemo_run.config.sweeps.text import points_of, points_of_rows, refuse_unasked
 from nemo_run.exceptions import ConfigError, OverrideError, SweepError
 
 

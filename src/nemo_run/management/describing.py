@@ -13,7 +13,7 @@ from .describe.sweeping import checked_sweep, points_of, refuse_sweep
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nemo_run.config.sweep import Sweep
+    from nemo_run.config.sweeps.sweep import Sweep
     from nemo_run.execution.executor import Executor
     from nemo_run.execution.jobspec import Policy
 

@@ -9,7 +9,7 @@ from nemo_run.exceptions import JobFailedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nemo_run.config.sweep import Sweep
+    from nemo_run.config.sweeps.sweep import Sweep
     from nemo_run.execution import Executor
 
     from .describe.plugin import Plugin

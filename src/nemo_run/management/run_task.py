@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.config.sweep import Sweep
+from nemo_run.config.sweeps.sweep import Sweep
 from nemo_run.exceptions import JobFailedError, PlanError
 
 from .describe.jobs import check_kind, task_name

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nemo_run.cli.entrypoints.entrypoint import Entrypoint
     from nemo_run.cli.shared.settings import Settings
-    from nemo_run.config.sweep import Sweep
+    from nemo_run.config.sweeps.sweep import Sweep
 
     from .context import RunContext
     from .files import Files

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from nemo_run.cli.entrypoints.entrypoint import Entrypoint
     from nemo_run.config.overrides.grammar import Override
-    from nemo_run.config.sweep import Mode, Sweep
+    from nemo_run.config.sweeps.sweep import Mode, Sweep
 
     from .context import RunContext
     from .options import Asked
@@ -48,7 +48,7 @@ def sweep_of(entry: Entrypoint, base: Any, overrides: Sequence[Override], asked:
         OverrideError: A key or a value cannot be used.
         SweepError: Nothing varies, or the values cannot be combined.
     """
-    from nemo_run.config.sweep_text import is_varied, points_of, points_of_rows
+    from nemo_run.config.sweeps.text import is_varied, points_of, points_of_rows
 
     if entry.type == "experiment":
         raise OverrideError(
@@ -63,7 +63,7 @@ def sweep_of(entry: Entrypoint, base: Any, overrides: Sequence[Override], asked:
     if asked.sweep_list is None:
         mode: Mode = "zip" if asked.sweep_zip else "grid"
         return points_of(base, overrides, mode, max_parallel=asked.max_parallel)
-    from nemo_run.config.sweep_rows import rows_of
+    from nemo_run.config.sweeps.rows import rows_of
 
     varied = next(filter(is_varied, overrides), None)
     if varied is not None or asked.sweep or asked.sweep_zip:
@@ -84,7 +84,7 @@ def refuse_unasked(base: Any, overrides: Sequence[Override]) -> None:
     """
     texts = (o.text if o.text is not None else o.data for o in overrides)
     if any(isinstance(text, str) and text.lstrip().startswith(_LOOKS) for text in texts):
-        from nemo_run.config.sweep_text import refuse_unasked
+        from nemo_run.config.sweeps.text import refuse_unasked
 
         refuse_unasked(base, overrides)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.config.sweep import Sweep, checked_max_parallel
-from nemo_run.config.sweep_names import label
+from nemo_run.config.sweeps.names import label
+from nemo_run.config.sweeps.sweep import Sweep, checked_max_parallel
 
 from .jobs import task_name
 from .varied import Varied
@@ -14,7 +14,7 @@ from .varied import Varied
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from nemo_run.config.sweep import Point
+    from nemo_run.config.sweeps.sweep import Point
 
     from .jobs import Job
 

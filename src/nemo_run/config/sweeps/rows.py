@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.files.source import Source, fault
+from nemo_run.config.overrides.grammar import Override, parse_key
 from nemo_run.exceptions import OverrideError, nearest
-
-from .files.source import Source, fault
-from .overrides.grammar import Override, parse_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,8 +92,8 @@ def _keys(fields: Sequence[str], path: str, line: int) -> list[tuple[Any, ...]]:
 
 
 def _data_rows(path: str) -> Iterator[list[Override]]:
-    from .files.layers import overrides_of
-    from .files.load import load
+    from nemo_run.config.files.layers import overrides_of
+    from nemo_run.config.files.load import load
 
     loaded = load(path)
     root: tuple[Any, ...] = ()

@@ -9,22 +9,22 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.graph.node import is_node
+from nemo_run.config.graph.traverse import walk_values
+from nemo_run.config.overrides.apply import apply, hint_at
+from nemo_run.config.overrides.grammar import MISSING
+from nemo_run.config.overrides.places import Place, descend, opened
+from nemo_run.config.overrides.unset import filled
 from nemo_run.exceptions import OverrideError, SweepError
 
-from .graph.node import is_node
-from .graph.traverse import walk_values
-from .overrides.apply import apply, hint_at
-from .overrides.grammar import MISSING
-from .overrides.places import Place, descend, opened
-from .overrides.unset import filled
+from .names import label
 from .sweep import MOST_POINTS, Mode, Sweep, combined, of_tasks
-from .sweep_names import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from .overrides.grammar import Override, Step
-    from .values.syntax import Call
+    from nemo_run.config.overrides.grammar import Override, Step
+    from nemo_run.config.values.syntax import Call
 
 WORDS = ("choice", "range")
 _HOW = "Write several values as lr=choice(1e-4,3e-4) or seed=range(5), or leave --sweep out."
@@ -47,7 +47,7 @@ def refuse_unasked(task: Any, overrides: Sequence[Override]) -> None:
     Raises:
         OverrideError: A value is ``choice(…)`` or ``range(…)``, and is no text.
     """
-    from .alternatives import is_text
+    from nemo_run.config.alternatives import is_text
 
     for override in filter(is_varied, overrides):
         if not is_text(_hint(task, override)):
@@ -134,7 +134,7 @@ def _inside(overrides: Sequence[Override]) -> str:
 
 def _listed(task: Any, overrides: Sequence[Override]) -> str:
     """Return how to write values with commas between them, where one value is expected."""
-    from .alternatives import alternatives, is_kind
+    from nemo_run.config.alternatives import alternatives, is_kind
 
     for override in overrides:
         text = _text(override) or ""
@@ -214,7 +214,7 @@ def _text(override: Override) -> str | None:
 
 
 def _call(override: Override) -> Call | None:
-    from .values.syntax import read_call
+    from nemo_run.config.values.syntax import read_call
 
     text = _text(override)
     if text is None or not text.lstrip().startswith(WORDS):

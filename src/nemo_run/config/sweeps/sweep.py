@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from nemo_run.config.graph.node import is_node
 from nemo_run.exceptions import SweepError, nearest
 
-from .sweep_names import label, names
+from .names import label, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from nemo_run.config.checks.check import Problem
+    from nemo_run.config.graph.node import Node
     from nemo_run.config.script import Script
-
-    from .checks.check import Problem
-    from .graph.node import Node
 
 Mode = Literal["grid", "zip"]
 
@@ -85,7 +84,7 @@ class Sweep(Sequence[Point]):
         Args:
             most: Of more points than this, the first and the last are shown.
         """
-        from .show import text_table
+        from nemo_run.config.show import text_table
 
         rows = [[p.name, *(p.labels.get(name, "") for name in self.fields)] for p in self.points]
         table = text_table.lines(["point", *self.fields], rows, most=most)
@@ -182,7 +181,7 @@ def of_tasks(
 
 
 def _checked(tasks: Iterable[Any]) -> list[Any]:
-    from .checks.check import error_of, problems
+    from nemo_run.config.checks.check import error_of, problems
 
     found = []
     # The same wrong value is in many points, and is told once.
@@ -200,7 +199,7 @@ def _checked(tasks: Iterable[Any]) -> list[Any]:
 def _with_values(task: Any, values: Mapping[str, Any]) -> Any:
     from copy import deepcopy
 
-    from .graph.setting_paths import set_value
+    from nemo_run.config.graph.setting_paths import set_value
 
     own = task.clone() if is_node(task) and hasattr(type(task), "clone") else deepcopy(task)
     for path, value in values.items():
@@ -236,7 +235,7 @@ def refuse_no_task(task: Any) -> None:
     Raises:
         TypeError: ``task`` is neither a ``Partial``, a ``Config`` nor a ``Script``.
     """
-    from .script import Script
+    from nemo_run.config.script import Script
 
     if is_node(task) or isinstance(task, Script):
         return
@@ -349,7 +348,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _title(task: Any) -> str:
-    from .graph.node import target_name
+    from nemo_run.config.graph.node import target_name
 
     if is_node(task):
         return target_name(task).removeprefix("__main__.")
