@@ -231,7 +231,7 @@ VALUES: list[tuple[str, Any, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "hint", "value"), VALUES, ids=lambda part: str(part)[:40])
+@pytest.mark.parametrize(("text", "hint", "value"), VALUES, ids=range(len(VALUES)))
 def test_a_text_is_read_by_its_annotation(text: str, hint: Any, value: Any) -> None:
     found = parse(text, hint)
 
@@ -408,7 +408,7 @@ DATA: list[tuple[Any, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("data", "hint", "value"), DATA, ids=lambda part: str(part)[:40])
+@pytest.mark.parametrize(("data", "hint", "value"), DATA, ids=range(len(DATA)))
 def test_data_of_a_file_is_read_by_its_annotation(data: Any, hint: Any, value: Any) -> None:
     found = convert(data, hint)
 
