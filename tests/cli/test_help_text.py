@@ -86,7 +86,7 @@ def test_every_kind_of_annotation_and_default_is_shown():
     assert line_of(text, "unknown") == "unknown Nowhere[int] = None"
     assert line_of(text, "noted") == "noted int = 5 How often it is tried."
     assert line_of(text, "either") == "either one of 'a', 'b' = 'a'"
-    assert line_of(text, "colour") == "colour Colour = Colour.RED"
+    assert line_of(text, "colour") == "colour Colour = Colour.RED One of RED."
     assert line_of(text, "sulky") == "sulky Any = <Sulky>"
     assert "<list of 100000 items>" in " ".join(text.split())
     assert line_of(text, "lambda_").endswith("= odd.lambda") or "= lambda" in text
@@ -124,14 +124,14 @@ def train(
     """
 
 
-def test_what_is_inside_an_argument_is_shown_one_level_deep_with_its_texts():
+def test_what_is_inside_an_argument_is_shown_with_its_texts():
     text = help_of(train, width=100)
     assert line_of(text, "model") == "model Model required What is trained."
     assert line_of(text, "model.hidden") == "model.hidden int = 128 Width of each layer."
     assert "How many layers, one on another." in " ".join(text.split())
     assert line_of(text, "model.tags") == "model.tags list[str] = []"
     assert line_of(text, "opt.hidden") == "opt.hidden int = 128 Width of each layer."
-    assert line_of(text, "made") == "made Model | None = Model()"
+    assert line_of(text, "made") == "made Model | None = {}"
     assert line_of(text, "lr") == "lr float = 0.001 Step size, not too large."
     assert line_of(text, "*files") == "*files str What to read."
     assert line_of(text, "**extra") == "**extra int"
@@ -253,6 +253,73 @@ def test_factories_are_shown_with_what_to_type():
     assert "A wide one." in text
     assert "Wider than" not in text
     assert "Factories" not in help_of(train, factories=False)
+
+
+@dataclass
+class Stop:
+    patience: int = 3
+
+
+@dataclass
+class Trainer:
+    model: Model
+    callbacks: list[Stop]
+    colours: list[Colour] | None = None
+    inner: Trainer | None = None
+
+
+def fit(trainer: Trainer, others: list[Stop], lr: float, steps: int = 3) -> None:
+    """Fit."""
+
+
+def test_what_a_command_begins_with_is_shown_as_its_defaults_level_by_level():
+    from nemo_run.config.factories import register
+
+    def begun() -> run.Partial[fit]:
+        print("nobody asked")
+        model = run.Config(Model, hidden=9)
+        return run.Partial(fit, run.Config(Trainer, model, [run.Config(Stop)]), others=[], lr=0.5)
+
+    register(begun, fit, is_target_default=True)
+    text = help_of(fit, width=100)
+    assert line_of(text, "trainer") == "trainer Trainer = {…}"
+    assert line_of(text, "trainer.model") == "trainer.model Model = {…}"
+    assert line_of(text, "trainer.model.hidden").startswith("trainer.model.hidden int = 9")
+    assert line_of(text, "trainer.model.layers").startswith("trainer.model.layers int = 2")
+    assert line_of(text, "trainer.callbacks") == "trainer.callbacks list[Stop] = [Stop()]"
+    assert line_of(text, "others") == "others list[Stop] = []"
+    assert line_of(text, "lr") == "lr float = 0.5"
+    assert line_of(text, "steps") == "steps int = 3"
+    assert "trainer.inner.model" not in text
+    assert "required" not in text
+
+
+def test_help_is_the_same_without_a_default_factory_where_it_fails():
+    from nemo_run.config.factories import register
+
+    def one(stop: Stop, n: int) -> None: ...
+
+    def broken() -> run.Partial[one]:
+        raise SystemError("not now")
+
+    before = help_of(one, factories=False)
+    register(broken, one, is_target_default=True)
+    assert help_of(one, factories=False) == before
+
+
+def test_factories_of_inner_places_and_of_items_and_namespaces_are_shown():
+    from nemo_run.config.factories import register
+
+    def early() -> run.Config[Stop]:
+        """Stop early."""
+        return run.Config(Stop, patience=1)
+
+    register(early)
+    register(early, namespace="my.recipes")
+    text = help_of(fit, width=200)
+    for key in ("others", "trainer.callbacks"):
+        for name in ("early", "my.recipes.early"):
+            assert line_of(text, f"{key}={name}").endswith("Stop early.")
 
 
 def test_executors_and_plugins_that_have_a_name_are_shown():

@@ -12,7 +12,7 @@ from .parameters import NOTHING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .parameters import Parameter
+    from .places import Place
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,15 @@ def fitting_itself(target: Any) -> list[Fitting]:
     return list(_shown("", target, None, None))
 
 
-def fitting_each(target: Any, rows: Sequence[Parameter]) -> list[Fitting]:
-    """Return the factories of each of the parameters ``rows`` of ``target``."""
+def fitting_each(places: Sequence[Place]) -> list[Fitting]:
+    """Return the factories of each argument."""
     return [
         found
-        for row in rows
-        if row.hint is not NOTHING and not row.name.startswith("**")
-        for found in _shown(row.name.lstrip("*"), row.hint, target, row.name.lstrip("*"))
+        for place in places
+        if place.row.hint is not NOTHING and not place.row.name.startswith("**")
+        for found in _shown(
+            place.key.lstrip("*"), place.row.hint, place.owner, place.row.name.lstrip("*")
+        )
     ]
 
 

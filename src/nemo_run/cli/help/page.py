@@ -8,11 +8,14 @@ from nemo_run.console.terminal import Look, visible
 
 from .columns import Row, columns, wrap
 from .docstrings import docstring_of
-from .parameters import Parameter, parameters_inside, parameters_of
+from .parameters import choices_text
+from .places import beginning, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import TextIO
+
+    from .places import Place
 
 _WIDEST = 100
 _ELSEWHERE = 80
@@ -31,6 +34,8 @@ def help_of(
 ) -> str:
     """Return the help of an entrypoint, or of anything that can be called.
 
+    The factories that make what a function's command begins with are called for it.
+
     Args:
         entrypoint: A function or class, a configuration of one, or an object whose ``fn`` is one.
         usage: The line of usage, without ``Usage:``; empty for the name and its arguments.
@@ -43,12 +48,12 @@ def help_of(
     look = look or Look()
     width = max(width or min(look.width or _ELSEWHERE, _WIDEST), _NARROWEST)
     target = _target(entrypoint)
-    rows = parameters_of(target)
+    places = list(places_of(beginning(target)))
     blocks = [
-        _usage(usage or _own_usage(target, rows), width, look),
+        _usage(usage or _own_usage(target, places), width, look),
         _prose(entrypoint, target, width),
-        _arguments(rows, docs, width, look),
-        *(_factories(target, rows, docs, width, look) if factories else ()),
+        _arguments(places, docs, width, look),
+        *(_factories(target, places, docs, width, look) if factories else ()),
         _options(options, width, look),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -93,11 +98,12 @@ def _target(entrypoint: Any) -> Any:
     return inner if callable(inner) else entrypoint
 
 
-def _own_usage(target: Any, rows: Sequence[Parameter]) -> str:
+def _own_usage(target: Any, places: Sequence[Place]) -> str:
     from nemo_run.config.graph.node import is_node, target_name
     from nemo_run.config.graph.signature import display_name
 
     name = target_name(target) if is_node(target) else display_name(target)
+    rows = [place.row for place in places if not place.depth]
     needed = [f"{row.name}=…" for row in rows if row.required]
     optional = ["[KEY=VALUE ...]"] if len(needed) < len(rows) else []
     return " ".join([name, *needed, *optional])
@@ -120,32 +126,22 @@ def _prose(entrypoint: Any, target: Any, width: int) -> list[str]:
     return lines
 
 
-def _arguments(rows: Sequence[Parameter], docs: bool, width: int, look: Look) -> list[str]:
-    if not rows:
+def _arguments(places: Sequence[Place], docs: bool, width: int, look: Look) -> list[str]:
+    if not places:
         return []
-    shown = []
-    for row in rows:
-        shown.append(_row(row, "", 0, docs))
-        shown += [_row(inner, f"{row.name}.", 1, docs) for inner in _inside(row)]
     most = [max(width // 3, 16), max(width // 4, 14), max(width // 5, 10)]
+    rows = [_row(place, docs) for place in places]
     return [
         look.paint("Arguments:", "bold"),
-        *columns(shown, width, look, ["cyan", "", "green", ""], most),
+        *columns(rows, width, look, ["cyan", "", "green", ""], most),
     ]
 
 
-def _inside(row: Parameter) -> list[Parameter]:
-    if row.name.startswith("*"):
-        return []
-    try:
-        return parameters_inside(row)
-    except Exception:  # noqa: BLE001 - the classes of others may do anything when they are asked
-        return []
-
-
-def _row(row: Parameter, before: str, depth: int, docs: bool) -> Row:
+def _row(place: Place, docs: bool) -> Row:
+    row = place.row
     default = "required" if row.required else f"= {row.shown}" if row.shown else ""
-    return Row([before + row.name, row.written, default, row.text if docs else ""], depth)
+    texts = [row.text if docs else "", choices_text(row.hint)]
+    return Row([place.key, row.written, default, " ".join(filter(None, texts))], place.depth)
 
 
 def _options(options: Iterable[tuple[str, str]], width: int, look: Look) -> list[str]:
@@ -160,7 +156,7 @@ def _options(options: Iterable[tuple[str, str]], width: int, look: Look) -> list
 
 
 def _factories(
-    target: Any, rows: Sequence[Parameter], docs: bool, width: int, look: Look
+    target: Any, places: Sequence[Place], docs: bool, width: int, look: Look
 ) -> Iterator[list[str]]:
     from nemo_run.config.graph.node import is_node
 
@@ -169,7 +165,7 @@ def _factories(
     target = target.__fn_or_cls__ if is_node(target) else target
     for title, found in (
         ("Factories, as the first word or with --factory:", fitting_itself(target)),
-        ("Factories for arguments:", fitting_each(target, rows)),
+        ("Factories for arguments:", fitting_each(places)),
         ("Executors and plugins:", fitting_run()),
     ):
         shown = [

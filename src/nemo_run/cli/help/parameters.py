@@ -22,6 +22,7 @@ NOTHING = inspect.Parameter.empty
 """What stands where there is no annotation or no default."""
 
 _LONGEST = 60
+_MOST_CHOICES = 12
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,19 @@ def _of_node(node: Any) -> list[Parameter]:
     for row in parameters_of(node.__fn_or_cls__):
         if row.name in arguments:
             value = arguments[row.name]
-            rows.append(replace(row, default=value, shown=default_text(value)))
+            rows.append(replace(row, default=value, shown=_value_text(value, row.hint)))
         else:
             rows.append(row)
     return rows
+
+
+def _value_text(value: Any, hint: Any) -> str:
+    """Return a value, short; of the class that is expected anyway, as ``{…}``."""
+    from nemo_run.config.graph.node import is_node
+
+    if is_node(value) and hint is not NOTHING and [value.__fn_or_cls__] == alternatives(hint):
+        return "{…}" if value.__arguments__ else "{}"
+    return default_text(value)
 
 
 def _parameter(
@@ -167,10 +177,31 @@ def text_of_annotation(hint: Any) -> str:
     return " ".join(" ".join([*texts, *documented]).split())
 
 
+def choices_text(hint: Any) -> str:
+    """Return the sentence that lists the members of an enum."""
+    import enum
+
+    names = [
+        name
+        for kind in ([] if hint is NOTHING else alternatives(hint))
+        if isinstance(kind, type) and issubclass(kind, enum.Enum)
+        for name in kind.__members__
+    ]
+    more = ", …" if len(names) > _MOST_CHOICES else "."
+    return f"One of {', '.join(names[:_MOST_CHOICES])}{more}" if names else ""
+
+
 def default_text(value: Any) -> str:
     """Return a default, short; whatever it is, this raises nothing."""
+    from nemo_run.config.graph.node import is_node, target_name
+
     if value is NOTHING:
         return ""
+    if is_node(value):  # what is in it is shown below it
+        return f"{target_name(value).rpartition('.')[2]}({'…' if value.__arguments__ else ''})"
+    if type(value) in (list, tuple) and any(map(is_node, value)):
+        items = ", ".join(map(default_text, value))
+        return f"[{items}]" if isinstance(value, list) else f"({items})"
     if isinstance(value, (Reference, Deferred)) or callable(value):
         name = _name_of(value)
         if name:
