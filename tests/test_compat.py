@@ -207,6 +207,13 @@ def test_run_has_the_signature_and_the_help_of_the_function():
     assert inspect.getdoc(function).splitlines()[0] in shown
 
 
+@pytest.mark.parametrize("name", ["LazyEntrypoint", "LazyModule", "LazyTarget", "lazy_imports"])
+def test_what_is_lazy_is_at_the_path_of_the_reference(name):
+    path = importlib.import_module("nemo_run.cli.lazy")
+    assert getattr(path, name) is getattr(run, name)
+    assert name in path.__all__
+
+
 def test_run_can_be_pickled():
     assert pickle.loads(pickle.dumps(run.run)) is run.run
 

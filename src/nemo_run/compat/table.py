@@ -204,6 +204,11 @@ NEVER: dict[str, tuple[str, ...]] = {
         "nemo_run.cli.config.yaml_to_json",
         "nemo_run.cli.config.yaml_to_toml",
     ),
+    "run.LazyEntrypoint takes files as yaml=, and reads sections of them: base.yaml:model": (
+        "nemo_run.cli.lazy.dictconfig_to_dot_list",
+        "nemo_run.cli.lazy.import_module",
+        "nemo_run.cli.lazy.load_config_from_path",
+    ),
     "NeMo Run does not stand on TorchX; run, watch and cancel jobs through nemo_run.Experiment": (
         "nemo_run.run.torchx_backend.components",
         "nemo_run.run.torchx_backend.launcher",
