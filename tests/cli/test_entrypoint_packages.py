@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -101,11 +102,19 @@ def test_the_program_by_its_absolute_path_answers_the_same(toys, folder, program
 def test_a_broken_package_is_named_with_its_traceback_and_the_others_work(installed, toys):
     installed("broken", "broke = broken", "import nothing_of_the_kind\n")
     done = toys("broke", "train")
-    assert done.code == 1
-    assert "Traceback" in done.err
-    assert "ModuleNotFoundError: No module named 'nothing_of_the_kind'" in done.err
-    last = done.err.splitlines()[-1]
-    assert last.startswith("error: The commands 'broke' of the package broken cannot be loaded")
+    assert done.code == 2
+    # Its own lines, and none of ours.
+    *_, code, error, last = done.err.splitlines()
+    assert (code.strip(), done.err.count("  File ")) == ("import nothing_of_the_kind", 1)
+    assert error == "ModuleNotFoundError: No module named 'nothing_of_the_kind'"
+    assert re.fullmatch(
+        r"error: The commands 'broke' of the package broken cannot be loaded \(broken, "
+        r"\S+broken.py:1\): ModuleNotFoundError: No module named 'nothing_of_the_kind'",
+        last,
+    )
+    thorough = toys("--verbose", "broke", "train")
+    assert (thorough.code, thorough.err.count("Traceback")) == (2, 2)  # one is the cause
+    assert thorough.err.count("  File ") > 1
     assert toys("toy", "pretrain").out == "pretrain 1\n"
     assert "broke" in toys("--help").out
     assert toys("experiment", "list").code == 0

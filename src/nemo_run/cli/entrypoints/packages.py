@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nemo_run.cli.shared.ending import print_traceback
+from nemo_run.cli.flow.errors import is_of_python, show_user_error
+from nemo_run.cli.shared.settings import settings_of
 
 from .entrypoint import Entrypoint, entrypoint_of
 from .registry import entrypoints
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class BrokenPackage(click.ClickException):
     """An installed package whose commands cannot be loaded."""
 
-    exit_code = 1
+    exit_code = 2
 
 
 def command_of_points(points: Sequence[Point]) -> click.Command:
@@ -31,7 +32,7 @@ def command_of_points(points: Sequence[Point]) -> click.Command:
         points: Those of several packages come together in one group.
 
     Raises:
-        BrokenPackage: One of them cannot be imported; the traceback is printed.
+        BrokenPackage: One of them cannot be imported; the frames of its code are printed.
     """
     before = set(map(id, entrypoints()))
     loaded = [_load(point) for point in points]
@@ -78,8 +79,15 @@ def _load(point: Point) -> Any:
     try:
         return _loaded(point)
     except Exception as error:
-        print_traceback()
+        _show(error)
         raise BrokenPackage(_broken(point, error)) from error
+
+
+def _show(error: Exception) -> None:
+    context = click.get_current_context(silent=True)
+    # With --verbose all of it is shown with the sentence.
+    if context is None or not settings_of(context).verbose:
+        show_user_error(error, {})
 
 
 def _loaded(point: Point) -> Any:
@@ -95,8 +103,19 @@ def _loaded(point: Point) -> Any:
 def _broken(point: Point, error: Exception) -> str:
     return (
         f"The commands {point.name!r} of the package {point.distribution} cannot be loaded "
-        f"({point.value}): {type(error).__name__}: {error}"
+        f"({point.value}{_place_of(error)}): {type(error).__name__}: {error}"
     )
+
+
+def _place_of(error: BaseException) -> str:
+    """Return the file and line of the package that failed, after a comma."""
+    import traceback
+
+    if isinstance(error, SyntaxError) and error.filename:
+        return f", {error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [f for f in frames if f.filename != __file__ and not is_of_python(f.filename)]
+    return f", {theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
 
 
 def _place(entry: Entrypoint, points: Sequence[Point], *, new: bool) -> list[str] | None:

@@ -48,7 +48,7 @@ def showing_user_errors(look: Mapping[str, Any], *, running: bool = False) -> It
         running: Whether the user's function is what runs.
 
     Raises:
-        click.exceptions.Exit: With code 1, after it was shown.
+        click.exceptions.Exit: After it was shown; with code 1, or 2 where nothing ran yet.
     """
     try:
         yield
@@ -57,11 +57,26 @@ def showing_user_errors(look: Mapping[str, Any], *, running: bool = False) -> It
     except BrokenPipeError:
         raise
     except Exception as error:
-        first = _first_of_user(error.__traceback__, running=running)
-        if first is None:
+        if not show_user_error(error, look, running=running):
             raise
-        _show(error if look.get("verbose") else error.with_traceback(first), look)
-        raise click.exceptions.Exit(1) from None
+        raise click.exceptions.Exit(1 if running else 2) from error
+
+
+def show_user_error(
+    error: BaseException, look: Mapping[str, Any], *, running: bool = False
+) -> bool:
+    """Show an error with the frames of the user's code; return whether it has any.
+
+    Args:
+        error: The error.
+        look: The options ``rich_…``, and ``verbose``, which shows our frames too.
+        running: Whether the user's function is what runs.
+    """
+    first = _first_of_user(error.__traceback__, running=running)
+    if first is None:
+        return False
+    _show(error if look.get("verbose") else error.with_traceback(first), look)
+    return True
 
 
 def _first_of_user(traceback: TracebackType | None, *, running: bool) -> TracebackType | None:
@@ -73,7 +88,7 @@ def _first_of_user(traceback: TracebackType | None, *, running: bool) -> Traceba
         file = traceback.tb_frame.f_code.co_filename
         if file.startswith(_PACKAGE):
             found = None
-        elif not _is_of_python(file):
+        elif not is_of_python(file):
             return traceback
         elif running and found is None and file != contextlib.__file__:
             # The task may be a function of the standard library.
@@ -82,7 +97,8 @@ def _first_of_user(traceback: TracebackType | None, *, running: bool) -> Traceba
     return found
 
 
-def _is_of_python(file: str) -> bool:
+def is_of_python(file: str) -> bool:
+    """Tell whether a file is Python's own."""
     if file.startswith("<frozen"):
         return True
     library = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120

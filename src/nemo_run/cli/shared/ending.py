@@ -66,24 +66,28 @@ def _answered(command: Callable[[], int], settings: Settings) -> int:
     except (BrokenPipeError, KeyboardInterrupt):
         raise
     except click.exceptions.Exit as error:
+        if error.__cause__ is not None:
+            _document(settings, error.__cause__, str(error.__cause__), error.exit_code)
         return error.exit_code
-    except click.Abort:
-        note("\nNothing was changed.")
+    except click.Abort as error:
+        note(f"\n{str(error) or 'Nothing was changed.'}")
         return 130
     except click.ClickException as error:
         if settings.verbose and error.__cause__ is not None:
             print_traceback()
-        return _refused(error)
+        return _refused(error, settings)
     except (NemoRunError, OSError) as error:
         if settings.verbose:
             print_traceback()
+        _document(settings, error, sentence(error), 1)
         return _say(sentence(error), 1)
-    except Exception:  # noqa: BLE001 - the last one to see it: it is shown whole, never swallowed
+    except Exception as error:  # noqa: BLE001 - the last one to see it: it is shown whole
         print_traceback()
+        _document(settings, error, str(error), 1)
         return _say("This is a bug in NeMo Run. Please report it with the lines above.", 1)
 
 
-def _refused(error: click.ClickException) -> int:
+def _refused(error: click.ClickException, settings: Settings) -> int:
     """Say what is wrong with the command line."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         note(error.ctx.get_help())
@@ -92,9 +96,22 @@ def _refused(error: click.ClickException) -> int:
     if isinstance(error, click.NoSuchOption):
         close = nearest(error.option_name, error.possibilities or ())
         message = f"No option {error.option_name!r}.{close}"
+    _document(settings, error.__cause__ or error, message, error.exit_code)
     if isinstance(error, click.UsageError) and error.ctx is not None:
         message += f" See: {error.ctx.command_path} --help"
     return _say(message, error.exit_code)
+
+
+def _document(settings: Settings, error: BaseException, message: str, code: int) -> None:
+    """Tell of an error on standard output, where programs read one JSON document."""
+    if not settings.as_json or settings.answered:
+        return
+    import json
+
+    kind = type(error).__name__
+    document = {"error": {"type": kind, "message": message}, "exit_code": code}
+    # On one line, as it may stand behind others of which each is a document.
+    print(json.dumps(document, ensure_ascii=False))
 
 
 def _say(message: str, code: int) -> int:

@@ -35,8 +35,9 @@ def run_program(command: click.Command, words: Sequence[str], name: str) -> int:
 
         return answer_shell(command, name)
     # Before click reads it, as help and errors are printed while it reads.
-    refuse_colours(refused=NO_COLOUR in takewhile("--".__ne__, words))
-    settings = Settings()
+    options = set(takewhile("--".__ne__, words))
+    refuse_colours(refused=NO_COLOUR in options)
+    settings = Settings(as_json="--json" in options)
 
     def invoke() -> int:
         # Not click's own `main`: it answers a broken pipe itself, with the code of a failure.

@@ -28,9 +28,13 @@ class Settings:
 
     Attributes:
         verbose: Whether an error comes with its traceback.
+        as_json: Whether standard output is for one JSON document, which also tells of an error.
+        answered: Whether that document was printed.
     """
 
     verbose: bool = False
+    as_json: bool = False
+    answered: bool = False
 
     @property
     def look(self) -> Look:
@@ -87,6 +91,7 @@ def print_json(document: Any) -> None:
     import json
 
     print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+    _is_answered()
 
 
 def print_json_rows(documents: Iterable[Any]) -> None:
@@ -96,6 +101,13 @@ def print_json_rows(documents: Iterable[Any]) -> None:
     encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
     rows = [encode(document) for document in documents]
     print("[\n" + ",\n".join(rows) + "\n]" if rows else "[]")
+    _is_answered()
+
+
+def _is_answered() -> None:
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        settings_of(context).answered = True
 
 
 def note(message: str) -> None:
