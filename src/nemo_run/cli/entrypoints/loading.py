@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.graph.program import take_own_name
 from nemo_run.exceptions import OverrideError, nearest
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def load_script(path: str, words: Sequence[str] = ()) -> ModuleType:
     sys.argv = [path, *words]
     with loading():
         exec(code, module.__dict__)  # noqa: S102 - the person named this file to be run
+    take_own_name()
     return module
 
 

@@ -42,6 +42,7 @@ def main(
     """
     from nemo_run.cli.entrypoints.loading import is_loading
     from nemo_run.cli.flow.defaults import check_names
+    from nemo_run.config.graph.program import take_own_name
 
     check_names(cmd_defaults or {})
     entry = _entry(fn, kwargs)
@@ -55,6 +56,7 @@ def main(
     if is_loading():
         # ``nemo-run run script.py`` wants the functions of the script; it starts one itself.
         return
+    take_own_name()
     entry.main(cmd_defaults)
 
 

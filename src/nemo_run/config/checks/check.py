@@ -17,6 +17,7 @@ from nemo_run.exceptions import ArgumentError, CheckError, ConfigError, nearest
 
 from .annotations import display, mismatches
 from .hints import hints_of
+from .namesakes import namesake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,11 +171,12 @@ def _unfit(path: str, node: Any) -> Iterator[Problem]:
         if value is parameter.default or (value is None and parameter.default is None):
             continue
         here = join(path, step(key))
-        for found in mismatches(value, hint_of_one(hints[parameter.name], parameter, key)):
+        hint = hint_of_one(hints[parameter.name], parameter, key)
+        for found in mismatches(value, hint):
             yield Problem(
                 here + found.path,
                 f"{_shown(found.value)} is given, {found.expected} is expected"
-                f"{_set_at(node, key)}.",
+                f"{_set_at(node, key)}.{namesake(found.value, hint)}",
                 about_value=True,
             )
 

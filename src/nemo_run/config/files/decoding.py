@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.config.graph.node import is_node
 from nemo_run.exceptions import ConfigError, OverrideError
 
+from .names import meant
 from .reading import GraphReader
 from .spelling import RESERVED, document_of
 
@@ -16,20 +17,21 @@ if TYPE_CHECKING:
 Path = tuple[Any, ...]
 
 
-def decoded(data: Any, source: Source, path: Path = ()) -> Any:
+def decoded(data: Any, source: Source, path: Path = (), *, taker: Any = None) -> Any:
     """Return the value that a part of a file spells; nothing of the user's is imported.
 
     Args:
         data: Plain data.
         source: The file that it is from.
         path: Where it stands in the file.
+        taker: The function or class that takes the value, where it is known.
 
     Raises:
         OverrideError: It spells no value. The message begins with the file.
     """
     steps: list[Any] = []
     try:
-        document = document_of(data, steps)
+        document = document_of(data, steps, lambda name: meant(name, taker))
     except OverrideError:
         raise
     except ConfigError as error:

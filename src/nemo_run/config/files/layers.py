@@ -44,7 +44,7 @@ def overrides_of(loaded: Source, function: Callable[..., Any] | None = None) -> 
     _refuse_value(loaded, "the arguments of a task")
     _refuse_defaults(loaded, function)
     rest = {key: value for key, value in loaded.data.items() if not _is_beside(key, value)}
-    return list(_Walk(replace(loaded, data=decoded(rest, loaded))).root(rest))
+    return list(_Walk(replace(loaded, data=decoded(rest, loaded, taker=function))).root(rest))
 
 
 def run_overrides_of(loaded: Source) -> list[Override]:
@@ -68,11 +68,16 @@ def _as_text(override: Override) -> dict[str, Any]:
     return {} if override.text is None else {"data": MISSING}
 
 
-def task_of(loaded: Source) -> Any:
-    """Return the task that a file spells with ``_target_``, or None when it spells arguments."""
+def task_of(loaded: Source, function: Callable[..., Any] | None = None) -> Any:
+    """Return the task that a file spells with ``_target_``, or None when it spells arguments.
+
+    Args:
+        loaded: What :func:`nemo_run.config.files.load.load` returned.
+        function: What the task should call, where it is known.
+    """
     if type(loaded.data) is not dict or "_target_" not in loaded.data:
         return None
-    return decoded(_without_beside(loaded.data), loaded)
+    return decoded(_without_beside(loaded.data), loaded, taker=function)
 
 
 def factory_of(loaded: Source) -> Override | None:
@@ -86,19 +91,20 @@ def factory_of(loaded: Source) -> Override | None:
     return Override("_factory_", (), "=", text, kind="file", file=loaded.file, line=line)
 
 
-def read_file_value(text: str, name: str | None = None) -> Any:
+def read_file_value(text: str, name: str | None = None, taker: Any = None) -> Any:
     """Return the value of ``@file[:section]``.
 
     Args:
         text: The file, with the ``@`` before it or without.
         name: The argument that it is for. A file that holds a mapping of this name alone
             gives what stands under it.
+        taker: What takes that argument.
 
     Raises:
         OverrideError: The file cannot be read.
     """
     loaded = load(text.removeprefix("@"))
-    value = decoded(loaded.data, loaded)
+    value = decoded(loaded.data, loaded, taker=taker)
     return (
         value[name] if type(value) is dict and name is not None and set(value) == {name} else value
     )
@@ -108,7 +114,7 @@ def read_file_value(text: str, name: str | None = None) -> Any:
 
 
 def _of_task(loaded: Source, function: Callable[..., Any] | None) -> Iterator[Override]:
-    task = task_of(loaded)
+    task = task_of(loaded, function)
     if not is_node(task):
         raise loaded.fault("_call_: false spells a function, not the arguments of one.")
     if function is not None:

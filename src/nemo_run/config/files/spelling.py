@@ -22,7 +22,7 @@ from nemo_run.exceptions import ConfigError
 from nemo_run.worker import worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 TAG = worker.TAG
 RESERVED = frozenset(
@@ -31,29 +31,34 @@ RESERVED = frozenset(
 )
 _NATIVE_KEYS = (str, int, bool)
 
+# The parts of a value's JSON form that name a class, a function or a module.
+_NAMES = ("class", "name")
 
-def spell(document: Any, *, reserved: Iterable[str] = ()) -> Any:
+
+def spell(document: Any, *, reserved: Iterable[str] = (), name: Callable[[str], str] = str) -> Any:
     """Return the plain data of the JSON form of a graph; shared parts are one object.
 
     Args:
         document: What :func:`nemo_run.config.files.codec.encode` returned.
         reserved: Names that would mean something else beside ``_target_`` of the root.
+        name: Gives the ``module:qualname`` that is written for one of the graph.
     """
-    return _Spelling(frozenset(reserved)).of(document)
+    return _Spelling(frozenset(reserved), name).of(document)
 
 
-def document_of(data: Any, path: list[Any] | None = None) -> Any:
+def document_of(data: Any, path: list[Any] | None = None, name: Callable[[str], str] = str) -> Any:
     """Return the JSON form of the graph that plain data describes.
 
     Args:
         data: Dicts, lists and scalars.
         path: Is given the keys and indices that lead to what is wrong.
+        name: Gives the ``module:qualname`` that a written one means.
 
     Raises:
         ConfigError: It describes none.
     """
     try:
-        return _Reading(data, [] if path is None else path).of(data)
+        return _Reading(data, [] if path is None else path, name).of(data)
     except ConfigError:
         raise
     except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
@@ -65,9 +70,10 @@ def document_of(data: Any, path: list[Any] | None = None) -> Any:
 class _Spelling:
     """From the JSON form to plain data."""
 
-    def __init__(self, reserved: frozenset[str]) -> None:
+    def __init__(self, reserved: frozenset[str], name: Callable[[str], str]) -> None:
         self.shared: dict[int, Any] = {}
         self.reserved = reserved
+        self.name = name
 
     def of(self, document: Any) -> Any:
         kind = type(document)
@@ -101,10 +107,11 @@ class _Spelling:
         if tag == "dict":
             return self._tagged_dict(document)
         if tag == "object":
-            return {"_target_": dotted(document["name"]), "_call_": False}
+            return {"_target_": dotted(self.name(document["name"])), "_call_": False}
         if tag == "float" or (tag in ("date", "datetime") and document.keys() == {TAG, "value"}):
             return worker.MAKERS[tag](document)
         rest = {key: self.of(v) for key, v in document.items() if key not in (TAG, "id", "fields")}
+        rest.update({key: self.name(rest[key]) for key in _NAMES if type(rest.get(key)) is str})
         if "fields" in document:
             rest["fields"] = {key: self.of(v) for key, v in document["fields"].items()}
         return {"_type_": tag, **rest}
@@ -118,7 +125,7 @@ class _Spelling:
         return {"_type_": "dict", "entries": [[self.of(k), self.of(v)] for k, v in entries]}
 
     def _node(self, document: dict[str, Any]) -> dict[str, Any]:
-        node: dict[str, Any] = {"_target_": dotted(document["target"])}
+        node: dict[str, Any] = {"_target_": dotted(self.name(document["target"]))}
         if document[TAG] == "partial":
             node["_partial_"] = True
         positional = [[key, self.of(value)] for key, value in document.get("positional", ())]
@@ -128,7 +135,7 @@ class _Spelling:
         else:
             node["_positional_"] = positional
         if "tags" in document:
-            node["_tags_"] = document["tags"]
+            node["_tags_"] = {k: [*map(self.name, v)] for k, v in document["tags"].items()}
         reserved, self.reserved = self.reserved, frozenset()
         odd: list[list[Any]] = []
         for name, value in document.get("arguments", {}).items():
@@ -145,8 +152,9 @@ class _Spelling:
 class _Reading:
     """From plain data to the JSON form."""
 
-    def __init__(self, root: Any, path: list[Any]) -> None:
+    def __init__(self, root: Any, path: list[Any], name: Callable[[str], str]) -> None:
         self.path = path
+        self.name = name
         self.times: dict[int, int] = {}
         self.ids: dict[int, int] = {}
         self.open: set[int] = set()
@@ -220,7 +228,8 @@ class _Reading:
             elif key in ("items", "entries"):
                 document[key] = self._parts(key, item)
             else:
-                document[key] = _data(item)
+                is_name = key in _NAMES and type(item) is str
+                document[key] = self.name(item) if is_name else _data(item)
         return document
 
     def _parts(self, key: str, value: list[Any]) -> list[Any]:
@@ -229,11 +238,11 @@ class _Reading:
         return [[self.of(first), self.of(second)] for first, second in value]
 
     def _target(self, value: dict[Any, Any]) -> dict[str, Any]:
-        name = colon(value["_target_"])
+        name = self._named("_target_", value["_target_"])
         if value.get("_call_") is False:
             return {TAG: "object", "name": name}
         if name in _HYDRA_LOOKUPS and type(value.get("path")) is str:
-            return {TAG: "object", "name": colon(value["path"])}
+            return {TAG: "object", "name": self._named("path", value["path"])}
         if value.get("_recursive_") is False:
             value = {key: item if key in RESERVED else _Unread(item) for key, item in value.items()}
         document: dict[str, Any] = {
@@ -244,11 +253,17 @@ class _Reading:
         if positional:
             document["positional"] = [[key, self.of(item)] for key, item in positional]
         if "_tags_" in value:
-            document["tags"] = value["_tags_"]
+            document["tags"] = {k: [*map(self.name, v)] for k, v in value["_tags_"].items()}
         arguments = {k: v for k, v in value.items() if k not in RESERVED}
         arguments.update((_data(k), v) for k, v in value.get("_arguments_", ()))
         document["arguments"] = {str(key): self.step(key, item) for key, item in arguments.items()}
         return document
+
+    def _named(self, key: str, written: Any) -> str:
+        self.path.append(key)
+        name = self.name(colon(written))
+        self.path.pop()
+        return name
 
 
 # These give what a name leads to, as ``_call_: false`` does.

@@ -55,12 +55,13 @@ def text_of(graph: Any, form: str = "yaml", section: str | None = None) -> str:
         OverrideError: The graph has no such part.
     """
     from .codec import encode
+    from .names import importable
     from .spelling import spell
 
     if section:
         graph = part_of(graph, section)
     try:
-        data = spell(encode(graph), reserved=_BESIDE)
+        data = spell(encode(graph), reserved=_BESIDE, name=importable)
         return writer_of(form)(with_escapes(data))
     except RecursionError:
         raise SerializationError(

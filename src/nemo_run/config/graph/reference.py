@@ -130,7 +130,7 @@ def _module_of(value: Any, name: str) -> str | None:
         return stated
     # C functions often do not say their module (as pickle.whichmodule knows).
     for candidate, module in list(sys.modules.items()):
-        if candidate != "__main__" and _is_at(module, name, value):
+        if module is not sys.modules.get("__main__") and _is_at(module, name, value):
             return candidate
     return None
 

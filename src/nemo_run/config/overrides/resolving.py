@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.config import factories
 from nemo_run.config.alternatives import alternatives, is_kind, kind_of
 from nemo_run.config.checks.annotations import display, mismatches
+from nemo_run.config.checks.namesakes import namesake
 from nemo_run.config.graph.defaults import converted, is_plain
 from nemo_run.config.graph.history import setting, summary
 from nemo_run.config.graph.node import Config, is_node, target_name
@@ -174,7 +175,7 @@ def fitted(made: Any, factory: Factory, hint: Any) -> Any:
                     return alone
     raise OverrideError(
         f"the factory {factory.name} ({factory.place}) makes {_shown(made)}; {display(hint)} is "
-        "expected."
+        f"expected.{namesake(made, hint)}"
     )
 
 

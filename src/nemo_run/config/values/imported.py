@@ -74,6 +74,7 @@ def _fitting(found: Any, source: Word, hint: Any) -> Any:
 def kind_of(found: Any) -> str:
     """Return the kind of an object with its article."""
     kind = "function" if isinstance(found, _FUNCTIONS) else type(found).__qualname__
+    kind = "class" if isinstance(found, type) else kind
     return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
 
 

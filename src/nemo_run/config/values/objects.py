@@ -11,12 +11,13 @@ from typing import Any
 from nemo_run.config.alternatives import is_abstract, is_below
 from nemo_run.config.checks.annotations import display, mismatches
 from nemo_run.config.checks.hints import hints_of
+from nemo_run.config.checks.namesakes import namesake
 from nemo_run.config.graph.copying import recast
 from nemo_run.config.graph.node import Config, Partial, is_node
 from nemo_run.config.graph.signature import signature_info
 from nemo_run.exceptions import ConfigError, nearest
 
-from .classes import classes_named, names_of_classes, which
+from .classes import classes_below, classes_named, names_of_classes, which
 from .containers import read_at
 from .imported import find, find_loaded, kind_of
 from .inferred import infer
@@ -120,7 +121,7 @@ def _constant(source: Word, name: str, hint: Any, reading: Reading) -> Any:
     if not mismatches(source.as_text, hint):
         return source.as_text
     if any(not is_abstract(kind) for kind in classes_named(name, hint)):
-        raise RefusedError(f"{name} is a class. Write {name}() for one with its defaults.")
+        raise _is_class(name)
     own = vars(sys.modules["__main__"])
     if reading.beside_text:
         found = find_loaded(name)
@@ -129,10 +130,16 @@ def _constant(source: Word, name: str, hint: Any, reading: Reading) -> Any:
     else:
         return _accepted_name(source, name, hint, reading)
     if mismatches(found, hint):
+        if not is_abstract(found) and any(found is kind for kind in classes_below(hint)):
+            raise _is_class(name)
         raise RefusedError(
             f"{shown(name)} is no {display(hint)}, but {kind_of(found)}. {_how(hint)}"
         )
     return found
+
+
+def _is_class(name: str) -> RefusedError:
+    return RefusedError(f"{name} is a class. Write {name}() for one with its defaults.")
 
 
 def _accepted_name(source: Word, name: str, hint: Any, reading: Reading) -> Any:
@@ -157,7 +164,9 @@ def _from_call(call: Call, hint: Any, reading: Reading) -> Any:
     except RefusedError as refusal:
         raise refusal.final() from None
     if mismatches(made, hint):
-        raise RefusedError(f"{call.name} makes no {display(hint)}. {_how(hint)}")
+        raise RefusedError(
+            f"{call.name} makes no {display(hint)}.{namesake(made, hint)} {_how(hint)}"
+        )
     return made
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nemo_run.config.alternatives import is_partial
 from nemo_run.config.checks.annotations import UNIONS, display, mismatches, simplified
 from nemo_run.config.checks.build_types import defines_call
+from nemo_run.config.checks.namesakes import namesake
 
 from . import choices, containers, imported, inferred, objects, paths, records, unions
 from .reading import (
@@ -125,7 +126,7 @@ _PLAIN = (
 def _kept(value: Any, hint: Any) -> Any:
     """Return what a program has made, if it fits."""
     if mismatches(value, hint):
-        raise RefusedError(f"{shown(value)} is no {display(hint)}.")
+        raise RefusedError(f"{shown(value)} is no {display(hint)}.{namesake(value, hint)}")
     return value
 
 
