@@ -293,3 +293,11 @@ def test_a_thousand_points_are_shown(nemo_run):
     assert len(nemo_run("show", record.id).out.splitlines()) > 1000
     assert len(nemo_run("show", record.id, "--csv").out.splitlines()) == 1001
     assert "i=999,999,CREATED," in nemo_run("show", record.id, "--csv").out
+
+
+def test_a_text_that_looks_like_several_values_is_warned_of_once(fit):
+    done = fit("tag=choice(a,b)", "model=small", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Warning: tag=choice(a,b) is a text here, one value.") == 1
+    assert "Warning" not in fit("tag=choice(a,b)", "model=small", "--yes", "--quiet").stderr
+    assert "Warning" not in fit("tag=choices", "model=small", "--yes").stderr

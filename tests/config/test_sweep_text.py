@@ -117,6 +117,7 @@ def test_a_range_is_that_of_python_and_exact_for_decimals(task, text, values):
         ("an unknown key", ["sede=choice(1,2)"]),
         ("an unknown factory", ["model=choice(thin,thik)"]),
         ("set again", ["seed=choice(1,2)", "seed=3"]),
+        ("a word like choice", ["lr=choise(1,2)"]),
         ("varied twice", ["seed=choice(1,2)", "seed=choice(3,4)"]),
     ],
 )
@@ -137,7 +138,8 @@ def test_without_a_sweep_several_values_are_refused_but_for_a_text(task):
     for word in ("lr=choice(1,2)", "seed=range(5)", "model=choice(thin,thick)"):
         with pytest.raises(OverrideError, match="Add --sweep to run each of them"):
             refuse_unasked(task, overrides(word))
-    refuse_unasked(task, overrides("tag=choice(a,b)", "lr=0.1", "sede=choice(1)"))
+    kept = refuse_unasked(task, overrides("tag=choice(a,b)", "lr=0.1", "sede=choice(1)"))
+    assert kept == ["tag=choice(a,b)"]
 
 
 @settings(max_examples=60, deadline=None)

@@ -56,6 +56,7 @@ class Ready:
         asked: What was asked for beside a run.
         sweep: The points, where several were asked for; ``task`` is that of the first.
         context: The command's context of click.
+        shows_value: Whether to say at the end what the task returned.
     """
 
     entry: Entrypoint
@@ -64,6 +65,7 @@ class Ready:
     asked: Asked
     sweep: Sweep | None = None
     context: click.Context | None = field(default=None, repr=False)
+    shows_value: bool = False
 
 
 def execute(call: Call) -> int:
@@ -126,10 +128,13 @@ def prepared(call: Call) -> Ready:
             "--lazy out."
         )
     if asked.lazy and not is_wanted(asked):
-        task = _lazy_task(entry, run, call.words)
-        return Ready(entry, run, task, asked, None, call.context)
-    task, sweep = _task(entry, run, files, words, asked)
-    return Ready(entry, run, task, asked, sweep, call.context)
+        task, sweep = _lazy_task(entry, run, call.words), None
+    else:
+        task, sweep = _task(entry, run, files, words, asked)
+    recorded = run.executor is not None and not run.direct
+    # What a script returns to itself is its own business.
+    shows_value = recorded or call.defaults.get("direct") is False
+    return Ready(entry, run, task, asked, sweep, call.context, shows_value)
 
 
 def _task(
@@ -145,7 +150,7 @@ def _task(
     if is_wanted(asked):
         sweep = sweep_of(entry, base, overrides, asked)
         return sweep[0].task, sweep
-    refuse_unasked(base, overrides)
+    refuse_unasked(base, overrides, quiet=run.quiet)
     return configured(entry, base, overrides), None
 
 
@@ -180,9 +185,9 @@ def _run(ready: Ready) -> int:
 
     with showing_user_errors(vars(ready.run)), refusing():
         give_context(ready.entry, ready.task, ready.run)
+        # What is missing is said before anybody is asked.
+        _check(ready)
         if not ready.run.dryrun:
-            # What is missing is said before anybody is asked.
-            _check(ready)
             confirm_run(ready)
     with showing_user_errors(vars(ready.run), running=True), refusing():
         return start(ready)

@@ -76,23 +76,30 @@ def sweep_of(entry: Entrypoint, base: Any, overrides: Sequence[Override], asked:
     return points_of_rows(base, overrides, rows, max_parallel=asked.max_parallel)
 
 
-def refuse_unasked(base: Any, overrides: Sequence[Override]) -> None:
-    """Refuse ``choice(…)`` and ``range(…)`` where no sweep was asked for.
+def refuse_unasked(base: Any, overrides: Sequence[Override], *, quiet: bool = False) -> None:
+    """Refuse ``choice(…)`` and ``range(…)`` where no sweep was asked for; warn of such texts.
 
     Raises:
         OverrideError: There is one, for something that is no text.
     """
     texts = (o.text if o.text is not None else o.data for o in overrides)
-    if any(isinstance(text, str) and text.lstrip().startswith(_LOOKS) for text in texts):
-        from nemo_run.config.sweeps.text import refuse_unasked
+    if not any(isinstance(text, str) and text.lstrip().startswith(_LOOKS) for text in texts):
+        return
+    from nemo_run.cli.shared.settings import note
+    from nemo_run.config.sweeps.text import refuse_unasked
 
-        refuse_unasked(base, overrides)
+    kept = refuse_unasked(base, overrides)
+    if kept and not quiet:
+        are = "is a text here, one value" if len(kept) == 1 else "are texts here, one value each"
+        note(f"Warning: {' and '.join(kept)} {are}. Add --sweep to run each of several.")
 
 
 def summary_of(sweep: Sweep, executor: Any = None) -> str:
     """Return the points, and where they would run, to be read before anything does."""
+    from nemo_run.management.capture.executor_text import text_of
+
     text = sweep.text(most=_MOST_SHOWN)
-    return text if executor is None else f"{text}\non {executor!r}"
+    return text if executor is None else f"{text}\non {text_of(executor)}"
 
 
 def run_points(sweep: Sweep, run: RunContext) -> Any:
@@ -109,7 +116,7 @@ def run_points(sweep: Sweep, run: RunContext) -> Any:
     from nemo_run.management.describe.sweeping import title_of
 
     title = run.name or title_of(sweep)
-    with Experiment(title, executor=run.executor, enable_goodbye_message=run.detach) as experiment:
+    with Experiment(title, executor=run.executor) as experiment:
         experiment.add_sweep(sweep, plugins=run.plugins, tail_logs=run.tail_logs)
         run.launch(experiment)
     return None if run.dryrun or run.detach else experiment.results()

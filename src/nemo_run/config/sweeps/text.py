@@ -15,7 +15,7 @@ from nemo_run.config.overrides.apply import apply, hint_at
 from nemo_run.config.overrides.grammar import MISSING
 from nemo_run.config.overrides.places import Place, descend, opened
 from nemo_run.config.overrides.unset import filled
-from nemo_run.exceptions import OverrideError, SweepError
+from nemo_run.exceptions import OverrideError, SweepError, nearest
 
 from .names import label
 from .sweep import MOST_POINTS, Mode, Sweep, combined, of_tasks
@@ -37,31 +37,40 @@ def is_varied(override: Override) -> bool:
     return _call(override) is not None
 
 
-def refuse_unasked(task: Any, overrides: Sequence[Override]) -> None:
+def refuse_unasked(task: Any, overrides: Sequence[Override]) -> list[str]:
     """Refuse several values where one run was asked for.
 
     Args:
         task: The task before the overrides.
         overrides: The overrides.
 
+    Returns:
+        What looks like several values and is a text, as written.
+
     Raises:
         OverrideError: A value is ``choice(…)`` or ``range(…)``, and is no text.
     """
     from nemo_run.config.alternatives import is_text
 
+    texts = []
     for override in filter(is_varied, overrides):
-        if not is_text(_hint(task, override)):
+        written = f"{override.label}={_text(override)}"
+        hint = _hint(task, override)
+        if is_text(hint):
+            texts.append(written)
+        elif hint is not None:
             raise OverrideError(
-                f"{override.label}={_text(override)} is several values, and one run takes one. "
-                "Add --sweep to run each of them."
+                f"{written} is several values, and one run takes one. Add --sweep to run each of "
+                "them."
             )
+    return texts
 
 
 def _hint(task: Any, override: Override) -> Any:
     try:
         hint_at(task, override.steps[:1])
     except OverrideError:
-        return str  # There is no such argument, which is said where it is set.
+        return None  # There is no such argument, which is said where it is set.
     try:
         return hint_at(task, override.steps)
     except OverrideError:
@@ -129,6 +138,10 @@ def _inside(overrides: Sequence[Override]) -> str:
                 f" In {override.key}={_text(override)}, {found[1]}(…) does not stand alone behind "
                 "the =, or is not closed."
             )
+        name = (_text(override) or "").partition("(")
+        near = nearest(name[0].strip().lower(), WORDS) if name[1] else ""
+        if near:
+            return f" {override.key}={_text(override)} is one value.{near}"
     return ""
 
 
