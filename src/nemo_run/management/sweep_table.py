@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import NemoRunError
@@ -15,7 +16,7 @@ from nemo_run.execution.observation import State
 from .describe.varied import Varied
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from .store.record import Record
     from .store.status import ExperimentStatus, JobStatus
@@ -112,42 +113,29 @@ def table_of(
     """
     swept = points(record)
     ids = [job for job in swept or status.jobs if jobs is None or job in jobs]
-    fields = dict.fromkeys(name for job in ids if job in swept for name in swept[job].values)
     several = len({varied.sweep for varied in swept.values()}) > 1
-    taken = {JOB, STATE, DURATION, *([SWEEP] if several else [])}
-    varied = {name: _free(name, "task", taken) for name in fields}
-    rows, returned = [], {}
+    first = (JOB, SWEEP) if several else (JOB,)
+    taken = {*first, STATE, DURATION}
+    told = {job: dict(_returned(record, job, status.jobs.get(job))) for job in ids}
+    varied = _columns((swept[job].values for job in ids if job in swept), "task", taken)
+    returned = _columns(told.values(), RESULT, taken)
+    columns = (*first, *varied.values(), *returned.values(), STATE, DURATION)
+    rows = []
     for job in ids:
-        known = status.jobs.get(job)
-        found = dict(_returned(record, job, known))
-        for name in found:
-            if name not in returned:
-                returned[name] = _free(name, RESULT, taken)
-        point = swept.get(job)
-        rows.append(
-            {
-                JOB: job,
-                **({SWEEP: point.sweep} if several and point else {}),
-                **({varied[name]: value for name, value in point.values.items()} if point else {}),
-                **{returned[name]: value for name, value in found.items()},
-                STATE: str(known.state if known else State.CREATED),
-                DURATION: _duration(known),
-            }
-        )
-    columns = (
-        JOB,
-        *([SWEEP] if several else []),
-        *varied.values(),
-        *returned.values(),
-        STATE,
-        DURATION,
-    )
-    return Table(
-        columns,
-        tuple({name: row.get(name) for name in columns} for row in rows),
-        tuple(varied.values()),
-        tuple(returned.values()),
-    )
+        known, point = status.jobs.get(job), swept.get(job)
+        row: dict[str, Any] = dict.fromkeys(columns)
+        row |= {JOB: job, STATE: str(known.state if known else State.CREATED)}
+        row[DURATION] = _duration(known)
+        if point is not None:
+            row |= {varied[name]: value for name, value in point.values.items()}
+            row |= {SWEEP: point.sweep} if several else {}
+        rows.append(row | {returned[name]: value for name, value in told[job].items()})
+    return Table(columns, tuple(rows), tuple(varied.values()), tuple(returned.values()))
+
+
+def _columns(rows: Iterable[Mapping[str, Any]], origin: str, taken: set[str]) -> dict[str, str]:
+    """Return for each name in the rows what its column is called."""
+    return {name: _free(name, origin, taken) for name in dict.fromkeys(chain(*rows))}
 
 
 def _free(name: str, origin: str, taken: set[str]) -> str:
