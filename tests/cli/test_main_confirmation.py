@@ -53,7 +53,7 @@ def test_another_answer_runs_nothing(terminal, answer):
     screen.until("[y/N]: ")
     screen.type(answer)
     assert screen.end() == 130
-    assert "Nothing was changed." in screen.seen
+    assert "Nothing was started." in screen.seen
     assert "width=8" not in screen.seen
 
 

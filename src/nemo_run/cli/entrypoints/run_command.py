@@ -23,7 +23,7 @@ _DOCUMENTS = frozenset({"--json", "--cfg", "--explain"})
 
 _EPILOG = (
     "Examples: nemo-run run train.py:train lr=0.1 --yes; nemo-run run package.module:train --help. "
-    "A file with one entrypoint needs no :FUNCTION. Options stand behind TARGET."
+    "A file with one function or entrypoint needs no :FUNCTION. Options stand behind TARGET."
 )
 
 
@@ -51,20 +51,29 @@ def command(target: str, words: tuple[str, ...]) -> int:
     context = click.get_current_context()
     aside = on_standard_error() if _DOCUMENTS & set(words) else nullcontext()
     with showing_user_errors(vars(settings_of(context))), refusing(), aside:
-        load_workspace()
+        if not _is_file(_parted(target)[0]):
+            load_workspace()  # modules may lie beside it
         lazy = "--lazy" in words and not {"-h", "--help"} & set(words)
-        made = (_by_name(target) if lazy else entrypoint_at(target, words)).command()
+        made = (_by_name(target) if lazy else entrypoint_at(target, words)).command(_defaults())
+        load_workspace()  # it may import the script, which has its own name now
     name = f"{context.command_path} {target}"
     with made.make_context(name, list(words), obj=settings_of(context)) as below:
         code = made.invoke(below)
     return code if isinstance(code, int) else 0
 
 
+def _defaults() -> dict[str, Any]:
+    """Say that it is recorded, but under a launcher, which wants each of its processes to work."""
+    from nemo_run.cli.flow.confirmation import is_one_of_several
+
+    return {} if is_one_of_several() else {"direct": False}
+
+
 def entrypoint_at(target: str, words: Sequence[str] = ()) -> Entrypoint:
     """Return the entrypoint that ``FILE.py:FUNCTION`` or ``MODULE:FUNCTION`` leads to.
 
     Args:
-        target: As it is typed. Without ``:FUNCTION`` the file's or module's only entrypoint.
+        target: As it is typed. Without ``:FUNCTION`` the only entrypoint or function there.
         words: What follows; a script sees them as its own command line.
 
     Raises:
@@ -124,10 +133,12 @@ def _only(module: ModuleType, place: str) -> Entrypoint:
             f"{place}:{found[0].fn.__name__}."
         )
     functions = _functions_in(module)
+    if len(functions) == 1:
+        return Entrypoint(getattr(module, functions[0]))
     listed = f" It has: {', '.join(functions)}." if functions else ""
     example = functions[0] if functions else "FUNCTION"
     raise OverrideError(
-        f"{place} has no function that is an entrypoint. Say which function: {place}:{example}."
+        f"{place} has no single function or entrypoint. Say which function: {place}:{example}."
         f"{listed}"
     )
 
@@ -142,12 +153,15 @@ def _entrypoints_in(module: ModuleType) -> list[Entrypoint]:
 
 
 def _functions_in(module: ModuleType) -> list[str]:
+    """Return the functions that a module defines for others, but for factories."""
     import inspect
+
+    from nemo_run.config.factories import is_factory
 
     return [
         name
         for name, value in _own(module).items()
-        if inspect.isfunction(value) and not name.startswith("_")
+        if inspect.isfunction(value) and not name.startswith("_") and not is_factory(value)
     ]
 
 

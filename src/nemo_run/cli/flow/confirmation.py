@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nemo_run.cli.shared.settings import note
 
@@ -31,6 +32,7 @@ def confirm_run(ready: Ready) -> None:
         f"Run {_what(ready)}{_where(ready)}?",
         "There is no terminal to ask on whether to run it. Add --yes to run it, or --dryrun to "
         "see what it would do.",
+        declined="Nothing was started.",
     )
 
 
@@ -41,11 +43,11 @@ def _answered(ready: Ready) -> bool:
         # Said in words: here, now, and nothing is left behind.
         or ready.run.direct
         or os.environ.get(_SKIP, "").lower() not in _NO
-        or _is_one_of_several()
+        or is_one_of_several()
     )
 
 
-def _is_one_of_several() -> bool:
+def is_one_of_several() -> bool:
     """Tell whether a launcher such as torchrun has started this process beside others."""
     size = os.environ.get("WORLD_SIZE", "")
     return size.isdecimal() and int(size) > 1
@@ -58,7 +60,18 @@ def _summary(ready: Ready) -> str:
         from nemo_run.cli.flow.sweeping import summary_of
 
         return summary_of(ready.sweep, ready.run.executor)
-    return dryrun_text(ready.task, ready.run.executor)
+    return dryrun_text(_without_context(ready), ready.run.executor)
+
+
+def _without_context(ready: Ready) -> Any:
+    """Return the task without what it is given by us, which nobody has set."""
+    from .tasks import CONTEXT, takes_context
+
+    if not takes_context(ready.entry):
+        return ready.task
+    task = copy.copy(ready.task)
+    task.__arguments__.pop(CONTEXT, None)
+    return task
 
 
 def _what(ready: Ready) -> str:

@@ -21,12 +21,14 @@ def start(ready: Ready) -> int:
     """
     from nemo_run.management.watch.manner import hushed
 
+    from .afterwards import tell_end
+
     run = ready.run
     with hushed() if run.quiet or run.json else nullcontext():
         if run.json:
             _with_document(ready)
         else:
-            value_of(ready)
+            tell_end(ready, value_of(ready))
     return 0
 
 
@@ -90,7 +92,7 @@ def _recorded(ready: Ready) -> Any:
 
     run = ready.run
     title = run.name or task_name(ready.task)
-    with Experiment(title, executor=run.executor, enable_goodbye_message=run.detach) as experiment:
+    with Experiment(title, executor=run.executor) as experiment:
         job = experiment.add(
             ready.task, name=run.name or "", plugins=run.plugins, tail_logs=run.tail_logs
         )

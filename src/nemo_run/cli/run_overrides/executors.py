@@ -58,7 +58,9 @@ def executor_of(run_overrides: Sequence[Override], default: Any = None) -> Execu
     return found
 
 
-def choose_executor(run_overrides: Sequence[Override], default: Any = None) -> Chosen:
+def choose_executor(
+    run_overrides: Sequence[Override], default: Any = None, last: Any = None
+) -> Chosen:
     """Return what is to run a task, before it is built.
 
     Args:
@@ -66,6 +68,7 @@ def choose_executor(run_overrides: Sequence[Override], default: Any = None) -> C
             executor counts.
         default: What runs it where nothing is named: an executor, a configuration of one, or a
             name as in ``run.executor=NAME``. It is not changed.
+        last: What runs it where no file names one either.
 
     Raises:
         OverrideError: There is no such executor, or a field or value cannot be used.
@@ -79,7 +82,7 @@ def choose_executor(run_overrides: Sequence[Override], default: Any = None) -> C
     elif default is not None:
         begun = default
     else:
-        begun = _default_of_files(notes)
+        begun = _default_of_files(notes) or last
     if not fields:
         return Chosen(copy.deepcopy(begun), tuple(notes))
     if begun is None and named is not None:

@@ -59,9 +59,23 @@ def context_of(
         raise OverrideError(
             f"load={context.load!r} loads nothing. Give the files with --config FILE."
         )
-    _choose_executor(context, [*of_files, *of_words], entry.default_executor)
+    last = _this_machine() if entry.type == "task" and _is_recorded(given) else None
+    _choose_executor(context, [*of_files, *of_words], entry.default_executor, last)
     context.plugins = _plugins(entry, [*of_files, *of_words])
     return context
+
+
+def _is_recorded(given: Mapping[str, Any]) -> bool:
+    """Tell whether something was said that only a run with a record can do."""
+    direct = given.get("direct")
+    return direct is False or (not direct and bool(given.get("name") or given.get("detach")))
+
+
+def _this_machine() -> Any:
+    from nemo_run.config import Config
+    from nemo_run.execution import LocalExecutor
+
+    return Config(LocalExecutor)
 
 
 def _fields(kind: type[RunContext], overrides: Iterable[Override]) -> dict[str, Any]:
@@ -85,12 +99,14 @@ def _fields(kind: type[RunContext], overrides: Iterable[Override]) -> dict[str, 
     return {name: getattr(set_, name) for name in names}
 
 
-def _choose_executor(context: RunContext, overrides: Sequence[Override], default: Any) -> None:
+def _choose_executor(
+    context: RunContext, overrides: Sequence[Override], default: Any, last: Any
+) -> None:
     from nemo_run.cli.run_overrides.executors import choose_executor
     from nemo_run.cli.shared.settings import note
     from nemo_run.config import build
 
-    chosen = choose_executor(overrides, default)
+    chosen = choose_executor(overrides, default, last)
     if not context.quiet:
         for sentence in chosen.notes:
             note(sentence)

@@ -12,12 +12,13 @@ from nemo_run.management.watch.keyboard import read_line
 _NOBODY = "This cannot be undone, and there is no terminal to ask on. Add --yes to do it."
 
 
-def confirm(question: str, nobody: str = _NOBODY) -> None:
+def confirm(question: str, nobody: str = _NOBODY, declined: str = "Nothing was changed.") -> None:
     """Ask, and go on only if the answer is yes.
 
     Args:
         question: What to ask.
         nobody: What to say where there is nobody to ask.
+        declined: What to say where the answer is no.
 
     Raises:
         click.UsageError: There is nobody to ask, because this is no terminal.
@@ -27,9 +28,9 @@ def confirm(question: str, nobody: str = _NOBODY) -> None:
         raise click.UsageError(nobody, click.get_current_context(silent=True))
     try:
         if not _agreed(question):
-            raise click.Abort
+            raise click.Abort(declined)
     except (KeyboardInterrupt, EOFError):
-        raise click.Abort from None
+        raise click.Abort(declined) from None
 
 
 def _agreed(question: str) -> bool:
