@@ -85,7 +85,7 @@ def test_dependencies_are_a_list() -> None:
 
 @pytest.mark.parametrize("given", ["aftersome:a", Edge("a", "aftersome")])  # type: ignore[arg-type]
 def test_an_unknown_kind_of_dependency_is_refused_with_the_nearest(given: str | Edge) -> None:
-    with pytest.raises(PlanError, match="aftersome.*no kind of dependency.*Did you mean 'after"):
+    with pytest.raises(PlanError, match=r"aftersome.*no kind of dependency.*Did you mean 'after"):
         add(dependencies=[given])
 
 
@@ -121,7 +121,7 @@ def test_a_bad_variable_of_a_plugin_is_refused_like_one_of_the_executor(name: st
 
 @pytest.mark.parametrize("name", ["A=B", ""])
 def test_a_bad_variable_is_refused_in_this_process_too(name: str) -> None:
-    with pytest.raises(PlanError, match="variable's name|part of a name"):
+    with pytest.raises(PlanError, match=r"variable's name|part of a name"):
         run.run(TASK, run.LocalExecutor(env_vars={name: "1"}), direct=True)
-    with pytest.raises(PlanError, match="variable's name|part of a name"):
+    with pytest.raises(PlanError, match=r"variable's name|part of a name"):
         run.run(TASK, run.LocalExecutor(), plugins=[Sets(name)], direct=True)
