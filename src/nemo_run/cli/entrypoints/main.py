@@ -30,8 +30,8 @@ def main(
     Args:
         fn: The function, decorated with :func:`entrypoint` or not.
         default_factory: Makes the task that the command line begins with.
-        default_executor: A ``Config`` of an executor, or an executor. Without one and without
-            ``run.executor=…`` a task runs in this process.
+        default_executor: A ``Config`` of an executor, or an executor. Without one a task runs in
+            this process, unless the command line asks for an executor or a record.
         default_plugins: A ``Config`` of a plugin, or several.
         cmd_defaults: What options are where they are not given: ``{"skip_confirmation": True}``.
         **kwargs: What else :func:`entrypoint` takes.

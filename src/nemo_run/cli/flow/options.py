@@ -102,7 +102,7 @@ def _options() -> list[Any]:
         ),
         value(
             "--export", multiple=True, metavar=path, shell_complete=hooks.files,
-            help="Write the configuration to a file; its suffix says in which form.",
+            help="Write the configuration to a file, and stop; its suffix says in which form.",
         ),
         *(
             value(f"--to-{form}", multiple=True, metavar=path, help=f"The same as {form.upper()}.")
