@@ -108,6 +108,31 @@ def test_the_help_is_that_of_the_function(nemo, folder):
     assert "FILE.py[:FUNCTION]" in nemo("run", "--help").out
 
 
+def test_the_only_function_of_a_file_needs_no_name(nemo, folder):
+    folder.write(
+        "slow.py",
+        """
+        from math import sqrt
+
+        import nemo_run as run
+
+        def slow(n: int) -> float:
+            return _half(sqrt(n))
+
+        def _half(n: float) -> float:
+            return n / 2
+
+        @run.cli.factory
+        def usual() -> run.Partial[slow]:
+            return run.Partial(slow, n=4)
+        """,
+    )
+    assert (
+        nemo("run", "slow.py", "usual", "--cfg").out
+        == "_target_: slow.slow\n_partial_: true\nn: 4\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "case"),
     [
@@ -115,7 +140,7 @@ def test_the_help_is_that_of_the_function(nemo, folder):
         (["nowhere/trian.py:train"], "run: missing folder"),
         (["train.py:trian"], "run: missing function"),
         (["train.py:DEFAULT"], "run: no function"),
-        (["train.py"], "run: file without entrypoints"),
+        (["two.py"], "run: file with several functions"),
         (["nomodule:train"], "run: missing module"),
         (["broken.py:train"], "run: broken file"),
         (["--yes", "train.py:train"], "run: option before the function"),
@@ -125,6 +150,7 @@ def test_the_help_is_that_of_the_function(nemo, folder):
 def test_what_is_not_there_is_said_with_the_nearest(nemo, folder, error_snapshot, words, case):
     folder.write("train.py", TRAIN.replace("@dataclass", "DEFAULT = 3\n\n    @dataclass", 1))
     folder.write("broken.py", "def train(:\n")
+    folder.write("two.py", "def train() -> int: ...\ndef test() -> int: ...\n")
     done = nemo("run", *words)
     assert (done.code, done.out) == (2, "")
     error_snapshot(case, done.err, {str(folder.path): "<folder>"})

@@ -124,8 +124,11 @@ def test_the_program_may_say_that_nobody_is_asked(folder):
 def test_the_prompt_has_the_task_and_can_run_it(folder):
     folder.write("train.py", TRAIN)
     done = folder.python(
-        "train.py", "model.layers=3", "--repl", text_in="task.lr = 7.5\nprint('got', run_task())\n"
+        "train.py",
+        "model.layers=3",
+        "--repl",
+        text_in="task.lr = 7.5\ntask.model = run.Config(Model, 2, 4)\nprint('got', run_task())\n",
     )
     assert done.code == 0, done.err
-    assert "lr=7.5" in done.out
-    assert "got 24" in done.out
+    assert "width=4 lr=7.5" in done.out
+    assert "got 8" in done.out

@@ -245,6 +245,11 @@ def default_of(hint: Any, parent: Any = None, argument: str | None = None) -> Fa
     return None
 
 
+def is_factory(fn: Any) -> bool:
+    """Whether a function was registered as a factory."""
+    return any(one.fn is fn for one in _everything())
+
+
 def suggestion(name: str, fits: list[Factory]) -> str:
     """Return the sentences that help somebody who asked for a factory that is not there."""
     names = list(dict.fromkeys(factory.name for factory in fits))

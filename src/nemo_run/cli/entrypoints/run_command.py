@@ -124,22 +124,17 @@ def _is_file(place: str) -> bool:
 
 def _only(module: ModuleType, place: str) -> Entrypoint:
     found = _entrypoints_in(module)
+    functions = _functions_in(module)
     if len(found) == 1:
         return found[0]
-    if found:
-        names = ", ".join(entry.fn.__name__ for entry in found)
-        raise OverrideError(
-            f"{place} has {len(found)} entrypoints: {names}. Say which: "
-            f"{place}:{found[0].fn.__name__}."
-        )
-    functions = _functions_in(module)
-    if len(functions) == 1:
+    if not found and len(functions) == 1:
         return Entrypoint(getattr(module, functions[0]))
-    listed = f" It has: {', '.join(functions)}." if functions else ""
-    example = functions[0] if functions else "FUNCTION"
+    what = "entrypoints" if found else "functions"
+    names = [entry.fn.__name__ for entry in found] or functions
+    if not names:
+        raise OverrideError(f"{place} has no function. Say where it is: FILE.py:FUNCTION.")
     raise OverrideError(
-        f"{place} has no single function or entrypoint. Say which function: {place}:{example}."
-        f"{listed}"
+        f"{place} has {len(names)} {what}: {', '.join(names)}. Say which: {place}:{names[0]}."
     )
 
 
