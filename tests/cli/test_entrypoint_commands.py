@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 import pytest
 
@@ -116,6 +117,11 @@ def test_a_simple_command_calls_the_function_at_once(call):
     assert code == 2
 
 
+@dataclass(kw_only=True)
+class Tagged(run.Plugin):
+    tag: str = "a"
+
+
 class Loud(run.cli.Entrypoint):
     def _execute_simple(self, args, console):
         console.print("LOUD", self.fn.__name__, str(list(args)), markup=False)
@@ -186,6 +192,7 @@ def test_a_context_runs_functions_with_words(capsys):
     assert context.parse_args(["n=4", "run.dryrun=true"]) == ["n=4"]
     assert context.dryrun
     assert context.parse_executor("local", "ntasks_per_node=2").ntasks_per_node == 2
+    assert context.parse_plugin(f"{__name__}.Tagged", "tag=b") == [Tagged(tag="b")]
     assert "tail_logs" in run.cli.RunContext.get_help()
     assert context.to_config().name == "x"
 

@@ -9,7 +9,7 @@ import pytest
 
 import nemo_run as run
 from nemo_run.config import set_value
-from nemo_run.config.graph.traverse import children, map_graph, nodes, walk_values
+from nemo_run.config.graph.traverse import children, nodes, walk_values
 from nemo_run.exceptions import SerializationError, SetValueError
 
 
@@ -95,17 +95,6 @@ def test_every_value_has_a_path():
         "", "parts[0]", "parts[1][0]", "parts[1][0].inner", "options['k']",
     ]  # fmt: skip
     assert children(3) == []
-
-
-def test_map_graph_replaces_leaves_and_keeps_sharing():
-    shared = run.Config(Part, name="s")
-    cfg = run.Config(model, [shared, shared, (1, {"k": 2})], seed=5)
-    new = map_graph(lambda path, value: path, cfg)
-    assert new.seed == "seed"
-    assert new.parts[0] is new.parts[1] is not shared
-    assert new.parts[0].name == "parts[0].name"
-    assert new.parts[2] == ("parts[2][0]", {"k": "parts[2][1]['k']"})
-    assert shared.name == "s"
 
 
 def test_set_value_follows_names_indices_and_keys():

@@ -27,8 +27,6 @@ VERSION = 1
 
 # A JSON object with this key is not a dict but a value of another type; the key holds which.
 TAG = "$"
-# The keys of a tagged object that hold values. Everything else in it is plain data.
-SLOTS = ("items", "entries", "fields")
 
 
 # --- Names ------------------------------------------------------------------------------------

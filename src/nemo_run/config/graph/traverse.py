@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from .defaults import ATOMS, DICTS, is_record
 from .node import is_node
-from .positions import ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 def children(value: Any) -> list[tuple[str, Any]]:
@@ -73,39 +72,3 @@ def nodes(value: Any) -> Iterator[tuple[str, Any]]:
         if is_node(item) and id(item) not in seen:
             seen.add(id(item))
             yield path, item
-
-
-def map_graph(function: Callable[[str, Any], Any], value: Any) -> Any:
-    """Return a copy of a graph with each leaf replaced.
-
-    Args:
-        function: Gets the path and the value of each leaf (what is no node, list, tuple or
-            dict) and returns the new value.
-        value: The root. It is not changed; what is shared in it is shared in the copy.
-    """
-    memo: dict[int, tuple[Any, Any]] = {}
-
-    def mapped(path: str, item: Any) -> Any:
-        if id(item) in memo:
-            return memo[id(item)][1]
-        result: Any
-        if is_node(item):
-            result = item.__copy__()
-            memo[id(item)] = (item, result)
-            for key, child in ordered(item).items():
-                result.__arguments__[key] = mapped(join(path, step(key)), child)
-            return result
-        kind = type(item)
-        if kind in DICTS:
-            result = item.copy()
-            for key, child in item.items():
-                result[key] = mapped(join(path, f"[{key!r}]"), child)
-        elif kind in (list, tuple) or is_record(item):
-            parts = [mapped(join(path, part), child) for part, child in children(item)]
-            result = kind._make(parts) if is_record(item) else kind(parts)
-        else:
-            return function(path, item)
-        memo[id(item)] = (item, result)
-        return result
-
-    return mapped("", value)
