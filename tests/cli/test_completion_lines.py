@@ -79,6 +79,16 @@ def test_values_of_options_that_are_files(ask):
         assert ask(f"nemo-run toy pretrain {option}val") == ["file val"], option
 
 
+def test_profiles_keys_and_the_functions_of_a_file(ask):
+    Path("nemo-run.toml").write_text('[executors.h100]\nexecutor = "local"\n')
+    assert ask("nemo-run profile show h") == ["word h100"]
+    assert ask("nemo-run toy pretrain --explain st") == ["word steps"]
+    Path("job.py").write_text(
+        "from dataclasses import dataclass\n\n@dataclass\nclass Trap: ...\n\ndef train(): ...\n"
+    )
+    assert ask("nemo-run run job.py:t") == ask("nemo-run run job.py:") == ["word train"]
+
+
 def test_options_and_keys_can_stand_in_any_order(ask):
     assert ask("nemo-run toy pretrain --dryrun st") == ["part steps="]
     assert ask("nemo-run toy pretrain steps=1 --dryr") == ["word --dryrun"]

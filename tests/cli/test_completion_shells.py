@@ -105,7 +105,7 @@ def test_bash_completes_commands_options_keys_and_values(in_bash):
     assert "experiment " in in_bash("nemo-run ")
     assert in_bash("nemo-run exp") == ["experiment "]
     assert in_bash("nemo-run run job.py:tr") == ["train "]
-    assert in_bash("nemo-run run job.py:") == ["Model ", "small ", "train "]
+    assert in_bash("nemo-run run job.py:") == ["train "]
     assert in_bash("nemo-run run job.py:train lear") == ["learning_rate="]
     assert in_bash("nemo-run run job.py:train model") == ["model=", "model."]
     assert in_bash("nemo-run run job.py:train model.w") == ["model.width="]

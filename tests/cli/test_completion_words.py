@@ -43,6 +43,12 @@ class Deep(Model):
     depth: int = 9
 
 
+@dataclass(kw_only=True)
+class Farm(run.LocalExecutor):
+    cows: int = 3
+    mode: Literal["milk", "rest"] = "milk"
+
+
 def calls_nothing() -> Model:
     """Never called.
 
@@ -142,6 +148,37 @@ def test_fields_of_the_run_and_of_its_executor():
     assert texts("run.det") == ["run.detach="]
     assert texts("run.detach=") == ["run.detach=true", "run.detach=false"]
     assert {"run.executor.env_vars=", "run.executor.retries="} <= set(texts("run.executor."))
+
+
+def test_fields_are_those_of_the_executor_that_is_named_or_meant(tmp_path, monkeypatch):
+    def on_a_farm() -> Farm:
+        raise AssertionError
+
+    register(on_a_farm, name="farm")
+    monkeypatch.chdir(tmp_path)
+    Path("nemo-run.toml").write_text('[executors.h100]\nexecutor = "local"\n')
+    for words in ([], ["run.executor=local"], ["run.executor=h100(retries=2)"]):
+        found = texts("run.executor.", *words)
+        assert {"run.executor.ntasks_per_node=", "run.executor.nodes="} <= set(found)
+        assert not {"run.executor.job_dir=", "run.executor.experiment_id="} & set(found)
+        assert "run.executor.cows=" not in found
+    assert "run.executor.cows=" in texts("run.executor.", "run.executor=farm")
+    modes = texts("run.executor.mode=", "run.executor=farm")
+    assert modes == ["run.executor.mode=milk", "run.executor.mode=rest"]
+    entry = run.cli.Entrypoint(train, default_executor=run.Config(Farm))
+    assert "run.executor.cows=" in [one.text for one in candidates(entry, [], "run.executor.c")]
+    assert "run.executor.packager." in texts("run.executor.p")
+
+
+def test_keys_to_be_explained_have_no_operator_and_may_be_set_already():
+    from nemo_run.cli.completion.words import keys
+
+    assert [one.text for one in keys(train, ["lr=1"], "l")] == ["lr"]
+    assert [(one.text, one.complete) for one in keys(train, [], "model")] == [
+        ("model", True), ("model.", False),
+    ]  # fmt: skip
+    assert "run.executor.retries" in [one.text for one in keys(train, [], "run.executor.")]
+    assert keys(train, [], "nothing.") == []
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,27 @@ def words(context: click.Context, _parameter: click.Parameter, incomplete: str) 
     return items
 
 
+def keys(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Offer the keys of the entrypoint of a command."""
+    from click.shell_completion import CompletionItem
+
+    from .words import keys
+
+    before = context.params.get("words") or ()
+    found = keys(context.command.entry, before, incomplete)  # type: ignore[attr-defined]
+    return [CompletionItem(one.text, help=one.help, partial=not one.complete) for one in found]
+
+
+def profiles(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Offer the profiles that can be used from this folder."""
+    from click.shell_completion import CompletionItem
+
+    from .run_words import profiles
+
+    found = (one.text for one in profiles())
+    return [CompletionItem(name) for name in found if name.startswith(incomplete)]
+
+
 def factories(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
     """Offer the factories of the function of a command, or files after ``@``."""
     from click.shell_completion import CompletionItem
@@ -77,11 +98,12 @@ def _functions(file: str) -> dict[str, str]:
         tree = ast.parse(Path(file).read_bytes())
     except (OSError, SyntaxError, ValueError):
         return {}
-    kinds = (ast.FunctionDef, ast.ClassDef)
     return {
         node.name: first_line(ast.get_docstring(node))
         for node in tree.body
-        if isinstance(node, kinds) and not node.name.startswith("_")
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and not any("factory" in ast.unparse(one) for one in node.decorator_list)
     }
 
 

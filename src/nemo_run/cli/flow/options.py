@@ -97,7 +97,7 @@ def _options() -> list[Any]:
         flag("--tail-logs/--no-tail-logs", help="Show the output of the jobs."),
         flag("--cfg", is_set=False, help="Print the configuration, and stop."),
         value(
-            "--explain", multiple=True, metavar="KEY",
+            "--explain", multiple=True, metavar="KEY", shell_complete=hooks.keys,
             help="Print where the value of KEY comes from, and stop.",
         ),
         value(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nemo_run.cli.completion import hooks
 from nemo_run.cli.shared.settings import common_options, json_option, note, print_json, settings_of
 from nemo_run.console.tables import Column, table
 from nemo_run.console.terminal import visible
@@ -23,7 +24,7 @@ _COLUMNS = (Column("FIELD", least=12), Column("VALUE", least=12), Column("FROM",
 
 
 @click.command("show")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=hooks.profiles)
 @json_option
 @common_options
 @click.pass_context
