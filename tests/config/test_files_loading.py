@@ -138,6 +138,60 @@ def test_what_a_person_puts_into_an_object_is_read_by_its_annotations_too(files:
     assert task.net == Config(Net, 12, kind=Color.BLUE)
 
 
+def test_a_task_that_is_spelled_is_read_by_the_annotations_like_its_arguments_alone(
+    files: Files,
+) -> None:
+    arguments = """
+        net: {_target_: test_files_loading.Net, width: 8, kind: BLUE, root: ~/data}
+        optim: {_target_: test_files_loading.Optim, betas: [0.8, 1], lr: 1e-3}
+        nets:
+        - _target_: test_files_loading.Net
+          root: relative
+        limit: 90
+        steps: 1e3
+        """
+    alone = files.task(arguments)
+    whole = files.task(f"        _target_: test_files_loading.fit{arguments}")
+    assert whole == alone
+    assert whole.net.root == Path.home() / "data"
+    assert whole.nets[0].root == Path("relative")
+    assert whole.optim == Config(Optim, betas=(0.8, 1.0), lr=0.001)
+    assert type(whole.optim.betas[1]) is float
+    assert (whole.limit, whole.steps) == (dt.timedelta(seconds=90), 1000)
+
+
+def test_in_an_object_that_is_spelled_what_says_its_type_keeps_it(files: Files) -> None:
+    task = files.task(
+        """
+        _target_: test_files_loading.fit
+        optim:
+          _target_: test_files_loading.Optim
+          lr: 1
+        nets: {_type_: tuple, items: [{_target_: test_files_loading.Net, width: true}]}
+        name: "007"
+        """
+    )
+    assert type(task.optim.lr) is int  # as it was exported
+    assert task.nets == (Config(Net, width=True),)
+    assert task.name == "007"
+
+
+def test_names_that_no_one_takes_are_refused_on_their_line(files: Files) -> None:
+    spelled = "_target_: test_files_loading.fit\nnet:\n  _target_: test_files_loading.Net\n"
+    assert files.refused(f"{spelled}  # wide\n  widht: 4\n") == (
+        "f.yaml:5: net: Net has no parameter 'widht'. Did you mean 'width'? "
+        "Its parameters: width, kind, root."
+    )
+    assert files.refused(f"{spelled}stpes: 4\n").startswith(
+        "f.yaml:4: stpes: fit has no parameter 'stpes'. Did you mean 'steps'?"
+    )
+    assert files.refused(f"{spelled}  kind: BLUE\n  width: wide\n").startswith(
+        "f.yaml:5: net: width: 'wide' is no int."
+    )
+    deep = "nets:\n- _target_: test_files_loading.Net\n- _target_: test_files_loading.Nett\n"
+    assert files.refused(deep).startswith("f.yaml:3: nets: [1]: test_files_loading.Nett cannot")
+
+
 def test_a_later_file_changes_what_it_names_and_leaves_the_rest(files: Files) -> None:
     task = files.task(
         "net: {width: 8, kind: BLUE}\noptions: {a: 1, deep: {x: 1, list: [1, 2]}}",

@@ -1,7 +1,7 @@
 """Values of a file, made to fit the place that they go to.
 
-What a person writes is read by the annotation, as on the command line. What is spelled as an
-object (``_target_``) is taken as it is spelled, and only what would not fit is read so.
+What a person writes is read by the annotation, as on the command line, also inside of an object
+that is spelled (``_target_``). There what has the type already stays: it was exported so.
 """
 
 from __future__ import annotations
@@ -15,6 +15,18 @@ from nemo_run.exceptions import ConfigError, OverrideError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class PlacedError(OverrideError):
+    """What is wrong with one line of a value that stands on several.
+
+    Attributes:
+        line: The line, if it is known.
+    """
+
+    def __init__(self, says: str, line: int | None) -> None:
+        super().__init__(says)
+        self.line = line
 
 
 @dataclass(frozen=True)
@@ -43,13 +55,25 @@ def fitted(data: Any, hint: Any, resolve: Callable[..., Any] | None) -> Any:
     Raises:
         OverrideError: It does not fit.
     """
-    from nemo_run.config.checks.annotations import mismatches
-
     value = resolved(data.value if isinstance(data, Spelled) else data)
     _settle(value)
-    if isinstance(data, Spelled) and not mismatches(value, hint):
+    read = _read if isinstance(data, Spelled) else _converted
+    return read(value, hint, resolve)
+
+
+def _read(value: Any, hint: Any, resolve: Callable[..., Any] | None) -> Any:
+    """Return an argument of an object that is spelled."""
+    from nemo_run.config.checks.annotations import mismatches
+    from nemo_run.config.values.exact import is_exact
+
+    if is_exact(value, hint):
         return value
-    return _converted(value, hint, resolve)
+    try:
+        return _converted(value, hint, resolve)
+    except OverrideError:
+        if mismatches(value, hint):
+            raise
+        return value
 
 
 def _converted(value: Any, hint: Any, resolve: Callable[..., Any] | None) -> Any:
@@ -112,33 +136,44 @@ def _strict(resolve: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _settle(value: Any) -> None:
-    """Load the targets of all nodes of a value, and read what does not fit them."""
+    """Load the targets of all nodes of a value, and read their plain arguments."""
     from nemo_run.config.graph.traverse import nodes
 
     for path, node in list(nodes(value)):
+        inside = f"{path}: " if path else ""
         try:
-            _settle_node(node)
+            target = _load(node)
+            _name_positional(node, target)
         except ConfigError as error:
-            raise OverrideError(f"{path}: {error}" if path else str(error)) from error.__cause__
+            line = _line(node, "__fn_or_cls__")
+            raise PlacedError(f"{inside}{error}", line) from error.__cause__
+        for key in list(node.__arguments__):
+            try:
+                _settle_argument(node, key, target)
+            except ConfigError as error:
+                raise PlacedError(f"{inside}{error}", _line(node, key)) from error.__cause__
 
 
-def _settle_node(node: Any) -> None:
-    from nemo_run.config.checks.annotations import mismatches
+def _settle_argument(node: Any, key: str | int, target: Any) -> None:
+    from nemo_run.config.graph.signature import signature_info
     from nemo_run.config.overrides.hints import of_argument
     from nemo_run.config.overrides.resolving import resolver
 
-    target = _load(node)
-    _name_positional(node, target)
-    for key, given in list(node.__arguments__.items()):
-        value = node.__arguments__[key] = resolved(given)
-        hint = of_argument(target, key)
-        if not mismatches(value, hint):
-            continue
-        try:
-            node.__arguments__[key] = _converted(value, hint, resolver(target, str(key)))
-        except OverrideError as error:
-            place = key if isinstance(key, str) else f"[{key}]"
-            raise OverrideError(f"{place}: {error}") from error.__cause__
+    info = signature_info(target)
+    if isinstance(key, str) and key not in info.keys and not info.has_var_keyword:
+        raise OverrideError(info.unknown(key, target))
+    value = node.__arguments__[key] = resolved(node.__arguments__[key])
+    resolve = resolver(target, str(key))
+    try:
+        node.__arguments__[key] = _read(value, of_argument(target, key), resolve)
+    except OverrideError as error:
+        place = key if isinstance(key, str) else f"[{key}]"
+        raise OverrideError(f"{place}: {error}") from error.__cause__
+
+
+def _line(node: Any, key: str | int) -> int | None:
+    entries = node.__argument_history__.get(key)
+    return entries[-1].location.line_number if entries else None
 
 
 def _load(node: Any) -> Any:

@@ -109,8 +109,9 @@ def _applied(task: Any, override: Override, hint: Any) -> Any:
     except ConfigError as error:
         if override.instead and not override.inside_call:
             raise OverrideError(override.instead) from error.__cause__
+        label = replace(override, line=getattr(error, "line", override.line)).label
         raise OverrideError(
-            f"{override.label}: {_explained(error, task)}{override.advice}"
+            f"{label}: {_explained(error, task)}{override.advice}"
         ) from error.__cause__
 
 

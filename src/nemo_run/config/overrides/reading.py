@@ -39,7 +39,10 @@ def value_of(override: Override, place: Place, hint: Any) -> Any:
             raise OverrideError(
                 f"{override.text!r} is a file. Write {override.key}=@{override.text} to read it."
             ) from error.__cause__
-        raise OverrideError(f"{error}{resolve.advice()}") from error.__cause__
+        advice = resolve.advice()
+        if not advice:
+            raise
+        raise OverrideError(f"{error}{advice}") from error.__cause__
 
 
 def _names_file(override: Override) -> bool:
