@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from nemo_run import compat
-from nemo_run.cli.shared.groups import LazyGroup
+from nemo_run.cli.shared.groups import LazyGroup, modules_of
 from nemo_run.cli.shared.settings import common_options
 
 _COMMANDS = {
@@ -19,9 +19,7 @@ _COMMANDS = {
 
 @click.group(
     cls=LazyGroup,
-    commands_of={
-        name: (f"nemo_run.cli.config.{name}:command", line) for name, line in _COMMANDS.items()
-    },
+    commands_of=modules_of(__name__, _COMMANDS),
     epilog="FILE ends in .yaml, .yml, .toml or .json; FILE:KEY is the part under that key.",
 )
 @common_options

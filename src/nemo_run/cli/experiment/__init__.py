@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nemo_run.cli.shared.groups import LazyGroup
+from nemo_run.cli.shared.groups import LazyGroup, modules_of
 from nemo_run.cli.shared.settings import common_options
 
 _COMMANDS = {
@@ -24,9 +24,7 @@ _EPILOG = "ID is an experiment's id, the start of one, or a title (its newest ex
 
 @click.group(
     cls=LazyGroup,
-    commands_of={
-        name: (f"nemo_run.cli.experiment.{name}:command", line) for name, line in _COMMANDS.items()
-    },
+    commands_of=modules_of(__name__, _COMMANDS),
     epilog=_EPILOG,
 )
 @common_options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nemo_run.cli.shared.groups import LazyGroup
+from nemo_run.cli.shared.groups import LazyGroup, modules_of
 from nemo_run.cli.shared.settings import common_options
 
 _COMMANDS = {
@@ -20,9 +20,7 @@ _EPILOG = (
 
 @click.group(
     cls=LazyGroup,
-    commands_of={
-        name: (f"nemo_run.cli.profile.{name}:command", line) for name, line in _COMMANDS.items()
-    },
+    commands_of=modules_of(__name__, _COMMANDS),
     epilog=_EPILOG,
 )
 @common_options

@@ -87,3 +87,13 @@ class LazyGroup(NamedGroup):
             if isinstance(group, NamedGroup)
             for command in group.list_commands(ctx)
         }
+
+
+def modules_of(package: str, lines: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return what :class:`LazyGroup` takes, for a package that has a module for each command.
+
+    Args:
+        package: The package's ``__name__``.
+        lines: For each module the line that ``--help`` shows of its ``command``.
+    """
+    return {name: (f"{package}.{name}:command", line) for name, line in lines.items()}
