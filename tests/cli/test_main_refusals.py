@@ -50,6 +50,8 @@ def refused(capsys, monkeypatch, tmp_path):
         (["small"], "main: word that is no factory"),
         (["--factory", "small"], "main: unknown factory"),
         (["run.nam=x"], "main: unknown field of the run"),
+        (["run.max_parallel=2"], "main: option that is no field of the run"),
+        (["--explain", "run.nam"], "main: explain an unknown field of the run"),
         (["run.load=x"], "main: load"),
         (["run.detach=maybe"], "main: value of a field of the run"),
         (["--config", "nowhere.yaml"], "main: missing file"),

@@ -79,6 +79,9 @@ class RunContext(ConfigurableMixin):
     plugins: list[Any] = field(default_factory=list, init=False)
     # The executor before it was built: who set which value.
     executor_config: Any = field(default=None, init=False, repr=False, compare=False)
+    # The fields with their history, and who named the executor and the plugins.
+    said: Any = field(default=None, init=False, repr=False, compare=False)
+    said_of_places: Any = field(default=None, init=False, repr=False, compare=False)
     _launched: list[Experiment] = field(default_factory=list, init=False, repr=False, compare=False)
     _planned: list[Plan] = field(default_factory=list, init=False, repr=False, compare=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
     from nemo_run.config.overrides.explaining import Said
 
+    from .context import RunContext
     from .execute import Ready
 
+_RUN = "run."
 _EXECUTOR = "run.executor."
 
 
@@ -52,6 +54,8 @@ def _explain(ready: Ready, keys: Sequence[str]) -> None:
     for key in keys:
         if key.startswith(_EXECUTOR):
             told[key] = chain(executor, key.removeprefix(_EXECUTOR))
+        elif key.startswith(_RUN):
+            told[key] = _of_run(ready.run, key)
         else:
             told[key] = chain(task, key)
     if ready.run.json:
@@ -62,6 +66,23 @@ def _explain(ready: Ready, keys: Sequence[str]) -> None:
         return
     blocks = ["\n".join(_table(key, chain_)) for key, chain_ in told.items()]
     print("\n\n".join(blocks))
+
+
+def _of_run(run: RunContext, key: str) -> list[Said]:
+    """Return what was said of the run itself."""
+    from nemo_run.cli.run_overrides.fields import own_fields
+    from nemo_run.config.overrides.explaining import chain
+    from nemo_run.config.overrides.grammar import Override, key_of, parse_key
+
+    name = key.removeprefix(_RUN)
+    if name in run.said_of_places:
+        return list(run.said_of_places[name])
+    if name == "config":
+        name = "yaml"
+    if name != "yaml":
+        override = Override(key, parse_key(name))
+        name = key_of(own_fields(type(run), [override])[0].steps)
+    return [replace(said, key=f"{_RUN}{said.key}") for said in chain(run.said, name)]
 
 
 def _after_plugins(ready: Ready) -> tuple[Any, Any]:

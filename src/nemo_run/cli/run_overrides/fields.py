@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import OverrideError, nearest
@@ -12,11 +13,16 @@ if TYPE_CHECKING:
 
     from nemo_run.cli.entrypoints.entrypoint import Entrypoint
     from nemo_run.cli.flow.context import RunContext
+    from nemo_run.config import Config
+    from nemo_run.config.overrides.explaining import Said
     from nemo_run.config.overrides.grammar import Override
 
 _PLACES = ("executor", "plugins")
 # Which files there are is settled before they are read.
 _FILES = {"yaml", "config"}
+_ALIASES = {"yes": "skip_confirmation"}
+# Nobody needs to be told of what is only understood for programs of the reference implementation.
+_UNSAID = frozenset({"load"})
 
 
 def context_of(
@@ -46,22 +52,22 @@ def context_of(
             raise OverrideError(
                 f"{override.label}: a file cannot name further files. Use --config."
             )
-    given = {
-        # The one job of a task is what everybody looks at.
-        "tail_logs": entry.type == "task",
-        **defaults,
-        **_fields(kind, of_files),
-        **options,
-        **_fields(kind, of_words),
-    }
+    said = _said(kind, entry, defaults, of_files, options, of_words)
+    given = {name: getattr(said, str(name)) for name in said.__arguments__}
     context = kind(**given)
+    context.said = said
     if context.load:
         raise OverrideError(
             f"load={context.load!r} loads nothing. Give the files with --config FILE."
         )
     last = _this_machine() if entry.type == "task" and _is_recorded(given) else None
-    _choose_executor(context, [*of_files, *of_words], entry.default_executor, last)
-    context.plugins = _plugins(entry, [*of_files, *of_words])
+    overrides = [*of_files, *of_words]
+    _choose_executor(context, overrides, entry.default_executor, last)
+    context.plugins = _plugins(entry, overrides)
+    context.said_of_places = {
+        "executor": _named_as("executor", entry.default_executor or last, overrides),
+        "plugins": _named_as("plugins", entry.default_plugins, overrides),
+    }
     return context
 
 
@@ -78,25 +84,86 @@ def _this_machine() -> Any:
     return Config(LocalExecutor)
 
 
+def _said(
+    kind: type[RunContext],
+    entry: Entrypoint,
+    defaults: Mapping[str, Any],
+    of_files: Sequence[Override],
+    options: Mapping[str, Any],
+    of_words: Sequence[Override],
+) -> Config[RunContext]:
+    """Return the fields as a configuration, with the history of each."""
+    from nemo_run.cli.shared.program import program_name
+    from nemo_run.config import Config
+    from nemo_run.config.graph.history import setting
+    from nemo_run.config.overrides.apply import apply
+
+    said = Config(kind)
+    with setting("default", program_name()):
+        # The one job of a task is what everybody looks at.
+        said.tail_logs = entry.type == "task"
+        for name, value in defaults.items():
+            setattr(said, name, value)
+    said = apply(said, own_fields(kind, of_files))
+    with setting("command line"):
+        for name, value in options.items():
+            if value is not None:
+                setattr(said, name, value)
+    return apply(said, own_fields(kind, of_words))
+
+
+def own_fields(kind: type[RunContext], overrides: Iterable[Override]) -> list[Override]:
+    """Return the overrides that set fields, by the names of the fields.
+
+    Raises:
+        OverrideError: There is no such field.
+    """
+    elsewhere = {*_PLACES, *_FILES}
+    found = []
+    known = [f.name for f in dataclasses.fields(kind) if f.init]
+    for override in overrides:
+        name = str(override.steps[0])
+        if name in elsewhere:
+            continue
+        field = _ALIASES.get(name, name)
+        if field not in known:
+            raise OverrideError(f"{override.label}: {_unknown(name, known)}")
+        found.append(replace(override, steps=(field, *override.steps[1:])))
+    return found
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    from nemo_run.cli.flow.options import Asked
+
+    if name in {*Asked.__dataclass_fields__, "export", "no_color", "help"}:
+        return f"it is no field of a run, but an option: --{name.replace('_', '-')}."
+    names = [*_PLACES, *(field for field in known if field not in _UNSAID)]
+    return f"a run has no {name!r}.{nearest(name, names)} It has: {', '.join(names)}."
+
+
+def _named_as(place: str, default: Any, overrides: Sequence[Override]) -> list[Said]:
+    """Return what was said of the executor, or of the plugins, as a whole."""
+    from nemo_run.config.graph.history import Shown, summary
+    from nemo_run.config.overrides.explaining import Said
+    from nemo_run.config.overrides.grammar import MISSING
+
+    key = f"run.{place}"
+    found = [Said(key, "default", summary(default))]
+    for one in overrides:
+        if one.steps == (place,):
+            value = summary(one.data) if one.data is not MISSING else Shown(one.text)
+            found.append(Said(key, one.kind, value, one.file, one.line))
+    return found
+
+
 def _fields(kind: type[RunContext], overrides: Iterable[Override]) -> dict[str, Any]:
     """Return the values of the fields that overrides set, each by its annotation."""
     from nemo_run.config import Config
     from nemo_run.config.overrides.apply import apply
 
-    elsewhere = {*_PLACES, *_FILES}
-    wanted = [override for override in overrides if override.steps[0] not in elsewhere]
-    names = {str(override.steps[0]): override for override in wanted}
-    known = [f.name for f in dataclasses.fields(kind) if f.init]
-    for name, override in names.items():
-        if name not in known:
-            raise OverrideError(
-                f"{override.label}: a run has no {name!r}.{nearest(name, [*known, *_PLACES])} "
-                f"It has: {', '.join([*_PLACES, *known])}."
-            )
-    if not wanted:
-        return {}
+    wanted = own_fields(kind, overrides)
     set_ = apply(Config(kind), wanted)
-    return {name: getattr(set_, name) for name in names}
+    return {str(one.steps[0]): getattr(set_, str(one.steps[0])) for one in wanted}
 
 
 def _choose_executor(
