@@ -104,6 +104,25 @@ def test_show_checks_the_values(places: Places, profile) -> None:
     assert "two" in done.stdout
 
 
+def test_a_kind_that_there_is_not_is_marked_and_refused(places: Places, profile) -> None:
+    file = places.of_project("""
+        [executors.e]
+        executor = "slrum"
+        [executors.l]
+        executor = "LocalExecutor"
+    """)
+    done = profile("show", "e")
+    assert done.returncode == 1
+    assert f"{file}:3: profile 'e': 'slrum' is no kind of executor." in done.stderr
+    assert profile("show", "l").returncode == 0
+    rows = {line.split()[0]: line.split() for line in profile("list").stdout.splitlines()[1:3]}
+    assert (rows["e"][1], rows["l"][1]) == ("DAMAGED", "LocalExecutor")
+    (damaged, fine) = json.loads(profile("list", "--json").stdout)["profiles"]
+    assert damaged["executor"] == "slrum"
+    assert "'slrum' is no kind of executor" in damaged["error"]
+    assert fine["error"] is None
+
+
 def test_looking_at_profiles_runs_no_code_of_the_project(places: Places, profile) -> None:
     """Of a project that one just cloned, for example."""
     (places.project / "trap.py").write_text("open('ran', 'w').close()\n")
@@ -112,6 +131,10 @@ def test_looking_at_profiles_runs_no_code_of_the_project(places: Places, profile
         executor = "trap:Executor"
         launcher = { kind = "trap.Launcher" }
         env_vars = { A = "${oc.env:PATH}" }
+
+        [executors.two]
+        executor = "local"
+        launcher = { kind = "trap.Launcher" }
     """)
     shown = subprocess.run(
         ["python", "-m", "nemo_run", "profile", "show", "one"],
@@ -120,6 +143,7 @@ def test_looking_at_profiles_runs_no_code_of_the_project(places: Places, profile
     assert shown.returncode == 0, shown.stderr
     assert "Not checked: trap:Executor is imported when the profile is used." in shown.stderr
     assert os.environ["PATH"] not in shown.stdout
+    assert "Not checked: trap.Launcher is imported" in profile("show", "two").stderr
     assert profile("list").returncode == 0
     assert not (places.project / "ran").exists()
 

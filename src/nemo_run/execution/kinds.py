@@ -32,14 +32,29 @@ def executor_class(name: str) -> type[Executor]:
     """
     from .executor import Executor
 
-    found = find_executor_class(name)
-    if found is None:
-        names = backend_names()
-        raise OverrideError(
-            f"{name!r} is no kind of executor.{nearest(name, names)} There are "
-            f"{', '.join(names)}; any other class goes by its place, 'package.module:MyExecutor'."
-        )
-    return _checked(found, name, [Executor])
+    unknown = unknown_kind(name)
+    if unknown is not None:
+        raise OverrideError(unknown)
+    return _checked(find_executor_class(name), name, [Executor])
+
+
+def unknown_kind(name: str) -> str | None:
+    """Return the sentence about a name that no executor has; None where it may have one.
+
+    What goes by its place is not imported for this.
+    """
+    if is_backend(name) or is_place(name) or _in_rooms(name) is not None:
+        return None
+    names = backend_names()
+    return (
+        f"{name!r} is no kind of executor.{nearest(name, names)} There are {', '.join(names)}; any "
+        "other class goes by its place, 'package.module:MyExecutor'."
+    )
+
+
+def is_place(name: str) -> bool:
+    """Whether a name says where a class is, so that it is imported to be known."""
+    return ":" in name.strip(":") or "." in name.strip(".")
 
 
 def find_executor_class(name: str) -> Any:
@@ -80,6 +95,10 @@ def _by_place(name: str) -> Any:
         module, _, qualname = name.rpartition(".")
     if module and qualname:
         return Reference(module, qualname).resolve()
+    return _in_rooms(name)
+
+
+def _in_rooms(name: str) -> Any:
     for room in _ROOMS:
         if name in getattr(room, "__all__", ()):
             return getattr(room, name)

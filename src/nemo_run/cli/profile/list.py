@@ -10,6 +10,7 @@ from nemo_run.cli.shared.settings import common_options, json_option, print_json
 from nemo_run.console.tables import Column, table
 from nemo_run.console.terminal import visible
 from nemo_run.exceptions import OverrideError
+from nemo_run.execution.kinds import unknown_kind
 from nemo_run.execution.profile_files import places, read_layers
 from nemo_run.execution.profiles import Profiles
 from nemo_run.execution.registry import is_backend
@@ -32,7 +33,8 @@ _COLUMNS = (
 def command(context: click.Context, as_json: bool) -> None:
     """List the executor profiles that can be used from this folder.
 
-    Nothing that a file names is imported. The default is marked with *.
+    Nothing that a file names is imported, so values are checked by `nemo-run profile show`. The
+    default is marked with *.
     """
     document = _document(Profiles(read_layers()))
     if as_json:
@@ -59,12 +61,13 @@ def _described(profiles: Profiles, name: str) -> dict[str, Any]:
         profile = profiles.get(name)
     except OverrideError as error:
         return {"name": name, "executor": None, "extends": [], "sources": [], "error": str(error)}
+    unknown = unknown_kind(profile.kind.value)
     return {
         "name": name,
         "executor": profile.kind.value,
         "extends": list(profile.parents),
         "sources": [vars(source) for source in profile.sources if source.profile == name],
-        "error": None,
+        "error": f"{profile.kind.place}: {unknown}" if unknown else None,
     }
 
 
@@ -73,9 +76,9 @@ def _lines(document: dict[str, Any], look: Look) -> list[str]:
     rows = [
         [
             f"{one['name']}{' *' if one['name'] == default else ''}",
-            one["executor"] or "DAMAGED",
+            "DAMAGED" if one["error"] else one["executor"],
             ", ".join(one["extends"]),
-            ", ".join(f"{s['layer']} {s['place']}" for s in one["sources"]) or one["error"],
+            one["error"] or ", ".join(f"{s['layer']} {s['place']}" for s in one["sources"]),
         ]
         for one in document["profiles"]
     ]

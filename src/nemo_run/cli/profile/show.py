@@ -11,12 +11,14 @@ from nemo_run.cli.shared.settings import common_options, json_option, note, prin
 from nemo_run.console.tables import Column, table
 from nemo_run.console.terminal import visible
 from nemo_run.exceptions import ConfigError, NotFoundError, PlanError
+from nemo_run.execution.kinds import is_place
 from nemo_run.execution.profile_files import read_layers
-from nemo_run.execution.profiles import Profiles, leaves
-from nemo_run.execution.registry import is_backend
+from nemo_run.execution.profiles import KIND, Profiles, leaves
 from nemo_run.management.capture.masking import mask
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nemo_run.console.terminal import Look
     from nemo_run.execution.profiles import Profile, Setting
 
@@ -32,14 +34,15 @@ def command(context: click.Context, name: str, as_json: bool) -> int:
     """Show the values of a profile with all that it inherits, and where each was written.
 
     ${...} is shown as it is written, and what its name tells to be secret as ***. The values are
-    checked, unless the executor is a class that would have to be imported by its place. The exit
-    code is 1 where something is wrong.
+    checked, unless a class would have to be imported by its place. The exit code is 1 where
+    something is wrong.
     """
     profiles = Profiles(read_layers())
     if name not in profiles:
         raise NotFoundError(profiles.unknown(name))
     profile = profiles.get(name)
-    checked = is_backend(profile.kind.value)
+    imported = next((kind for kind in _kinds(profile) if is_place(kind)), None)
+    checked = imported is None
     error = _error(profile) if checked else None
     if as_json:
         print_json({**_document(profile), "checked": checked, "error": error})
@@ -48,8 +51,16 @@ def command(context: click.Context, name: str, as_json: bool) -> int:
         if error:
             note(f"error: {error}")
         elif not checked:
-            note(f"Not checked: {profile.kind.value} is imported when the profile is used.")
+            note(f"Not checked: {imported} is imported when the profile is used.")
     return 1 if error else 0
+
+
+def _kinds(profile: Profile) -> Iterator[str]:
+    """Yield what a profile says of its kind and of those of the tables inside."""
+    yield profile.kind.value
+    for path, setting in leaves(profile.fields):
+        if path[-1] == KIND and isinstance(setting.value, str):
+            yield setting.value
 
 
 def _error(profile: Profile) -> str | None:
