@@ -53,7 +53,7 @@ def context_of(
                 f"{override.label}: a file cannot name further files. Use --config."
             )
     said = _said(kind, entry, defaults, of_files, options, of_words)
-    given = {name: getattr(said, str(name)) for name in said.__arguments__}
+    given = {str(name): getattr(said, str(name)) for name in said.__arguments__}
     context = kind(**given)
     context.said = said
     if context.load:
