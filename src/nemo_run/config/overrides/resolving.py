@@ -10,6 +10,7 @@ from nemo_run.config import factories
 from nemo_run.config.alternatives import alternatives, is_kind, kind_of
 from nemo_run.config.checks.annotations import display, mismatches
 from nemo_run.config.checks.namesakes import namesake
+from nemo_run.config.graph.copying import deep_copy
 from nemo_run.config.graph.defaults import converted, is_plain
 from nemo_run.config.graph.history import setting, summary
 from nemo_run.config.graph.node import Config, is_node, target_name
@@ -70,6 +71,8 @@ def resolver(parent: Any = None, argument: str | None = None) -> Resolving:
 def call_factory(factory: Factory, call: Call | None = None) -> Any:
     """Return what a factory makes; it is called once.
 
+    A factory may return what it keeps, so that each use gets a copy of its own.
+
     Args:
         factory: The factory.
         call: Its name and arguments, as written.
@@ -104,7 +107,7 @@ def call_factory(factory: Factory, call: Call | None = None) -> Any:
             f"@run.autoconvert, below @run.cli.factory, or return run.Config("
             f"{type(made).__qualname__}, ...)."
         )
-    return made
+    return deep_copy(made, {})
 
 
 def _line_of(error: BaseException, factory: Factory) -> str:
