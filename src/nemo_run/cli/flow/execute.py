@@ -142,11 +142,14 @@ def _task(
 ) -> tuple[Any, Sweep | None]:
     from nemo_run.cli.flow.sweeping import is_wanted, refuse_unasked, sweep_of
 
+    from .files import tell_replaced
     from .tasks import begun, configured
 
     named = run.factory if run.factory and not run.factory.startswith("@") else None
     base, by_position = begun(entry, named, words, of_files=files.factory)
     overrides = [*files.overrides, *by_position, *words.overrides]
+    if not run.quiet:
+        tell_replaced(overrides)
     if is_wanted(asked):
         sweep = sweep_of(entry, base, overrides, asked)
         return sweep[0].task, sweep

@@ -67,3 +67,21 @@ def read_files(paths: Sequence[str], function: Callable[..., Any] | None) -> Fil
         tuple(override for one in loaded for override in run_overrides_of(one)),
         str(factories[-1].text) if factories else None,
     )
+
+
+def tell_replaced(overrides: Sequence[Override]) -> None:
+    """Say which values of files the command line leaves no place for.
+
+    Args:
+        overrides: Those of files and of the command line, in their order.
+    """
+    from nemo_run.cli.shared.settings import note
+    from nemo_run.config.overrides.apply import replaced
+
+    told: dict[str, list[str]] = {}
+    for part, whole in replaced(overrides):
+        if whole.kind == "command line":
+            place = f"{part.file}:{part.line}" if part.line else part.file
+            told.setdefault(f"{whole.key}={whole.text}", []).append(f"{part.key} ({place})")
+    for whole_text, parts in told.items():
+        note(f"{whole_text} replaces {', '.join(parts)}.")

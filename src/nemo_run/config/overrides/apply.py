@@ -30,9 +30,9 @@ _LONGEST_SHOWN = 200
 def apply(task: T, overrides: Sequence[Override], hint: Any = Any) -> T:
     """Return a copy of a configuration with overrides applied.
 
-    They are applied strictly in the order given, but for one case: a whole value given after its
-    parts, by the same source (``model.width=3 model=small``), goes before them, since it would
-    silently undo them.
+    They are applied in the order given, but where a whole value is given after its parts. By the
+    same source (``model.width=3 model=small``) it goes before them, since it would silently undo
+    them; those of other sources are left out (see :func:`replaced`).
 
     Args:
         task: A configuration, or a list or dict of them. It is not changed.
@@ -43,9 +43,29 @@ def apply(task: T, overrides: Sequence[Override], hint: Any = Any) -> T:
         OverrideError: A key leads nowhere, or a value cannot be used.
     """
     result: Any = copy.deepcopy(task)
-    for override in _in_order(_with_own_data(overrides)):
+    gone = {id(part) for part, _ in replaced(overrides)}
+    left = [override for override in overrides if id(override) not in gone]
+    for override in _in_order(_with_own_data(left)):
         result = _applied(result, override, hint)
     return result  # type: ignore[no-any-return]
+
+
+def replaced(overrides: Sequence[Override]) -> list[tuple[Override, Override]]:
+    """Return the changes of parts that a later source sets as a whole, each with what sets it.
+
+    A file's ``model.width`` says nothing of the model that ``model=small`` makes.
+
+    Args:
+        overrides: The changes, in their order.
+    """
+    if len({override.source for override in overrides}) < 2:
+        return []
+    wholes = [(n, whole) for n, whole in enumerate(overrides) if whole.operator == "="]
+    found: list[tuple[Override, Override]] = []
+    for n, part in enumerate(overrides):
+        later = (whole for m, whole in wholes if m > n and whole.source != part.source)
+        found += [(part, whole) for whole in later if _is_inside(part, whole)][:1]
+    return found
 
 
 def put(task: T, key: str, value: Any, operator: str = "=") -> T:
@@ -149,9 +169,12 @@ def _in_order(overrides: Sequence[Override]) -> list[Override]:
 
 
 def _is_part(part: Override, whole: Override) -> bool:
-    steps = _names(whole.steps)
-    longer = len(part.steps) > len(steps)
-    return part.source == whole.source and longer and _names(part.steps[: len(steps)]) == steps
+    return part.source == whole.source and _is_inside(part, whole)
+
+
+def _is_inside(part: Override, whole: Override) -> bool:
+    length = len(whole.steps)
+    return len(part.steps) > length and _names(part.steps[:length]) == _names(whole.steps)
 
 
 def _names(steps: tuple[Step, ...]) -> list[str]:
