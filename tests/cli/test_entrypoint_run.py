@@ -201,3 +201,25 @@ def test_a_function_of_a_module_of_this_folder_runs_in_a_job(nemo, folder):
     done = nemo("run", "pkg.tools:double", "n=4", "run.executor=local", "--yes", "--json")
     assert done.code == 0, done.err
     assert done.json["results"] == {"pkg.tools.double": 8}
+
+
+def test_an_experiment_is_no_lazy_task_and_a_lazy_script_imports_what_lies_beside_it(nemo, folder):
+    folder.write(
+        "lab/study.py",
+        """
+        import nemo_run as run
+        from shared import WIDTH
+
+        def width() -> int:
+            print(WIDTH)
+
+        @run.cli.entrypoint(type="experiment")
+        def study(ctx: run.cli.RunContext) -> None: ...
+        """,
+    )
+    folder.write("lab/shared.py", "WIDTH = 5\n")
+    assert nemo("run", "lab/study.py:width", "--lazy", "--direct").out == "5\n"
+    done = nemo("run", "lab/study.py:study", "--lazy", "--direct")
+    assert done.code != 0
+    assert "study describes an experiment" in done.err
+    assert "Leave --lazy out" in done.err

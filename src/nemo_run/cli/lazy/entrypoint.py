@@ -198,7 +198,7 @@ class _Call:
 
 def _resolved(target: Any, factory: str | None, changes: Sequence[Any], ctx: Any) -> Partial[Any]:
     from nemo_run.cli.entrypoints.entrypoint import Entrypoint, entrypoint_of
-    from nemo_run.cli.flow.tasks import begun, give_context
+    from nemo_run.cli.flow.tasks import begun, give_context, takes_context
     from nemo_run.cli.flow.words import Words
     from nemo_run.config.overrides.grammar import is_override
     from nemo_run.config.overrides.unset import filled
@@ -208,6 +208,11 @@ def _resolved(target: Any, factory: str | None, changes: Sequence[Any], ctx: Any
 
     fn = function_of(target)
     entry = entrypoint_of(fn) or Entrypoint(fn)
+    if ctx is None and takes_context(entry):
+        raise OverrideError(
+            f"{entry.name} describes an experiment, which is done where it is launched, and not "
+            "in a job. Leave --lazy out; in Python, give the context of the run: resolve(ctx)."
+        )
     words = [one for one in changes if isinstance(one, str) and not is_override(one)]
     base, by_position = begun(entry, factory, Words(tuple(words)))
     others = [one for one in changes if not isinstance(one, str) or is_override(one)]

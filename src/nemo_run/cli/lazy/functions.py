@@ -50,6 +50,9 @@ def _of_script(path: Path, name: str) -> Any:
 
     if not path.is_file():
         raise ConfigError(f"There is no file {str(path)!r}; this is {Path.cwd()}.")
+    folder = str(path.absolute().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # as when it is started: it imports what lies beside it
     # The functions of a script say where they are by its name.
     stem = path.stem
     spec = importlib.util.spec_from_file_location(stem, path)
