@@ -74,7 +74,7 @@ def test_the_default_factory_makes_what_is_not_given_also_inside(nemo):
 
 def test_what_it_made_is_shown_and_explained_as_a_factory_s(nemo):
     done = nemo("ns.py:fit", "trainer={}", "--cfg")
-    assert "model:\n  _target_: __main__.Model\n  width: 5\n" in done.out
+    assert "model:\n  _target_: ns.Model\n  width: 5\n" in done.out
     done = nemo("ns.py:fit", "trainer={}", "--explain", "model", "--json")
     assert [said["kind"] for said in done.json["model"]] == ["factory"]
     assert done.json["model"][0]["function"] == "usual"
