@@ -66,7 +66,7 @@ def test_a_file_goes_round_through_all_forms_and_comes_back(config, trap: Path) 
         ("task.yaml", "a.toml"), ("a.toml", "b.json"), ("b.json", "c.yaml"), ("c.yaml", "d.json"),
     ]:  # fmt: skip
         done = config("convert", source, target)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", f"Written: {target}\n")
     assert (trap / "d.json").read_text() == (trap / "b.json").read_text()
     assert "lr: ${scale}" in (trap / "c.yaml").read_text()
     done = config("convert", "c.yaml", "--to", "yaml")
@@ -265,6 +265,11 @@ def test_what_is_exported_fits_the_schema(schema: dict[str, Any]) -> None:
         {"net": {"_target_": "elsewhere.Other", "depth": 3}, "anything": [1, {}], "plain": 1},
         {"net": {"_target_": "test_config_command.Net", "width": 3}, "loss": 1, "kind": "s"},
         {"_factory_": "small", "run": {"executor": "slurm"}, "size": {"width": 1}, "pair": [1]},
+        {
+            "net": "small",
+            "optim": {"net": "small(width=3)"},
+            "nets": ["Net(width=7)", {"width": 3}],
+        },
     ],
 )
 def test_what_people_write_fits(schema: dict[str, Any], data: dict[str, Any]) -> None:
@@ -319,6 +324,11 @@ def train(net: Net, steps: int = 10, **more: float) -> None:
     """Train it."""
 
 
+@run.cli.factory(target=train, target_arg="steps")
+def long() -> int:
+    return 1000
+
+
 if __name__ == "__main__":
     run.cli.main(train)
 '''
@@ -329,10 +339,14 @@ def test_the_schema_of_a_script_checks_its_files(config, tmp_path: Path) -> None
     done = config("schema", "train.py:train")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
-    assert config("schema", "train.py:train", "-o", "train.schema.json").stdout == ""
+    done = config("schema", "train.py:train", "-o", "train.schema.json")
+    assert (done.stdout, done.stderr) == ("", "Written: train.schema.json\n")
     assert json.loads((tmp_path / "train.schema.json").read_text()) == found
     assert errors(found, {"net": {"width": 3}, "steps": 4, "momentum": 0.9}) == []
     assert errors(found, {"momentum": "much"})
+    assert errors(found, {"net": "small", "steps": "long"}) == []
+    assert errors(found, {"net": {"_target_": "train.Net", "widht": 3}})
+    assert errors(found, {"net": {"_target_": "__main__.Net", "widht": 3}})
     assert config("schema", "train:train").returncode == 0
     for target, said in [("train.py:trian", "Did you mean 'train'?"), ("trian.py", "'train.py'")]:
         done = config("schema", target)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nemo_run.cli.flow.errors import refusing
-from nemo_run.cli.shared.settings import common_options
+from nemo_run.cli.shared.settings import common_options, note
 
 if TYPE_CHECKING:
     from nemo_run.config.files.source import Source
@@ -44,7 +44,9 @@ def command(context: click.Context, source: str, target: str | None, form: str |
         return
     from nemo_run.atomic import write_text
 
-    write_text(Path(target).expanduser(), text)
+    path = Path(target).expanduser()
+    write_text(path, text)
+    note(f"Written: {path}")
 
 
 def _data(path: str) -> Any:

@@ -23,6 +23,8 @@ from nemo_run.cli.help.parameters import NOTHING, Parameter, parameters_of
 from nemo_run.config.alternatives import allows_none, alternatives, is_kind, kind_of
 from nemo_run.config.checks.annotations import simplified
 from nemo_run.config.checks.hints import hints_of_class
+from nemo_run.config.factories import fitting
+from nemo_run.config.files.names import importable
 from nemo_run.config.graph.reference import Reference
 from nemo_run.config.values.registered import parser_of
 
@@ -54,6 +56,11 @@ _SPELLED: Schema = {
     ],
 }
 _OBJECT: Schema = {"description": "Any object.", "type": "object", "required": ["_target_"]}
+
+_NAMED: Schema = {
+    "description": "A registered factory, or a class: name, or name(argument=1).",
+    "type": "string",
+}
 
 _TEXT: Schema = {"type": "string"}
 _NUMBER_OR_TEXT: Schema = {"type": ["number", "string"]}
@@ -108,7 +115,7 @@ class _Definitions:
         rows = parameters_of(target)
         named = [row for row in rows if not row.name.startswith("*")]
         names = "|".join(re.escape(row.name) for row in named)
-        schema: Schema = {"properties": {row.name: self.argument(row) for row in named}}
+        schema: Schema = {"properties": {row.name: self.argument(target, row) for row in named}}
         if names:
             # `lr*=`, `model.size` and `layers[0]`.
             schema["patternProperties"] = {rf"^({names})(\s*[-+*/|&]?=|[.\[].*)$": True}
@@ -116,8 +123,10 @@ class _Definitions:
         schema["additionalProperties"] = False if rest is None else self.value(rest.hint)
         return schema
 
-    def argument(self, row: Parameter) -> Schema | bool:
+    def argument(self, target: Any, row: Parameter) -> Schema | bool:
         schema = self.value(row.hint)
+        if schema is not True and fitting(row.hint, target, row.name):
+            schema = {"anyOf": _unique([_NAMED, *typing.cast("Schema", schema)["anyOf"]])}
         notes: Schema = {}
         if row.text:
             notes["description"] = row.text
@@ -137,9 +146,11 @@ class _Definitions:
         if allows_none(hint):
             options.append({"type": "null"})
         # A class describes itself which objects there may be.
-        others = (
-            ["spelled"] if any("$ref" in option for option in options) else ["spelled", "object"]
-        )
+        others = ["spelled"]
+        if any("$ref" in option for option in options):
+            options.insert(0, _NAMED)
+        else:
+            others.append("object")
         options += [{"$ref": f"#/$defs/{name}"} for name in others]
         return {"anyOf": _unique(options)}
 
@@ -210,7 +221,8 @@ class _Definitions:
         arguments = self.arguments(kind)
         words = {"_target_": {"type": "string"}, **_WORDS}
         arguments["properties"] = {**words, **arguments["properties"]}
-        names = sorted({name, f"{kind.__module__}:{kind.__qualname__}"})
+        own = f"{kind.__module__}:{kind.__qualname__}"
+        names = sorted({name, own, own.replace(":", "."), importable(own)})
         return {
             **schema,
             "type": "object",
@@ -257,7 +269,8 @@ def _is_text(value: Any) -> bool:
 
 def _name(target: Any) -> str:
     try:
-        return str(Reference.of(inspect.unwrap(target)))
+        found = Reference.of(inspect.unwrap(target))
+        return importable(f"{found.module}:{found.qualname}").replace(":", ".")
     except ValueError:
         return str(getattr(target, "__qualname__", target))
 

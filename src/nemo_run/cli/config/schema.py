@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from nemo_run.cli.flow.errors import refusing, showing_user_errors
-from nemo_run.cli.shared.settings import common_options, settings_of
+from nemo_run.cli.shared.settings import common_options, note, settings_of
 
 
 @click.command("schema")
@@ -36,4 +36,6 @@ def command(context: click.Context, target: str, output: str | None) -> None:
         return
     from nemo_run.atomic import write_text
 
-    write_text(Path(output).expanduser(), text)
+    path = Path(output).expanduser()
+    write_text(path, text)
+    note(f"Written: {path}")
