@@ -142,6 +142,14 @@ VALUES: list[tuple[str, Any, Any]] = [
     ("true", Union[int, bool, str], True),  # noqa: UP007
     # Lists and the like.
     ("1,2", list[int], [1, 2]),
+    # One item alone, unless that may be anything else.
+    ("1", list[int], [1]),
+    ("1", set[int] | None, {1}),
+    ("none", list[int] | None, None),
+    ("0.9", tuple[float, ...], (0.9,)),
+    ("{a: 1}", dict[str, list[int]], {"a": [1]}),
+    ("1", list[int] | int, 1),
+    ("1", list[int] | str, "1"),
     ("[1, 2,]", list[int], [1, 2]),
     ("[]", list[int], []),
     ("(1, 2)", typing.List[int], [1, 2]),  # noqa: UP006
@@ -394,6 +402,14 @@ DATA: list[tuple[Any, Any, Any]] = [
     ("3", Literal[3, "3"], "3"),
     ("3", Literal[3, "a"], 3),
     ("1,2", list[int], [1, 2]),
+    # One item alone, unless that may be anything else.
+    ("1", list[int], [1]),
+    ("1", set[int] | None, {1}),
+    ("none", list[int] | None, None),
+    ("0.9", tuple[float, ...], (0.9,)),
+    ("{a: 1}", dict[str, list[int]], {"a": [1]}),
+    ("1", list[int] | int, 1),
+    ("1", list[int] | str, "1"),
     ("None", int | None, None),
     ("'a'", Path, Path("'a'")),
     ("Net(hidden=3)", Net, run.Config(Net, 3)),

@@ -11,8 +11,8 @@ from nemo_run.config.graph.history import HistoryEntry, Shown, summary
 from nemo_run.config.graph.node import is_node
 from nemo_run.config.graph.signature import display_name, signature_info
 
-from .grammar import MISSING, key_of, parse_key
-from .places import Place, Rest, descend, opened, shown_step
+from .grammar import MISSING, Item, key_of, parse_key
+from .places import Place, Rest, descend, opened, rest_of, shown_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,13 +73,33 @@ def _said(here: Place, steps: tuple[Step, ...], before: tuple[Step, ...]) -> Ite
         yield from _of_argument(here.value, there, path, steps[1:])
     if steps[1:]:
         yield from _said(there, steps[1:], path)
+    elif is_node(there.value):
+        parts = sorted(_of_parts(there.value, path), key=lambda one: one[1].sequence_id)
+        for at, entry in parts:
+            yield Said(at, entry.kind, entry.new_value, entry.file, entry.line, entry.function)
+
+
+_CHANGES = ("file", "command line", "plugin")
+
+
+def _of_parts(node: Any, path: tuple[Step, ...]) -> Iterator[tuple[str, HistoryEntry]]:
+    """Yield what was changed inside a value, after somebody had made it."""
+    for stored, entries in node.__argument_history__.items():
+        inside = (*path, Item(stored) if isinstance(stored, int) else stored)
+        for entry in entries:
+            if isinstance(entry, HistoryEntry) and entry.kind in _CHANGES:
+                yield key_of(inside), entry
+        value = node.__arguments__.get(stored)
+        if is_node(value):
+            yield from _of_parts(value, inside)
 
 
 def _of_argument(
     node: Any, place: Place, path: tuple[Step, ...], inside: tuple[Step, ...]
 ) -> Iterator[Said]:
     key = key_of(path)
-    entries = [] if isinstance(place.key, Rest) else node.__argument_history__.get(place.key, [])
+    stored = rest_of(node, place.key.start) if isinstance(place.key, Rest) else [place.key]
+    entries = [one for each in stored for one in node.__argument_history__.get(each, [])]
     if not any(entry.kind == "default" for entry in entries):
         yield from _default(node, place.key, key)
     for entry in entries:
@@ -98,13 +118,14 @@ def _said_to_fiddle(key: str, entry: Any) -> Said:
 
 def _default(node: Any, stored: Any, key: str) -> Iterator[Said]:
     target = node.__fn_or_cls__
-    default = MISSING if isinstance(stored, Rest) else _shown_default(target, stored)
+    default = MISSING if isinstance(stored, Rest) else shown_default(target, stored)
     if default is not MISSING:
         file, line = _definition(target)
         yield Said(key, "default", default, file, line, display_name(target))
 
 
-def _shown_default(target: Any, stored: str | int) -> Any:
+def shown_default(target: Any, stored: str | int) -> Any:
+    """Return the default of an argument, or a short text about it; MISSING where it has none."""
     field = getattr(target, "__dataclass_fields__", {}).get(stored)
     if field is not None and field.default_factory is not MISSING:
         return Shown(f"{display_name(field.default_factory)}()")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import typing
 from collections import OrderedDict, abc, defaultdict, deque
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BRACKETS = frozenset("[({")
+_SHORT = 40
 
 SEQUENCES: dict[Any, Callable[[list[Any]], Any]] = {
     list: list,
@@ -45,10 +47,10 @@ def read_sequence(source: Any, hint: Any, reading: Reading) -> Any:
     """Return a list, a set or the like."""
     kind = typing.get_origin(hint) or hint
     item = (typing.get_args(hint) or (Any,))[0]
-    found = [
-        read_at(f"[{index}]", part, item, reading)
-        for index, part in enumerate(items_of(source, hint, reading))
-    ]
+    if _is_one(source, item, reading):
+        found = [_one(source, item, hint, reading)]
+    else:
+        found = _items(items_of(source, hint, reading), [item], reading)
     try:
         return SEQUENCES[kind](found)
     except TypeError:
@@ -60,6 +62,9 @@ def read_sequence(source: Any, hint: Any, reading: Reading) -> Any:
 
 def read_tuple(source: Any, hint: Any, reading: Reading) -> tuple[Any, ...]:
     """Return a tuple of so many items as its annotation says."""
+    args = typing.get_args(hint)
+    if args[1:] == (...,) and _is_one(source, args[0], reading):
+        return (_one(source, args[0], hint, reading),)
     parts = items_of(source, hint, reading)
     hints = _hints_of_tuple(hint, len(parts))
     if len(hints) != len(parts):
@@ -67,10 +72,41 @@ def read_tuple(source: Any, hint: Any, reading: Reading) -> tuple[Any, ...]:
             f"{shown(seen(source))} has {len(parts)} item{'' if len(parts) == 1 else 's'}; "
             f"{display(hint)} has {len(hints)}."
         )
-    return tuple(
-        read_at(f"[{index}]", part, item, reading)
-        for index, (part, item) in enumerate(zip(parts, hints, strict=True))
-    )
+    return tuple(_items(parts, hints, reading))
+
+
+def _items(parts: list[Any], hints: list[Any], reading: Reading) -> list[Any]:
+    """Return the values of items; a list inside a list has brackets."""
+    return [
+        read_at(f"[{index}]", part, hints[index % len(hints)], reading, one_item=False)
+        for index, part in enumerate(parts)
+    ]
+
+
+def _is_one(source: Any, item: Any, reading: Reading) -> bool:
+    """Whether what is no list can be meant as the one item of it, and as nothing else.
+
+    A text can be, unless items are texts: then it may as well be a list with its brackets lost.
+    """
+    from .unions import allows_text
+
+    if not reading.one_item or reading.beside_text or allows_text(item):
+        return False
+    if isinstance(source, Word):
+        return bool(source.text) and not (
+            source.quoted or source.is_none or _is_list(source.text, reading)
+        )
+    return isinstance(source, (bool, int, float, dt.date))
+
+
+def _one(source: Any, item: Any, hint: Any, reading: Reading) -> Any:
+    try:
+        return read_at("", source, item, reading, one_item=False)
+    except RefusedError as refusal:
+        raise RefusedError(
+            f"{shown(seen(source))} is no {display(hint)}, and no item of one: {refusal}",
+            is_final=refusal.is_final,
+        ) from None
 
 
 def _hints_of_tuple(hint: Any, count: int) -> list[Any]:
@@ -95,13 +131,24 @@ def items_of(source: Any, hint: Any, reading: Reading) -> list[Any]:
         return list(source)
     if isinstance(source, Word) and not source.quoted and _is_list(source.text, reading):
         return [item_word(part) for part in split_items(source.text)]
-    written = seen(source)
-    one = (
-        f" Write [{written}] for one item."
-        if isinstance(written, str) and len(written) < 40
-        else ""
+    raise RefusedError(
+        f"{shown(seen(source))} is no {display(hint)}. {_how(source, hint, reading)}"
     )
-    raise RefusedError(f"{shown(written)} is no {display(hint)}.{one or ' Write [a, b].'}")
+
+
+def _how(source: Any, hint: Any, reading: Reading) -> str:
+    text = source.written if isinstance(source, Word) else ""
+    if isinstance(source, Word) and (not text.strip() or source.is_none):
+        return "Write [] for no items."
+    args = typing.get_args(hint) or (Any,)
+    if not text or len(text) >= _SHORT or args[1:] not in ((), (...,)):
+        return "Write [a, b]."
+    try:
+        # No factory is called for a hint.
+        reading.read(item_word(text), args[0], Reading(reading.read))
+    except RefusedError:
+        return "Write [a, b]."
+    return f"Write [{text}] for one item."
 
 
 def _is_list(text: str, reading: Reading) -> bool:
@@ -145,9 +192,9 @@ def pairs_of(source: Any, hint: Any, reading: Reading) -> list[tuple[Any, Any]]:
     raise RefusedError(f"{shown(seen(source))} is no {display(hint)}. Write {{key: value}}.")
 
 
-def read_at(step: str, source: Any, hint: Any, reading: Reading) -> Any:
+def read_at(step: str, source: Any, hint: Any, reading: Reading, *, one_item: bool = True) -> Any:
     """Return the value of a part; a refusal says which part it is."""
     try:
-        return reading.part(source, hint)
+        return reading.part(source, hint, one_item=one_item)
     except RefusedError as refusal:
         raise refusal.inside(step) from None

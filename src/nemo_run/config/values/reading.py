@@ -89,13 +89,15 @@ class Reading:
         beside_text: Whether the value may also be a plain text, so that a name is looked up
             only where that costs and starts nothing.
         asked: Whether ``resolve`` was asked already.
+        one_item: Whether one item without brackets may be a list.
     """
 
     read: Callable[[Any, Any, Reading], Any]
     resolve: Resolver | None = None
     beside_text: bool = False
     asked: bool = False
+    one_item: bool = True
 
-    def part(self, source: Any, hint: Any) -> Any:
+    def part(self, source: Any, hint: Any, *, one_item: bool = True) -> Any:
         """Return the value of a part of what is being read."""
-        return self.read(source, hint, Reading(self.read, self.resolve))
+        return self.read(source, hint, Reading(self.read, self.resolve, one_item=one_item))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections import abc
 from typing import Any
 
-from nemo_run.config.alternatives import is_partial
+from nemo_run.config.alternatives import is_kind, is_partial
 from nemo_run.config.checks.annotations import UNIONS, display, simplified
 
 from .reading import Reading, Word, seen, whole_word
@@ -43,11 +44,22 @@ def read_union(source: Any, hint: Any, reading: Reading) -> Any:
     if Any in options or object in options:
         return reading.read(source, Any, reading)
     if not isinstance(source, Word):
-        return _first(source, hint, options, reading)
+        return _first_of_all(source, hint, options, reading)
     if str in options:
         return _beside_text(source, options, dataclasses.replace(reading, beside_text=True))
     if type(None) in options and source.is_none:
         return None
+    return _first_of_all(source, hint, options, reading)
+
+
+def _first_of_all(source: Any, hint: Any, options: list[Any], reading: Reading) -> Any:
+    """Return what the first alternative makes; one item is a list where nothing else takes it."""
+    try:
+        return _first(source, hint, options, dataclasses.replace(reading, one_item=False))
+    except RefusedError as refusal:
+        lists = any(is_kind(option, abc.Iterable) for option in options)
+        if refusal.is_final or not lists or not reading.one_item:
+            raise
     return _first(source, hint, options, reading)
 
 
