@@ -136,10 +136,16 @@ class JobFailedError(NemoRunError):
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest of ``names``, or an empty string."""
+    found = closest(name, names)
+    return f" Did you mean {found!r}?" if found else ""
+
+
+def closest(name: str, names: Iterable[str]) -> str | None:
+    """Return the closest of ``names``, the one with the same letters first; None where none is."""
     import difflib
 
-    found = difflib.get_close_matches(name, list(names), n=1)
-    return f" Did you mean {found[0]!r}?" if found else ""
+    found = difflib.get_close_matches(name, list(names))
+    return min(found, key=lambda one: sorted(one) != sorted(name), default=None)
 
 
 def shown(value: object, limit: int = 200) -> str:

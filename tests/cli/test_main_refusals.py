@@ -46,6 +46,8 @@ def refused(capsys, monkeypatch, tmp_path):
         (["model.layers=many"], "main: value of another type"),
         (["modle.layers=1"], "main: unknown parameter"),
         (["--driyrun"], "main: unknown option"),
+        (["--hepl"], "main: an option with two letters exchanged"),
+        (["--moddle"], "main: an option like none"),
         (["lr=1", "small"], "main: positional word behind an override"),
         (["small"], "main: word that is no factory"),
         (["--factory", "small"], "main: unknown factory"),

@@ -102,6 +102,17 @@ def test_what_cannot_be_used_is_told(case, error_snapshot):
     error_snapshot(f"override: {case}", str(caught.value))
 
 
+def takes_more(model: Model | None = None, **options: Any): ...
+
+
+def test_a_typo_beside_other_names_is_told_where_it_has_parts():
+    task = run.Partial(takes_more)
+    with pytest.raises(OverrideError, match=r"modell\.hidden: .* Did you mean 'model'\?$"):
+        apply(task, [parse_override("modell.hidden=3")])
+    with pytest.raises(OverrideError, match=r"Set it as a whole\.$"):
+        apply(task, [parse_override("entirely.other=3")])
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

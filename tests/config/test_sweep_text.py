@@ -153,6 +153,7 @@ def test_every_number_comes_back_from_a_choice(values):
 
 POINTS = {
     "points.csv": "lr,seed,model.layers\n0.1,1,2\n\n0.2,,4\n",
+    "points.tsv": "lr\tseed\tmodel.layers\n0.1\t1\t2\n\n0.2\t\t4\n",
     "points.yaml": "- {lr: 0.1, seed: 1, model: {layers: 2}}\n- lr: 0.2\n  model:\n    layers: 4\n",
     "points.json": (
         '[{"lr": 0.1, "seed": 1, "model.layers": 2}, {"lr": 0.2, "model": {"layers": 4}}]'
@@ -196,6 +197,7 @@ def test_a_csv_of_a_spreadsheet_is_read_with_its_quotes_and_factories(task, tmp_
         ("key.csv", "lr,se ed\n0.1,1\n"),
         ("twice.csv", "lr,lr\n0.1,1\n"),
         ("empty.csv", "lr\n"),
+        ("points.txt", "lr\n1\n"),
         ("key.yaml", "- lr: 0.1\n- lr: 0.2\n  sede: 1\n"),
         ("value.toml", "[[points]]\nlr = 0.1\n[[points]]\nseed = 'x'\n"),
         ("mapping.yaml", "point:\n- lr: 0.1\n"),

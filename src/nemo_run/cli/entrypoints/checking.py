@@ -31,10 +31,11 @@ def check_function(fn: Callable[..., Any], kind: str) -> None:
             "function with def."
         )
     if inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn):
-        what = "a generator" if inspect.isgeneratorfunction(fn) else "a coroutine"
+        is_generator = inspect.isgeneratorfunction(fn)
+        what, how = ("generator", "list") if is_generator else ("coroutine", "asyncio.run")
         raise OverrideError(
-            f"{fn.__name__}() only makes {what} when it is called, and nothing of it would run. "
-            "Write a function around it that runs it, such as asyncio.run(main())."
+            f"{fn.__name__}() only makes a {what} when it is called, and nothing of it would run. "
+            f"Write a function around it that runs it, such as with {how}({fn.__name__}())."
         )
     if kind == "task" and "executor" in _parameters(fn):
         raise OverrideError(

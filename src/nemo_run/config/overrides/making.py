@@ -13,7 +13,8 @@ from nemo_run.config.checks.annotations import UNIONS, display
 from nemo_run.config.factories import default_of, fitting, suggestion
 from nemo_run.config.graph.history import origin
 from nemo_run.config.graph.node import Config, Partial
-from nemo_run.exceptions import OverrideError
+from nemo_run.config.graph.signature import signature_info
+from nemo_run.exceptions import OverrideError, nearest
 
 if TYPE_CHECKING:
     from .places import Place
@@ -50,7 +51,17 @@ def made(place: Place, *, call: bool = True) -> Any:
     if place.free or (not alternatives(hint) and (origin() or ("",))[0] == "file"):
         return {}  # a dict of anything; and a mapping in a file says what it is
     what = "nothing says what it may be, so it has" if hint is Any else f"{display(hint)} has"
-    raise OverrideError(f"it is not set, and {what} no parts that can be set. Set it as a whole.")
+    raise OverrideError(
+        f"it is not set, and {what} no parts that can be set. Set it as a whole.{_meant(place)}"
+    )
+
+
+def _meant(place: Place) -> str:
+    """Return which parameter an argument may have been meant for that goes to ``**options``."""
+    if place.target is None or place.argument is None:
+        return ""
+    known = signature_info(place.target).keys
+    return "" if place.argument in known else nearest(place.argument, known)
 
 
 def _node(kind: Any, place: Place) -> Any:

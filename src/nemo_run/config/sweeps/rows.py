@@ -12,7 +12,7 @@ from nemo_run.exceptions import OverrideError, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_CSV = ".csv"
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _POINTS = "points"
 
 
@@ -20,26 +20,27 @@ def rows_of(path: str) -> list[list[Override]]:
     """Return what each row of a file sets.
 
     Args:
-        path: A ``.csv`` file whose first row names the fields, where an empty cell leaves its
-            field as it is; or a ``.json``, ``.yaml`` or ``.toml`` file with a list of mappings,
-            at its root or under ``points``. ``path:section`` names another place in it.
+        path: A ``.csv`` or ``.tsv`` file whose first row names the fields, where an empty cell
+            leaves its field as it is; or a ``.json``, ``.yaml`` or ``.toml`` file with a list of
+            mappings, at its root or under ``points``. ``path:section`` names another place in it.
 
     Raises:
         OverrideError: The file cannot be read, or holds no such rows. The message begins with
             file and line.
     """
-    rows = list(_csv_rows(path) if path.lower().endswith(_CSV) else _data_rows(path))
+    delimiter = _DELIMITERS.get(Path(path).suffix.lower())
+    rows = list(_csv_rows(path, delimiter) if delimiter else _data_rows(path))
     if not rows:
         raise fault("There are no points in it.", path)
     return rows
 
 
-def _csv_rows(path: str) -> Iterator[list[Override]]:
+def _csv_rows(path: str, delimiter: str) -> Iterator[list[Override]]:
     import csv
     import io
 
     # The ends of lines are left to the reader: a value may hold some.
-    reader = csv.reader(io.StringIO(_text(path), newline=""))
+    reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter)
     fields: list[str] | None = None
     keys: list[tuple[Any, ...]] = []
     while True:
@@ -93,8 +94,12 @@ def _keys(fields: Sequence[str], path: str, line: int) -> list[tuple[Any, ...]]:
 
 def _data_rows(path: str) -> Iterator[list[Override]]:
     from nemo_run.config.files.layers import overrides_of
-    from nemo_run.config.files.load import load
+    from nemo_run.config.files.load import FORMS, load
 
+    file = path if Path(path).suffix.lower() in FORMS else path.rpartition(":")[0] or path
+    if Path(file).suffix.lower() not in FORMS:
+        known = ", ".join([*_DELIMITERS, *FORMS])
+        raise fault(f"It is no list of points: its name must end in one of {known}.", file)
     loaded = load(path)
     root: tuple[Any, ...] = ()
     rows = loaded.data
