@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nemo_run.management.capture import masking
+from nemo_run import masking
 
 
 @pytest.mark.parametrize(

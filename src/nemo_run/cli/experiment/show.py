@@ -15,8 +15,8 @@ from nemo_run.cli.experiment.shared.selection import job_of, record_of
 from nemo_run.cli.shared.settings import common_options, json_option, print_json, settings_of
 from nemo_run.console.terminal import Look, visible
 from nemo_run.console.times import ago, duration, moment, size
-from nemo_run.management.capture.masking import mask_all, mask_arguments
 from nemo_run.management.sweep_table import DURATION, JOB, STATE, points, table_of
+from nemo_run.masking import mask_all, mask_arguments
 
 if TYPE_CHECKING:
     from nemo_run.management.store.record import Record

@@ -88,7 +88,7 @@ def dryrun_document(ready: Ready) -> Any:
     from nemo_run.management.describe.jobs import task_name
 
     name = ready.run.name or task_name(ready.task)
-    configuration = json.loads(text_of(ready.task, "json"))
+    configuration = json.loads(text_of(ready.task, "json", to_show=True))
     return {"id": None, "title": name, "dryrun": True, "configuration": configuration}
 
 

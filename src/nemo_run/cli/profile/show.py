@@ -14,7 +14,7 @@ from nemo_run.exceptions import ConfigError, NotFoundError, PlanError
 from nemo_run.execution.kinds import is_place
 from nemo_run.execution.profile_files import read_layers
 from nemo_run.execution.profiles import KIND, Profiles, leaves
-from nemo_run.management.capture.masking import mask
+from nemo_run.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

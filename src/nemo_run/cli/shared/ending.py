@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nemo_run.exceptions import NemoRunError, nearest
+from nemo_run.exceptions import NemoRunError, closest
 
 from .settings import Settings, note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+# What is shorter may well be a word of the message.
+_SHORTEST_SECRET = 6
 
 
 class Refused(click.ClickException):
@@ -94,8 +98,11 @@ def _refused(error: click.ClickException, settings: Settings) -> int:
         return 2
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
-        close = nearest(error.option_name, error.possibilities or ())
-        message = f"No option {error.option_name!r}.{close}"
+        # Without the dashes, which make any two options alike.
+        known = {one.lstrip("-"): one for one in error.possibilities or ()}
+        close = known.get(closest(error.option_name.lstrip("-"), known) or "")
+        message = f"No option {error.option_name!r}."
+        message += f" Did you mean {close!r}?" if close else ""
     _document(settings, error.__cause__ or error, message, error.exit_code)
     if isinstance(error, click.UsageError) and error.ctx is not None:
         message += f" See: {error.ctx.command_path} --help"
@@ -108,7 +115,7 @@ def _document(settings: Settings, error: BaseException, message: str, code: int)
         return
     import json
 
-    kind = type(error).__name__
+    kind, message = type(error).__name__, _without_secrets(message)
     document = {"error": {"type": kind, "message": message}, "exit_code": code}
     # On one line, as it may stand behind others of which each is a document.
     print(json.dumps(document, ensure_ascii=False))
@@ -117,8 +124,17 @@ def _document(settings: Settings, error: BaseException, message: str, code: int)
 def _say(message: str, code: int) -> int:
     from nemo_run.console.terminal import look_of
 
-    note(f"{look_of(sys.stderr).paint('error:', 'red')} {message}")
+    note(f"{look_of(sys.stderr).paint('error:', 'red')} {_without_secrets(message)}")
     return code
+
+
+def _without_secrets(message: str) -> str:
+    """Return a message without the secrets of the environment and of the command line."""
+    from nemo_run.masking import hidden_by, is_secret, is_secret_argument, mask_arguments, without
+
+    known = {value for name, value in os.environ.items() if is_secret(name)}
+    known |= hidden_by(sys.argv, mask_arguments(sys.argv, is_secret_argument))
+    return without(message, known, _SHORTEST_SECRET)
 
 
 def sentence(error: BaseException) -> str:

@@ -42,31 +42,40 @@ def export(graph: Any, target: str, form: str | None = None) -> Path:
     return path
 
 
-def text_of(graph: Any, form: str = "yaml", section: str | None = None) -> str:
+def text_of(
+    graph: Any, form: str = "yaml", section: str | None = None, *, to_show: bool = False
+) -> str:
     """Return the text of a graph.
 
     Args:
         graph: A Config, a Partial, or any value that configurations hold.
         form: ``yaml``, ``toml`` or ``json``.
         section: The key of the part that is wanted, such as ``model.layers[0]``.
+        to_show: Whether it is for people, who are shown ``***`` for what is secret by its name.
 
     Raises:
         SerializationError: Something in it cannot be written.
         OverrideError: The graph has no such part.
     """
-    from .codec import encode
-    from .names import importable
-    from .spelling import spell
-
     if section:
         graph = part_of(graph, section)
     try:
-        data = spell(encode(graph), reserved=_BESIDE, name=importable)
-        return writer_of(form)(with_escapes(data))
+        return writer_of(form)(data_of(graph, to_show=to_show))
     except RecursionError:
         raise SerializationError(
             f"The configuration is nested too deeply for {form.upper()}; make it flatter."
         ) from None
+
+
+def data_of(graph: Any, *, to_show: bool = False) -> Any:
+    """Return the plain data that a graph is written as; see :func:`text_of`."""
+    from .codec import encode
+    from .covering import covered
+    from .names import importable
+    from .spelling import spell
+
+    data = spell(encode(graph), reserved=_BESIDE, name=importable)
+    return with_escapes(covered(data) if to_show else data)
 
 
 def writer_of(form: str) -> Callable[[Any], str]:

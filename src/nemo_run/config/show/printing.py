@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.config.graph.node import target_of
 from nemo_run.config.graph.positions import ordered
 from nemo_run.config.graph.signature import display_name
+from nemo_run.masking import mask_shown
 
 from .outline import Row, outline, safe_repr
 
@@ -68,7 +69,8 @@ def _below(row: Row, indent: str, marked: bool, limit: int) -> list[str]:
 
 def _line(row: Row, indent: str, marked: bool, limit: int) -> str:
     margin = f"{row.mark or ' '} " if marked else ""
-    text = f"{row.name} = {row.text}" if row.name else row.text
+    shown = row.text if row.is_node else mask_shown(row.path, row.text)
+    text = f"{row.name} = {shown}" if row.name else shown
     note = f"  ({row.note})" if row.note else ""
     room = max(limit - len(margin) - len(indent) - len(note), _LEAST // 2)
     if len(text) > room:

@@ -15,6 +15,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.graph.node import is_node, target_name
+from nemo_run.masking import is_secret_argument, mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 AS_IT_IS = "base"
 """The name of the point at which nothing is changed."""
 
+_HIDDEN = "secret-"
 _UNFIT = re.compile(r"[^\w.+@=-]+")
 _STEP = re.compile(r"[\[\].'\"]+")
 # In bytes: a name fits a column of a table, and a folder's name has room for a suffix.
@@ -50,6 +52,37 @@ def label(value: Any) -> str:  # noqa: PLR0911 - one kind a line
         return "{" + ", ".join(sorted(map(label, value))) + "}"
     # Functions and classes are told by their names, anything else by what it says of itself.
     return str(getattr(value, "__qualname__", None) or repr(value))
+
+
+def covered_labels(labels: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Return the texts of points with a number for each that is secret by its name.
+
+    Neither a name nor a table tells such a value, nor a digest of it that could be tried out.
+
+    Args:
+        labels: For each point its fields with their values as text.
+    """
+    numbers: dict[str, dict[str, str]] = {}
+    found: list[Mapping[str, str]] = []
+    for point in labels:
+        told = dict(point)
+        for field, text in point.items():
+            if is_hidden(field, text):
+                known = numbers.setdefault(field, {})
+                told[field] = known.setdefault(text, f"{_HIDDEN}{len(known) + 1}")
+        found.append(told)
+    return found
+
+
+def shown_label(field: str, value: Any, text: str) -> str:
+    """Return a value as text; where it is secret by its name, what stands for it."""
+    exact = label(value)
+    return text if is_hidden(field, exact) else exact
+
+
+def is_hidden(field: str, text: str) -> bool:
+    """Return whether a value, or a part of it, is secret by its name."""
+    return is_secret_argument(field) or mask_text(text, is_secret_argument) != text
 
 
 def _call(name: str, arguments: Mapping[str | int, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from nemo_run.config.graph.node import is_node
 from nemo_run.exceptions import SweepError, nearest
 
-from .names import label, names
+from .names import covered_labels, label, names, shown_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -163,9 +163,15 @@ def of_tasks(
     Raises:
         ConfigError: A value does not fit its annotation.
     """
+    labels = covered_labels(labels)
     exact = [
-        repr([(name, type(value).__qualname__, label(value)) for name, value in point.items()])
-        for point in points
+        repr(
+            [
+                (name, type(value).__qualname__, shown_label(name, value, text[name]))
+                for name, value in point.items()
+            ]
+        )
+        for point, text in zip(points, labels, strict=True)
     ]
     checked = _checked(tasks)
     return Sweep(

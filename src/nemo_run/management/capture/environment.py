@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .masking import mask_all, mask_arguments
+from nemo_run.masking import mask_all, mask_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

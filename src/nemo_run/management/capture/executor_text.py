@@ -6,8 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import shown
-
-from .masking import mask
+from nemo_run.masking import mask
 
 if TYPE_CHECKING:
     from nemo_run.execution import Executor

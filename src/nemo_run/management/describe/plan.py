@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run import worker
 from nemo_run.config.checks.check import check_task
 from nemo_run.config.files import codec
+from nemo_run.config.files.covering import secrets_of
 from nemo_run.config.files.serializers import YamlSerializer
 from nemo_run.config.graph.node import is_node
 from nemo_run.execution.planning import (
@@ -23,10 +24,9 @@ from nemo_run.execution.planning import (
     launching_path,
     plan_job,
 )
-from nemo_run.execution.quoting import quote
 from nemo_run.execution.registry import get_backend
-from nemo_run.management.capture.masking import MASK, is_secret
 from nemo_run.management.store import layout
+from nemo_run.masking import hidden_by, is_secret, mask_arguments, without
 from nemo_run.packaging import launching_script
 
 from . import dag
@@ -38,12 +38,9 @@ if TYPE_CHECKING:
 
     from nemo_run.execution.backend import Artifact
     from nemo_run.execution.jobspec import JobSpec
+    from nemo_run.execution.jobspec import Member as SpecMember
 
     from .jobs import Job, Member
-
-
-# A shorter one could not be covered without covering half of everything else.
-_SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True)
@@ -119,27 +116,18 @@ class Plan:
         """Return everything that would be sent, to be read: each file as it is, once.
 
         Of a file of our own that travels as it is, the size and a digest are told, and of a sweep
-        its points and the first of them. The values of variables whose names tell that they are
-        secret are covered.
+        its points and the first of them. What is secret by the name of a variable, an argument or
+        a word of the command line is covered.
 
         Args:
             full: Our own files and every point, too.
         """
         text = "".join(self._pieces(b"" if full else worker.source().encode()))
-        for value in sorted(self._secrets(), key=len, reverse=True):
-            text = text.replace(value, MASK)
-        return text
+        return without(text, self._secrets())
 
     def _secrets(self) -> set[str]:
         members = [member for job in self.jobs for member in job.spec.members]
-        found = {
-            value
-            for member in members
-            for name, value in member.environment.items()
-            if is_secret(name) and len(value) >= _SHORTEST_SECRET
-        }
-        # As they are, as a shell script holds them, and as JSON does.
-        return {form for v in found for form in (v, quote(v), json.dumps(v)[1:-1])}
+        return set().union(*map(_secrets_of, members))
 
     def _pieces(self, own: bytes) -> Iterator[str]:
         yield f"Experiment {self.title!r}, id {self.experiment}\n"
@@ -160,6 +148,14 @@ class Plan:
             for file in files_of(job):
                 yield f"\n-- {file.path} (mode {file.mode:o}, {len(file.content)} bytes)\n"
                 yield _digest(file) if own and file.content == own else _shown(file, shown)
+
+
+def _secrets_of(member: SpecMember) -> set[str]:
+    """Return what is secret by its name in the environment, the task and the command line."""
+    found = {value for name, value in member.environment.items() if is_secret(name)}
+    task = json.loads(member.files.get("task.json", "null"))
+    words = json.loads(member.files.get("worker.json", "{}")).get("argv") or []
+    return found | secrets_of(task) | hidden_by(words, mask_arguments(words))
 
 
 def _headline(job: PlannedJob) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.config.sweeps.names import label
+from nemo_run.config.sweeps.names import is_hidden, label
 from nemo_run.config.sweeps.sweep import Sweep, checked_max_parallel
 
 from .jobs import task_name
@@ -109,7 +109,9 @@ def _unique(name: str, jobs: Iterable[Job]) -> str:
 
 
 def _kept(value: Any, point: Point, field: str) -> Any:
-    return value if _is_plain(value) else point.labels[field]
+    if not _is_plain(value) or is_hidden(field, label(value)):
+        return point.labels[field]
+    return value
 
 
 def _is_plain(value: Any) -> bool:

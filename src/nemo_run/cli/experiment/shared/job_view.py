@@ -8,9 +8,10 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.files.covering import covered
 from nemo_run.exceptions import NemoRunError
-from nemo_run.management.capture.masking import mask, mask_all, mask_arguments
 from nemo_run.management.plans import spec_of
+from nemo_run.masking import mask, mask_all, mask_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,6 @@ _DAMAGE = (
 )
 
 _MOST_FILES = 1000
-_ENVIRONMENTS = frozenset({"env", "env_vars", "environment"})
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _place(spec: JobSpec | None, name: str) -> Path:
 def _member(
     folder: Path, name: str, spec: Member | None, history: bool, width: int | None
 ) -> MemberView:
-    task = _masked(_json(folder / "task.json"))
+    task = covered(_json(folder / "task.json"))
     result = _json(folder / "result.json")
     return MemberView(
         name=name,
@@ -157,26 +157,6 @@ def _json(path: Path) -> Any:
     except (OSError, ValueError):
         # Not written, or damaged: the files are listed, and the rest can still be shown.
         return None
-
-
-def _masked(document: Any) -> Any:
-    """Return a document whose environments and command lines may be shown."""
-    if isinstance(document, list):
-        if all(isinstance(item, str) for item in document):
-            return mask_arguments(document)
-        return [_masked(item) for item in document]
-    if not isinstance(document, dict):
-        return document
-    return {
-        key: _masked_environment(value) if key in _ENVIRONMENTS else _masked(value)
-        for key, value in document.items()
-    }
-
-
-def _masked_environment(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return _masked(value)
-    return {k: mask(k, v) if isinstance(v, str) else _masked(v) for k, v in value.items()}
 
 
 def _configuration(folder: Path, history: bool, width: int | None) -> str:
