@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import abc
 import inspect
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from typing_extensions import TypedDict, Unpack
@@ -52,6 +53,32 @@ def test_a_right_task_passes_and_is_not_changed() -> None:
     check_task(run.Config(train, model(1)))
     check_task(run.Script(inline="echo hello"))
     assert repr(task) == before
+
+
+class Schedule(abc.ABC):
+    @abc.abstractmethod
+    def rate(self) -> float: ...
+
+
+class Stops(Protocol):
+    def stop(self) -> bool: ...
+
+
+class Chooses(Schedule):
+    def __new__(cls) -> Any:
+        return 1.0
+
+
+def use(what: Any) -> None: ...
+
+
+@pytest.mark.parametrize("kind", [Schedule, Stops])
+def test_a_class_without_objects_is_told_before_it_runs(kind: type) -> None:
+    says = f"{kind.__name__} is abstract, so no object of it can be made"
+    for task in (run.Partial(use, [run.Config(kind)]), run.Config(kind)):
+        with pytest.raises(ArgumentError, match=says):
+            check_task(task)
+    check_task(run.Partial(use, run.Config(Chooses)))
 
 
 def test_every_problem_is_in_one_error_with_path_value_and_place() -> None:

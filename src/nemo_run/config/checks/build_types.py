@@ -66,7 +66,7 @@ def built_alternatives(node: Any) -> list[Built]:
         return []  # fiddle's other nodes make what only fiddle knows
     target = typing.get_origin(target) or target
     if isinstance(target, type):
-        return [Built(target, exact=True)] if _makes_itself(target) else []
+        return [Built(target, exact=True)] if makes_itself(target) else []
     from .hints import hints_of
 
     return _of_hint(hints_of(target).get("return", Any))
@@ -78,7 +78,7 @@ def _is_partial(node: Any) -> bool:
     )
 
 
-def _makes_itself(kind: type) -> bool:
+def makes_itself(kind: type) -> bool:
     """Whether calling a class makes an instance of it."""
     if type(kind).__call__ is not type.__call__ and type(kind).__name__ not in _USUAL_METACLASSES:
         return False

@@ -16,6 +16,7 @@ from nemo_run.config.graph.traverse import join, nodes, step
 from nemo_run.exceptions import ArgumentError, CheckError, ConfigError, nearest
 
 from .annotations import display, mismatches
+from .build_types import makes_itself
 from .hints import hints_of
 from .namesakes import namesake
 
@@ -46,7 +47,7 @@ class Problem:
     @property
     def text(self) -> str:
         """The sentence after its place."""
-        return f"{self.path}: {self.says}"
+        return f"{self.path}: {self.says}" if self.path else self.says
 
 
 def check_task(task: Any) -> None:
@@ -98,12 +99,24 @@ def _message(name: str, found: list[Problem]) -> str:
 def problems(task: Any) -> Iterator[Problem]:
     """Yield what is wrong with a graph, in the order of its paths."""
     for path, node in nodes(task):
+        yield from _abstract(path, node)
         yield from _unknown(path, node)
         # A Partial inside the graph gets the rest from whoever calls it; the task is called
         # with nothing.
         if path == "" or not _is_partial(node):
             yield from _missing(path, node)
         yield from _unfit(path, node)
+
+
+def _abstract(path: str, node: Any) -> Iterator[Problem]:
+    kind = node.__fn_or_cls__
+    abstract = inspect.isabstract(kind) or getattr(kind, "_is_protocol", False)
+    if abstract and makes_itself(kind):
+        yield Problem(
+            path,
+            f"{_name(node)} is abstract, so no object of it can be made. Use a class that derives "
+            "from it, or has its methods.",
+        )
 
 
 def _is_partial(node: Any) -> bool:
