@@ -35,12 +35,22 @@ def show(ready: Ready) -> int:
         if not ready.run.quiet:
             note(f"Written: {path}")
     if ready.asked.cfg:
-        from nemo_run.config.files.written_forms import text_of
-
-        sys.stdout.write(text_of(ready.task, "json" if ready.run.json else "yaml"))
+        sys.stdout.write(_configuration(ready))
     if ready.asked.explain:
         _explain(ready, ready.asked.explain)
     return 0
+
+
+def _configuration(ready: Ready) -> str:
+    if ready.run.json:
+        from nemo_run.config.files.written_forms import text_of
+
+        return text_of(ready.task, "json", to_show=True)
+    from nemo_run.config.files.commented import commented
+
+    from .tasks import CONTEXT, takes_context
+
+    return commented(ready.task, [CONTEXT] if takes_context(ready.entry) else ())
 
 
 def _explain(ready: Ready, keys: Sequence[str]) -> None:
@@ -102,7 +112,20 @@ def _after_plugins(ready: Ready) -> tuple[Any, Any]:
 def _document(said: Said) -> dict[str, Any]:
     from .json_output import plain
 
-    return {**asdict(said), "value": plain(said.value)}
+    return {**asdict(said), "value": plain(_value(said))}
+
+
+def _value(said: Said) -> Any:
+    """Return a value without what is secret by its name."""
+    from nemo_run.config.graph.history import Shown
+    from nemo_run.masking import mask_shown
+
+    if isinstance(said.value, Shown):
+        return Shown(mask_shown(said.key, said.value))
+    if isinstance(said.value, str):
+        shown = mask_shown(said.key, repr(said.value))
+        return said.value if shown == repr(said.value) else Shown(shown)
+    return said.value
 
 
 def _table(key: str, chain: Sequence[Said]) -> list[str]:
@@ -117,7 +140,7 @@ def _table(key: str, chain: Sequence[Said]) -> list[str]:
         Column("FROM"),
         Column("WHERE", least=20),
     )
-    rows = [(said.key, repr(said.value), said.kind, _where(said)) for said in chain]
+    rows = [(said.key, repr(_value(said)), said.kind, _where(said)) for said in chain]
     return table(columns, rows, look_of(sys.stdout))
 
 
