@@ -95,7 +95,9 @@ def test_the_only_entrypoint_of_a_file_needs_no_name(nemo, folder):
 
 def test_what_the_file_prints_does_not_stand_in_a_document(nemo, folder):
     folder.write("loud.py", "print('loaded')\n\ndef work(n: int = 1) -> int:\n    return n\n")
-    assert nemo("run", "loud.py:work", "--cfg").out == "_target_: loud.work\n_partial_: true\n"
+    assert (
+        nemo("run", "loud.py:work", "--cfg").out == "_target_: loud.work\n_partial_: true\n# n: 1\n"
+    )
     assert nemo("run", "loud.py:work", "n=2", "--json", "--yes").json["results"] == {"work": 2}
     assert nemo("run", "loud.py:work", "n=2", "--yes").out == "loaded\n"
 
