@@ -1,4 +1,4 @@
-"""Callables and classes by their dotted names. They are imported, and never called."""
+"""Callables and classes by their dotted names: nothing is called."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def find(name: str, *, beside_text: bool = False, also: Any = ()) -> Any:
     Raises:
         RefusedError: There is none, or its module cannot be imported.
     """
-    if len(name) > _LONGEST_NAME or not _DOTTED.fullmatch(name):
+    if not _is_name(name):
         raise RefusedError(f"{shown(name)} is no dotted name. {_HOW}")
     if ":" in name:
         module, _, qualname = name.partition(":")
@@ -111,6 +111,10 @@ def find(name: str, *, beside_text: bool = False, also: Any = ()) -> Any:
         names = [*also, *(n for n in (*own, *vars(builtins)) if not n.startswith("_"))]
         raise RefusedError(f"There is no {shown(name)}.{nearest(name, names)} {_HOW}")
     return _below_module(name)
+
+
+def _is_name(name: str) -> bool:
+    return len(name) <= _LONGEST_NAME and _DOTTED.fullmatch(name) is not None
 
 
 def _below_module(name: str) -> Any:
@@ -128,6 +132,24 @@ def _below_module(name: str) -> Any:
             raise
         depth += 1
     return _member(module, parts[depth:], name)
+
+
+def find_of_program(name: str) -> Any:
+    """Return the object of a dotted name that is in a package which the program has imported.
+
+    Whoever annotates a class asks for no import, so that a text that only looks like a name must
+    not run a module's code.
+
+    Raises:
+        RefusedError: There is none, or nobody has imported its package.
+    """
+    top = name.partition(":")[0].partition(".")[0]
+    if _is_name(name) and top not in sys.modules and top not in vars(sys.modules["__main__"]):
+        raise RefusedError(
+            f"{shown(name)} is not there: {top} is not imported by this program. Import it there, "
+            "or register a factory."
+        )
+    return find(name)
 
 
 def find_loaded(name: str) -> Any:

@@ -19,7 +19,7 @@ from nemo_run.exceptions import ConfigError, nearest
 
 from .classes import classes_below, classes_named, names_of_classes, which
 from .containers import read_at
-from .imported import find, find_loaded, kind_of
+from .imported import find_loaded, find_of_program, kind_of
 from .inferred import infer
 from .reading import Reading, Word, item_word, seen
 from .records import read_fields, unknown_field
@@ -126,7 +126,7 @@ def _constant(source: Word, name: str, hint: Any, reading: Reading) -> Any:
     if reading.beside_text:
         found = find_loaded(name)
     elif "." in name or name in own:
-        found = find(name)
+        found = find_of_program(name)
     else:
         return _accepted_name(source, name, hint, reading)
     if mismatches(found, hint):
@@ -179,7 +179,7 @@ def _class_named(name: str, hint: Any, reading: Reading) -> type:
         return named[0]
     if "." not in name:
         raise RefusedError(_no_object(name, hint))
-    found = find_loaded(name) if reading.beside_text else find(name)
+    found = find_loaded(name) if reading.beside_text else find_of_program(name)
     if not isinstance(found, type):
         raise RefusedError(
             f"{name} is no class, but {kind_of(found)}, and nothing but registered "

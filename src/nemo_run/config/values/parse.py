@@ -1,8 +1,8 @@
 """Text and plain data to values, by the annotation of what takes them.
 
 Nothing is evaluated and nothing is called but registered parsers and, through the resolver,
-registered factories. A module is imported only where the annotation asks for a callable or a
-class, and a dotted name says which.
+registered factories. A module is imported only where the annotation asks for a callable or for a
+class itself, and a dotted name says which; an object's class is in what is imported already.
 """
 
 from __future__ import annotations
