@@ -8,7 +8,6 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.config.files.covering import covered
 from nemo_run.exceptions import NemoRunError
 from nemo_run.management.plans import spec_of
 from nemo_run.masking import mask, mask_all, mask_arguments
@@ -138,6 +137,8 @@ def _place(spec: JobSpec | None, name: str) -> Path:
 def _member(
     folder: Path, name: str, spec: Member | None, history: bool, width: int | None
 ) -> MemberView:
+    from nemo_run.config.files.covering import covered
+
     task = covered(_json(folder / "task.json"))
     result = _json(folder / "result.json")
     return MemberView(
