@@ -73,6 +73,12 @@ def test_a_change_of_a_parameter_is_no_text(words):
         run.cli.parse_partial(echo, *words)
 
 
+@pytest.mark.parametrize("words", [["--seed", "3"], ["--seed=3"]])
+def test_an_option_in_a_simple_command_is_told_apart_too(words):
+    with pytest.raises(OverrideError, match="write seed=3, without dashes"):
+        run.cli.parse_partial(train, *words)
+
+
 def test_a_value_with_an_equals_sign_inside_is_a_value():
     made = run.cli.parse_partial(train, "Model(width=3)", "{max_epochs=4}")
     assert made == run.Partial(train, run.Config(Model, width=3), run.Config(Trainer, 4))

@@ -51,6 +51,11 @@ def meant_by(words: Sequence[str], index: int, names: Collection[str]) -> Meant 
     root = _root(word)
     if root in names and rest and rest[0].startswith(OPERATORS):
         return Meant(_without_spaces(word, rest), certain=True)
+    if word.startswith("--"):
+        name, _, value = word.partition("=")
+        following = rest[0] if rest and not value and "=" not in rest[0] else None
+        sentence = written_as_option(name, value or following, names)
+        return Meant(f"{word!r}: {sentence}") if sentence else None
     if word[:1] in {"+", "~"}:
         return _of_hydra(word, names)
     if "=" in word:
