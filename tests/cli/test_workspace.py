@@ -141,6 +141,17 @@ def test_what_others_can_write_is_not_used_and_that_is_said(project, nemo):
     assert f"{project}/workspace.py is not used: everybody may write to" in done.stderr
 
 
+def test_a_link_is_as_good_as_the_file_that_it_leads_to(project, nemo, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "workspace.py").write_text("raise RuntimeError('ran')")
+    (project / "workspace.py").symlink_to(shared / "workspace.py")
+    shared.chmod(0o777)
+    done = nemo("run", f"{project}/train.py:train", "--direct", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert f"{project}/workspace.py is not used: everybody may write to {shared}" in done.stderr
+
+
 def test_scripts_of_the_project_have_it_and_those_of_others_do_not(project, tmp_path):
     (project / "workspace.py").write_text(WORKSPACE)
     stranger = tmp_path / "stranger.py"

@@ -170,7 +170,9 @@ def test_a_file_that_is_no_text_or_no_file(places: Places) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_a_strangers_file_where_everybody_can_write_is_refused(places: Places) -> None:
+def test_a_strangers_file_where_everybody_can_write_is_skipped(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Working in /tmp must not run what somebody else left there."""
     folder = places.root / "tmp"
     folder.mkdir()
@@ -178,7 +180,27 @@ def test_a_strangers_file_where_everybody_can_write_is_refused(places: Places) -
     (folder / "nemo-run.toml").write_text(ONE)
     assert read(folder) == [("project", str(folder / "nemo-run.toml"))]
     os.chown(folder / "nemo-run.toml", 12345, 12345)
-    with pytest.raises(OverrideError, match="belongs to another user"):
-        read_layers(folder)
+    mine = folder / "mine"
+    mine.mkdir()
+    (folder / ".git").mkdir()
+    for where in (folder, mine, mine):
+        assert read(where) == []
+    told = capsys.readouterr().err
+    assert told.startswith(f"{folder / 'nemo-run.toml'} is skipped: it belongs to another user")
+    assert told.count("\n") == 1
+    os.mkfifo(folder / "pyproject.toml")
+    os.chown(folder / "pyproject.toml", 12345, 12345)
+    assert read(mine) == []
+    (mine / "nemo-run.toml").write_text(ONE)
+    assert read(mine) == [("project", str(mine / "nemo-run.toml"))]
+    (folder / "pyproject.toml").unlink()
     folder.chmod(0o755)
     assert read(folder) == [("project", str(folder / "nemo-run.toml"))]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes")
+@pytest.mark.parametrize("name", ["nemo-run.toml", "pyproject.toml"])
+def test_a_pipe_is_no_file_with_profiles_and_nobody_waits_for_it(places: Places, name: str) -> None:
+    os.mkfifo(places.project / name)
+    with pytest.raises(OverrideError, match=f"{name} is no regular file"):
+        read_layers()

@@ -128,7 +128,9 @@ def _is_ours(file: Path) -> bool:
     """Tell whether nobody else can have put the file there; say so where somebody can."""
     if sys.platform == "win32":
         return True
-    for path in (file, file.parent):
+    real = file.resolve()
+    # A link is as good as the folder that it is in, and as the file that it leads to.
+    for path in dict.fromkeys((real, file.parent, real.parent)):
         seen = path.stat()
         if seen.st_uid != os.geteuid():
             why = f"{path} belongs to another user"

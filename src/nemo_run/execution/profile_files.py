@@ -101,17 +101,45 @@ def _home() -> Path | None:
 def _project(folder: Path, home: Path | None) -> Iterator[Place]:
     for place in _up_to_root(folder, home):
         own, shared = place / FILE, place / _PYPROJECT
-        if _is_there(own):
+        has_own = _is_there(own) and not _skipped(own)
+        if has_own:
             yield Place("project", own)
-        if _is_there(shared) and _has_table(shared):
-            if _is_there(own):
+        if _is_there(shared) and not _skipped(shared) and _has_table(shared):
+            if has_own:
                 raise OverrideError(
                     f"Both {own} and [tool.nemo-run] of {shared} are there; keep one of them."
                 )
             yield Place("project", shared)
             return
-        if _is_there(own):
+        if has_own:
             return
+
+
+# What was said to be skipped already, in this process.
+_told: set[Path] = set()
+
+
+def _skipped(path: Path) -> bool:
+    """Tell whether a stranger may have put a file there; that it is skipped is said once."""
+    try:
+        foreign = is_foreign(path, path.stat())
+    except OSError:  # read later, and told then
+        return False
+    if foreign and path not in _told:
+        _told.add(path)
+        print(  # noqa: T201 - for the person
+            f"{path} is skipped: it belongs to another user, and it lies where everybody can "
+            "write; a profile says what runs in your name. Copy it to use it.",
+            file=sys.stderr,
+        )
+    return foreign
+
+
+def is_foreign(path: Path, seen: os.stat_result) -> bool:
+    """Return whether a file belongs to somebody else, and lies where everybody can write."""
+    if sys.platform == "win32" or seen.st_uid in (0, os.geteuid()):
+        return False
+    return bool((seen.st_mode | path.parent.stat().st_mode) & stat.S_IWOTH)
 
 
 def _is_there(path: Path) -> bool:
@@ -152,7 +180,6 @@ def _read(place: Place) -> Layer | None:
             f"${SITE_VARIABLE} names {place.path}, and there is no such file. Unset it, or set it "
             "to nothing for no site file."
         ) from None
-    _check_owner(place)
     source = _parsed(text, place.path)
     if place.path.name == _PYPROJECT:
         section = _section(source) or {}
@@ -162,7 +189,11 @@ def _read(place: Place) -> Layer | None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        # Not to wait for a writer, should it be a pipe.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, encoding="utf-8-sig") as file:
+            _check(path, os.fstat(descriptor))
+            return file.read()
     except FileNotFoundError:
         raise
     except (OSError, UnicodeDecodeError) as error:
@@ -173,17 +204,15 @@ def _text(path: Path) -> str:
         raise OverrideError(f"{path} cannot be read: {why}.") from error
 
 
-def _check_owner(place: Place) -> None:
-    """Refuse what a stranger may have put there: a profile says what runs in one's name."""
-    if sys.platform == "win32":
-        return
-    file, folder = place.path.stat(), place.path.parent.stat()
-    mine = file.st_uid in (0, os.geteuid())
-    if not mine and (file.st_mode | folder.st_mode) & stat.S_IWOTH:
+def _check(path: Path, seen: os.stat_result) -> None:
+    """Refuse what a stranger may have put there, and what has no end."""
+    if is_foreign(path, seen):
         raise OverrideError(
-            f"{place.path} is not read: it belongs to another user, and it lies where everybody "
-            "can write; a profile says what runs in your name. Copy it, or work in another folder."
+            f"{path} is not read: it belongs to another user, and it lies where everybody can "
+            "write; a profile says what runs in your name. Copy it, or work in another folder."
         )
+    if not stat.S_ISREG(seen.st_mode):
+        raise OverrideError(f"{path} is no regular file, so it holds no profiles. Move it away.")
 
 
 def _parsed(text: str, path: Path) -> Source:
