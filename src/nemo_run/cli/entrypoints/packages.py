@@ -69,7 +69,9 @@ def load_installed(name: str | None = None) -> None:
             _imported.add(point)
             try:
                 _loaded(point)
-            except Exception as error:  # noqa: BLE001 - any code of others
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - any code of others
                 import warnings
 
                 warnings.warn(f"{_broken(point, error)}", stacklevel=3)
@@ -78,12 +80,14 @@ def load_installed(name: str | None = None) -> None:
 def _load(point: Point) -> Any:
     try:
         return _loaded(point)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         _show(error)
         raise BrokenPackage(_broken(point, error)) from error
 
 
-def _show(error: Exception) -> None:
+def _show(error: BaseException) -> None:
     context = click.get_current_context(silent=True)
     # With --verbose all of it is shown with the sentence.
     if context is None or not settings_of(context).verbose:
@@ -100,7 +104,7 @@ def _loaded(point: Point) -> Any:
     return loaded
 
 
-def _broken(point: Point, error: Exception) -> str:
+def _broken(point: Point, error: BaseException) -> str:
     return (
         f"The commands {point.name!r} of the package {point.distribution} cannot be loaded "
         f"({point.value}{_place_of(error)}): {type(error).__name__}: {error}"

@@ -44,13 +44,14 @@ def command(target: str, words: tuple[str, ...]) -> int:
 
     It takes the options of every entrypoint: add --help to see them, and what the function takes.
     """
-    from nemo_run.cli.flow.errors import refusing, showing_user_errors
+    from nemo_run.cli.flow.errors import refusing, refusing_exit, showing_user_errors
     from nemo_run.cli.flow.json_output import on_standard_error
     from nemo_run.cli.workspace import load_workspace
 
     context = click.get_current_context()
     aside = on_standard_error() if _DOCUMENTS & set(words) else nullcontext()
-    with showing_user_errors(vars(settings_of(context))), refusing(), aside:
+    look = vars(settings_of(context))
+    with showing_user_errors(look), refusing(), refusing_exit(), aside:
         if not _is_file(_parted(target)[0]):
             load_workspace()  # modules may lie beside it
         lazy = "--lazy" in words and not {"-h", "--help"} & set(words)

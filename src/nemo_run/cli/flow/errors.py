@@ -40,6 +40,34 @@ def refusing() -> Iterator[None]:
 
 
 @contextmanager
+def refusing_exit() -> Iterator[None]:
+    """Refuse that code of the user's ends the program where nothing has run yet.
+
+    Raises:
+        Refused: It did; that would look as if all went well.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        code = "" if error.code is None else repr(error.code)
+        raise Refused(
+            f"{_last_of_user(error)} ended the program with sys.exit({code}) before anything ran. "
+            "Leave that out, or let it stand behind if __name__ == '__main__'."
+        ) from error
+
+
+def _last_of_user(error: BaseException) -> str:
+    """Return the file and line of the user's code that an error comes from."""
+    place, frames = "The code", error.__traceback__
+    while frames is not None:
+        file = frames.tb_frame.f_code.co_filename
+        if not file.startswith(_PACKAGE) and not is_of_python(file):
+            place = f"{file}:{frames.tb_lineno}"
+        frames = frames.tb_next
+    return place
+
+
+@contextmanager
 def showing_user_errors(look: Mapping[str, Any], *, running: bool = False) -> Iterator[None]:
     """Show an error of the user's code as Python would, without frames of ours above it.
 
@@ -54,9 +82,9 @@ def showing_user_errors(look: Mapping[str, Any], *, running: bool = False) -> It
         yield
     except (NemoRunError, click.ClickException, click.exceptions.Exit, click.Abort):
         raise
-    except BrokenPipeError:
+    except (BrokenPipeError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except Exception as error:
+    except BaseException as error:
         if not show_user_error(error, look, running=running):
             raise
         raise click.exceptions.Exit(1 if running else 2) from error

@@ -81,12 +81,13 @@ def execute(call: Call) -> int:
         Refused: Something of it cannot be used; nothing was started.
         JobFailedError: A job did not succeed.
     """
-    from .errors import refusing, showing_user_errors
+    from .errors import refusing, refusing_exit, showing_user_errors
     from .json_output import on_standard_error
 
     given = {name: value for name, value in call.options.items() if value is not None}
     with showing_user_errors({**call.defaults, **given}), refusing():
-        with on_standard_error() if _prints_document(call) else nullcontext():
+        aside = on_standard_error() if _prints_document(call) else nullcontext()
+        with refusing_exit(), aside:
             ready = prepared(call)
         code = _other_than_run(ready)
     return _run(ready) if code is None else code

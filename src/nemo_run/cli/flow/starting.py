@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -23,30 +24,36 @@ def start(ready: Ready) -> int:
 
     from .afterwards import tell_end
 
-    run = ready.run
+    run, process = ready.run, os.getpid()
     with hushed() if run.quiet or run.json else nullcontext():
         if run.json:
             _with_document(ready)
-        else:
-            tell_end(ready, value_of(ready))
+            return 0
+        value = value_of(ready)
+    if os.getpid() == process:
+        tell_end(ready, value)
     return 0
 
 
 def _with_document(ready: Ready) -> None:
-    from nemo_run.cli.shared.settings import print_json
+    from nemo_run.cli.shared.settings import mark_answered, print_json
 
     from .json_output import document_of, dryrun_document, on_standard_error
 
-    value, error = None, None
+    value, error, process = None, None, os.getpid()
     with on_standard_error():
         try:
             value = value_of(ready)
         except (ConfigError, PlanError):
             raise
-        except Exception as raised:  # noqa: BLE001 - raised once more below
+        except BaseException as raised:  # noqa: BLE001 - raised once more below
             error = raised
-    if not ready.run.dryrun:
-        print_json(document_of(ready, value, error))
+    if os.getpid() != process:
+        # The task forked it, and it came back here: the document is its parent's.
+        mark_answered()
+    elif not ready.run.dryrun:
+        failure = None if isinstance(error, SystemExit) and not error.code else error
+        print_json(document_of(ready, value, failure))
     elif error is None:
         print_json(dryrun_document(ready))
     if error is not None:

@@ -91,7 +91,7 @@ def print_json(document: Any) -> None:
     import json
 
     print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
-    _is_answered()
+    mark_answered()
 
 
 def print_json_rows(documents: Iterable[Any]) -> None:
@@ -101,10 +101,11 @@ def print_json_rows(documents: Iterable[Any]) -> None:
     encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
     rows = [encode(document) for document in documents]
     print("[\n" + ",\n".join(rows) + "\n]" if rows else "[]")
-    _is_answered()
+    mark_answered()
 
 
-def _is_answered() -> None:
+def mark_answered() -> None:
+    """Remember that standard output has its document, so that no error adds another one."""
     context = click.get_current_context(silent=True)
     if context is not None:
         settings_of(context).answered = True
