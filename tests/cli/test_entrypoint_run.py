@@ -225,3 +225,13 @@ def test_an_experiment_is_no_lazy_task_and_a_lazy_script_imports_what_lies_besid
     assert done.code != 0
     assert "study describes an experiment" in done.err
     assert "Leave --lazy out" in done.err
+
+
+def test_the_recorded_command_runs_the_same_once_more(nemo, folder):
+    folder.write("plain.py", PLAIN)
+    first = nemo("run", "plain.py:work", "scale.by=3", "--yes", "--json", "run.executor=local")
+    shown = nemo("experiment", "show", first.json["id"], "--json")
+    again = folder.run(*shown.json["argv"])
+    assert again.code == 0, again.err
+    assert again.json["results"] == first.json["results"] == {"work": 3}
+    assert again.json["id"] != first.json["id"]

@@ -122,3 +122,28 @@ def test_what_cannot_be_used_is_wrong_use(places: Places, train, words: list[str
     done = train("--yes", *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith("error: run.")
+
+
+def test_words_of_the_run_may_stand_before_those_without_a_key(train) -> None:
+    done = train("--yes", "run.direct=true", "0.5", "run.name=first", "7")
+    assert done.returncode == 0, done.stderr
+    assert "trained 0.5 7" in done.stdout
+    refused = train("run.direct=true", "runner=1", "0.5")
+    assert refused.returncode == 2
+    assert "'0.5' has no key, and stands behind runner=…" in refused.stderr
+
+
+def test_an_unknown_field_of_the_executor_is_answered_with_those_a_person_sets(train) -> None:
+    done = train("--yes", "run.executor=local", "run.executor.foo=1")
+    assert done.returncode == 2
+    listed = done.stderr.partition("Its parameters: ")[2].strip(".\n").split(", ")
+    assert "env_vars" in listed
+    assert not {"experiment_id", "job_dir"} & set(listed)
+
+
+def test_what_is_said_of_the_executor_is_explained_by_its_whole_key(train) -> None:
+    key = "run.executor.env_vars"
+    done = train("--explain", key, "run.executor=pair", f"{key}.MARK=x")
+    rows = [line.split()[0] for line in done.stdout.splitlines()[1:]]
+    assert rows
+    assert set(rows) == {key}

@@ -41,6 +41,7 @@ def large(layers: int = 10) -> run.Config[Net]:
 
 @run.cli.entrypoint
 def fit(model: Net, lr: float = 0.1, seed: int = 0, tag: str = "") -> dict:
+    print("fitted")
     if lr > 1:
         raise ValueError("diverged")
     return {"loss": lr * model.layers, "tag": tag}
@@ -86,6 +87,12 @@ def test_a_sweep_runs_every_combination_as_one_experiment(fit):
         ("model=large-layers=3_lr=1.0", 3.0),
     ]
     assert "model=large-layers=3_lr=1.0  large(layers=3)" in done.stderr
+
+
+def test_what_the_points_of_a_quiet_sweep_print_is_shown_where_that_was_asked_for(fit):
+    words = ("model=small", "lr=choice(0.5,1)", "--sweep", "--yes", "--quiet")
+    assert fit(*words).stdout == ""
+    assert fit(*words, "--tail-logs").stdout.count("fitted") == 2
 
 
 def test_points_that_fail_are_exit_1_with_the_table(fit):

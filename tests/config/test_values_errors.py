@@ -64,6 +64,7 @@ CASES: dict[str, tuple[Any, Any]] = {
     "a list: no item": ("", list[float]),
     "a list: neither it nor an item": ("a", list[float]),
     "a tuple: one item": ("1", tuple[int, int]),
+    "a tuple: one item of three": ("1", tuple[int, int, str]),
     "a list: an item": ("[1, 2, x]", list[int]),
     "a list: deep": ("{a: [1, x]}", dict[str, list[int]]),
     "a list: not closed": ("[1, 2", list[int]),

@@ -112,10 +112,10 @@ def test_the_description_is_json_and_says_who_and_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["train.py", "--token=abc"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "train.py", "--token=abc"])
     described = json.loads(json.dumps(environment.describe()))
     assert described["cwd"] == str(tmp_path)
-    assert described["argv"] == ["train.py", "--token=***"]
+    assert described["argv"] == ["python", "train.py", "--token=***"]
     assert described["python"]["executable"] == sys.executable
     assert all(described[key] for key in ("user", "host", "platform", "nemo_run", "packages"))
     assert described["git"] is None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from nemo_run.config.graph.signature import ASSIGNED
 from nemo_run.config.mixin import ConfigurableMixin
 from nemo_run.exceptions import PlanError, nearest
 
@@ -53,8 +54,8 @@ class Executor(ConfigurableMixin):
     launcher: Launcher | str | None = None
     env_vars: dict[str, str] = field(default_factory=dict)
     retries: int = 0
-    experiment_id: str | None = None
-    job_dir: str = ""
+    experiment_id: str | None = field(default=None, metadata={ASSIGNED: True})
+    job_dir: str = field(default="", metadata={ASSIGNED: True})
     experiment_dir: str = field(init=False, default="")
     _launcher_setup: bool = field(init=False, default=False, repr=False, compare=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.graph.signature import assigned_fields
 from nemo_run.exceptions import NemoRunError
 
 from .places import about, has_parts, hint_at, parameters_at
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 RUN = "run."
 _EXECUTOR = "executor"
-# Set when a job gets its executor; nobody types them.
-_ASSIGNED = {"experiment_id", "job_dir"}
 
 
 def keys_of_run(entrypoint: Any, words: Sequence[str], incomplete: str) -> Iterator[Candidate]:
@@ -47,8 +46,10 @@ def keys_of_run(entrypoint: Any, words: Sequence[str], incomplete: str) -> Itera
 def _rows(entrypoint: Any, words: Sequence[str], place: str) -> list[Any]:
     first, _, inner = place.partition(".")
     if first == _EXECUTOR:
-        rows = parameters_at(executor_of(entrypoint, words), words, inner)
-        return [row for row in rows if inner or row.name not in _ASSIGNED]
+        executor = executor_of(entrypoint, words)
+        unsaid = () if inner else assigned_fields(executor)
+        rows = parameters_at(executor, words, inner)
+        return [row for row in rows if row.name not in unsaid]
     if place:
         return []
     from nemo_run.cli.flow.context import RunContext

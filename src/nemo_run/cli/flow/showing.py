@@ -63,7 +63,8 @@ def _explain(ready: Ready, keys: Sequence[str]) -> None:
     told: dict[str, list[Said]] = {}
     for key in keys:
         if key.startswith(_EXECUTOR):
-            told[key] = chain(executor, key.removeprefix(_EXECUTOR))
+            inner = chain(executor, key.removeprefix(_EXECUTOR))
+            told[key] = [replace(said, key=f"{_EXECUTOR}{said.key}") for said in inner]
         elif key.startswith(_RUN):
             told[key] = _of_run(ready.run, key)
         else:

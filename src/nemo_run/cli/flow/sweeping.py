@@ -116,7 +116,16 @@ def run_points(sweep: Sweep, run: RunContext) -> Any:
     from nemo_run.management.describe.sweeping import title_of
 
     title = run.name or title_of(sweep)
+    run.tail_logs = _shows_logs(run)
     with Experiment(title, executor=run.executor) as experiment:
         experiment.add_sweep(sweep, plugins=run.plugins, tail_logs=run.tail_logs)
         run.launch(experiment)
     return None if run.dryrun or run.detach else experiment.results()
+
+
+def _shows_logs(run: RunContext) -> bool:
+    """Tell whether all the points' output is shown: with ``--quiet`` only where that was said."""
+    if not run.quiet or run.said is None:
+        return run.tail_logs
+    said = run.said.__argument_history__.get("tail_logs", ())
+    return run.tail_logs and any(entry.kind != "default" for entry in said)

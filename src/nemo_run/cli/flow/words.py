@@ -40,9 +40,14 @@ def read_words(words: Sequence[str], function: Callable[..., Any] | None = None)
     """
     from nemo_run.config.overrides.positional import parted
 
-    positional, overrides = parted(words, function)
+    positional, overrides = parted(words, function, is_of_run)
     own, run = split_run(overrides)
     return Words(tuple(positional), tuple(own), tuple(run))
+
+
+def is_of_run(override: Override) -> bool:
+    """Tell whether it is about the run: ``runner=1`` and ``run=1`` are arguments of the task."""
+    return override.steps[:1] == (RUN,) and len(override.steps) > 1
 
 
 def split_run(overrides: Iterable[Override]) -> tuple[list[Override], list[Override]]:
@@ -50,8 +55,7 @@ def split_run(overrides: Iterable[Override]) -> tuple[list[Override], list[Overr
     own: list[Override] = []
     run: list[Override] = []
     for override in overrides:
-        # ``runner=1`` and ``run=1`` are arguments like any other.
-        if override.steps[:1] == (RUN,) and len(override.steps) > 1:
+        if is_of_run(override):
             run.append(replace(override, steps=override.steps[1:]))
         else:
             own.append(override)

@@ -87,7 +87,7 @@ class SignatureInfo:
         if len(args) > len(self._positional) and self.var_positional_start is None:
             raise ArgumentError(
                 f"{display_name(target)} takes at most {len(self._positional)} positional "
-                f"arguments and was given {len(args)}. {self._names()}"
+                f"arguments and was given {len(args)}. {self._names(target)}"
             )
         for index, value in enumerate(args):
             positional = self._positional[index] if index < len(self._positional) else None
@@ -210,8 +210,10 @@ class SignatureInfo:
         """Return how many arguments can be given by position, ``*args`` aside."""
         return len(self._positional)
 
-    def _names(self) -> str:
-        return f"Its parameters: {', '.join(self.keys) or 'none'}."
+    def _names(self, target: Callable[..., Any]) -> str:
+        unsaid = assigned_fields(target)
+        names = [key for key in self.keys if key not in unsaid]
+        return f"Its parameters: {', '.join(names) or 'none'}."
 
     def unknown(self, name: str, target: Callable[..., Any]) -> str:
         """Return the message about a name that is no parameter."""
@@ -224,8 +226,18 @@ class SignatureInfo:
             )
         return (
             f"{display_name(target)} has no parameter {name!r}."
-            f"{nearest(name, self.keys)} {self._names()}"
+            f"{nearest(name, self.keys)} {self._names(target)}"
         )
+
+
+ASSIGNED = "nemo_run.assigned"
+"""The key of a dataclass field's metadata that says: the library sets it, nobody types it."""
+
+
+def assigned_fields(target: Any) -> set[str]:
+    """Return the fields of a dataclass that are set where it is used, and never by a person."""
+    fields: dict[str, Any] = getattr(target, "__dataclass_fields__", {})
+    return {name for name, field in fields.items() if field.metadata.get(ASSIGNED)}
 
 
 def no_value() -> Any:

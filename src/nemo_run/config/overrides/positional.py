@@ -28,13 +28,16 @@ if TYPE_CHECKING:
 
 
 def parted(
-    words: Sequence[str], target: Callable[..., Any] | None = None
+    words: Sequence[str],
+    target: Callable[..., Any] | None = None,
+    is_apart: Callable[[Override], bool] = lambda _: False,
 ) -> tuple[list[str], list[Override]]:
     """Return the words without an operator, and the overrides behind them.
 
     Args:
         words: The words of a command.
         target: What the values are for, where that is known.
+        is_apart: Tells which overrides are not for the target; they may stand anywhere.
 
     Raises:
         OverrideError: A word without an operator stands behind an override, or a key cannot be
@@ -42,21 +45,22 @@ def parted(
     """
     positional: list[str] = []
     overrides: list[Override] = []
+    last: Override | None = None
     names = names_of(target) if target is not None else []
     for index, word in enumerate(words):
         if is_override(word):
             overrides.append(parse_override(word))
+            last = last if is_apart(overrides[-1]) else overrides[-1]
             continue
         meant = meant_by(words, index, names)
-        if meant is not None and (meant.certain or overrides):
+        if meant is not None and (meant.certain or last is not None):
             raise OverrideError(meant.sentence)
-        if overrides:
-            last = overrides[-1]
-            if not last.text and is_override(words[index - 1]):
-                raise OverrideError(
-                    f"{words[index - 1] + ' ' + word!r}: no spaces stand around the operator. "
-                    f"Write {shlex.quote(words[index - 1] + word)}."
-                )
+        if overrides and not overrides[-1].text and is_override(words[index - 1]):
+            raise OverrideError(
+                f"{words[index - 1] + ' ' + word!r}: no spaces stand around the operator. "
+                f"Write {shlex.quote(words[index - 1] + word)}."
+            )
+        if last is not None:
             raise OverrideError(
                 f"{word!r} has no key, and stands behind {last.key}=…. Write key=value, "
                 "or put values without a key first."

@@ -141,7 +141,9 @@ def _how(source: Any, hint: Any, reading: Reading) -> str:
     if isinstance(source, Word) and (not text.strip() or source.is_none):
         return "Write [] for no items."
     args = typing.get_args(hint) or (Any,)
-    if not text or len(text) >= _SHORT or args[1:] not in ((), (...,)):
+    if args[1:] not in ((), (...,)):
+        return f"Write [{', '.join('abcdefgh'[: len(args)])}]."  # as many as there must be
+    if not text or len(text) >= _SHORT:
         return "Write [a, b]."
     try:
         # No factory is called for a hint.

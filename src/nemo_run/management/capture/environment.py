@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.masking import mask_all, mask_arguments
@@ -42,12 +43,26 @@ def describe() -> dict[str, Any]:
         "host": platform.node(),
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": {"version": platform.python_version(), "executable": sys.executable},
-        "argv": mask_arguments(sys.argv),
+        "argv": mask_arguments(_command()),
         "cwd": cwd,
         "git": git_state(cwd),
         "packages": packages(sys.path),
         "environment": chosen(os.environ),
     }
+
+
+def _command() -> list[str]:
+    """Return the command as it can be typed again.
+
+    ``sys.argv`` has no interpreter, and is another one in scripts that ``nemo-run run`` loads.
+    """
+    if not sys.orig_argv or sys.argv[:1] == ["-c"]:  # the code may be long, and hold anything
+        return sys.argv
+    interpreter, *words = sys.orig_argv
+    if words and Path(words[0]).parent == Path(interpreter).parent != Path():
+        program = Path(words[0]).name  # one of those that are installed beside the interpreter
+        return [program if which(program) else words[0], *words[1:]]
+    return [interpreter, *words]
 
 
 def chosen(environment: Mapping[str, str]) -> dict[str, str]:
