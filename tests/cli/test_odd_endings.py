@@ -101,3 +101,11 @@ def test_what_is_no_exception_is_shown_from_the_users_first_line(run) -> None:
     done = run("base:f", "--yes")
     assert done.code == 2
     assert done.err.count("File ") == 1
+
+
+@pytest.mark.parametrize("more", [(), ("run.executor.ntasks_per_node=2",)])
+def test_a_job_that_ends_before_its_function_returns_has_failed(run, more) -> None:
+    done = run("tasks.py:vanishes", "run.executor=local", *more, "--yes", "--json")
+    assert (done.code, done.json["state"]) == (1, "FAILED")
+    assert "it ended with code 0 before the function returned" in done.json["jobs"][0]["message"]
+    assert run("tasks.py:ends", "run.executor=local", *more, "--yes").code == 0
