@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import OverrideError
+from nemo_run.saying import say
 
 from .profiles import Layer
 
@@ -127,10 +128,9 @@ def _skipped(path: Path) -> bool:
         return False
     if foreign and path not in _told:
         _told.add(path)
-        print(  # noqa: T201 - for the person
+        say(
             f"{path} is skipped: it belongs to another user, and it lies where everybody can "
-            "write; a profile says what runs in your name. Copy it to use it.",
-            file=sys.stderr,
+            "write; a profile says what runs in your name. Copy it to use it."
         )
     return foreign
 

@@ -9,6 +9,8 @@ import click
 from nemo_run.console.terminal import is_terminal
 from nemo_run.management.watch.keyboard import read_line
 
+from .settings import note
+
 _NOBODY = "This cannot be undone, and there is no terminal to ask on. Add --yes to do it."
 
 
@@ -44,7 +46,7 @@ def _agreed(question: str) -> bool:
             return True
         if answer in {"", "n", "no"}:
             return False
-        print("Answer y or n.", file=sys.stderr)
+        note("Answer y or n.")
 
 
 def can_ask() -> bool:

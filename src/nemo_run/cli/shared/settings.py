@@ -113,4 +113,6 @@ def mark_answered() -> None:
 
 def note(message: str) -> None:
     """Tell the person something that is no part of the output."""
-    print(message, file=sys.stderr, flush=True)
+    from nemo_run.saying import say
+
+    say(message)

@@ -6,7 +6,6 @@ All of it is read from the journal, and nothing counts before it is written ther
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from nemo_run.management.describe import dag
 from nemo_run.management.plans import own_spec
 from nemo_run.management.store.reading import read_on
 from nemo_run.management.store.status import JobStatus, replay
+from nemo_run.saying import say
 
 from .backoff import BackOff
 from .limits import Limits
@@ -184,4 +184,4 @@ def _is_waiting(job: JobStatus) -> bool:
 
 def _to_stderr(line: str) -> None:
     stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-    print(f"{stamp} {line}", file=sys.stderr, flush=True)  # noqa: T201
+    say(f"{stamp} {line}")

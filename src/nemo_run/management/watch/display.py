@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from nemo_run.execution.observation import State
+from nemo_run.saying import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,7 +96,7 @@ class PlainDisplay(SilentDisplay):
 
     def message(self, text: str) -> None:
         """Write the sentence."""
-        print(text, file=self._err or sys.stderr, flush=True)
+        say(text, self._err)
 
 
 def described(job: JobStatus) -> str:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.invocation import experiment_command
+from nemo_run.saying import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,10 +93,10 @@ def leave(
     left = kind(f"left experiment {record.id}; it goes on")
     try:
         # Inside, as the second one may come while this is being read.
-        _say(f"\nLeaving; experiment {record.id} goes on.\n{how_to_come_back(record)}")
+        say(f"\nLeaving; experiment {record.id} goes on.\n{how_to_come_back(record)}")
         if not _is_at_terminal():
             return left
-        _say(f"Press Ctrl-C again within {WINDOW:g} seconds to cancel it.")
+        say(f"Press Ctrl-C again within {WINDOW:g} seconds to cancel it.")
         time.sleep(WINDOW)
     except KeyboardInterrupt:
         if _is_at_terminal():
@@ -109,12 +110,12 @@ def _cancelled(
     """Cancel an experiment and wait for its end; one more Ctrl-C leaves at once."""
     try:
         with HeldBack():
-            _say(
+            say(
                 f"\nCancelling experiment {record.id}; waiting for its jobs to end. "
                 "Ctrl-C leaves at once."
             )
             cancel()
-        _say(f"Experiment {record.id}: {wait().state}")
+        say(f"Experiment {record.id}: {wait().state}")
     except KeyboardInterrupt:
         return f"asked to cancel experiment {record.id}"
     return f"cancelled experiment {record.id}"
@@ -136,10 +137,6 @@ def how_to_look_back(record: Record) -> str:
         f"  logs:    {experiment_command('logs', record.id)}\n"
         f"  repeat:  {experiment_command('rerun', record.id)}"
     )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - for the person at the keyboard
 
 
 def _is_interactive() -> bool:

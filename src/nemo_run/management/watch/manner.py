@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from nemo_run.saying import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ class Manner:
     def say(self, text: str) -> None:
         """Say a sentence."""
         if not self.quiet:
-            print(text, file=sys.stderr, flush=True)  # noqa: T201
+            say(text)
 
     def warn(self, text: str) -> None:
         """Say a warning, once: in a notebook the same jobs run again and again."""
