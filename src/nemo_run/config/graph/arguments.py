@@ -49,10 +49,13 @@ def default(node: Node[Any], key: str | int, name: str) -> Any:
 
 def assign(node: Node[Any], key: str | int, value: Any) -> None:
     """Set an argument by the key under which it is stored."""
-    if type(value) not in ATOMS:
-        if fiddle.take_tagged(node, key, value):
-            return
-        value = converted(value)
+    store(node, key, value if type(value) in ATOMS else converted(value))
+
+
+def store(node: Node[Any], key: str | int, value: Any) -> None:
+    """Set an argument to a value that has been converted already, as a graph holds it."""
+    if type(value) not in ATOMS and fiddle.take_tagged(node, key, value):
+        return
     node.__arguments__[key] = value
     node.__argument_history__.add_new_value(key, value)
 

@@ -204,9 +204,10 @@ def summary(value: Any) -> Any:
     if kind in _SCALARS or kind is Shown:
         return value
     if kind in (list, tuple, set, dict):
-        parts = [*value.keys(), *value.values()] if kind is dict else value
-        if len(value) <= _SHORT and all(map(_is_short, parts)):
-            return Shown(repr(value))
+        if len(value) <= _SHORT:
+            parts = [*value.keys(), *value.values()] if kind is dict else value
+            if all(map(_is_short, parts)):
+                return Shown(repr(value))
         return Shown(f"<{kind.__name__} of {len(value)}>")
     return Shown(_named(value))
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nemo_run.config.graph.copying import deep_copy
+from nemo_run.config.graph.defaults import converted
 from nemo_run.config.graph.history import Shown, setting, summary
 from nemo_run.exceptions import ConfigError, OverrideError
 
 from .elsewhere import elsewhere
-from .grammar import MISSING, Item, parse_key
+from .grammar import MISSING, parse_key
 from .operators import combined
+from .ordering import in_order, replaced
 from .places import Place, UnknownNameError, descend, opened
 from .reading import value_of
 from .walking import Changed, changed
@@ -42,30 +44,13 @@ def apply(task: T, overrides: Sequence[Override], hint: Any = Any) -> T:
     Raises:
         OverrideError: A key leads nowhere, or a value cannot be used.
     """
-    result: Any = copy.deepcopy(task)
+    # Copied and converted once: what is changed after that is our own.
+    result: Any = converted(copy.deepcopy(task)) if overrides else copy.deepcopy(task)
     gone = {id(part) for part, _ in replaced(overrides)}
     left = [override for override in overrides if id(override) not in gone]
-    for override in _in_order(_with_own_data(left)):
+    for override in in_order(_with_own_data(left)):
         result = _applied(result, override, hint)
     return result  # type: ignore[no-any-return]
-
-
-def replaced(overrides: Sequence[Override]) -> list[tuple[Override, Override]]:
-    """Return the changes of parts that a later source sets as a whole, each with what sets it.
-
-    A file's ``model.width`` says nothing of the model that ``model=small`` makes.
-
-    Args:
-        overrides: The changes, in their order.
-    """
-    if len({override.source for override in overrides}) < 2:
-        return []
-    wholes = [(n, whole) for n, whole in enumerate(overrides) if whole.operator == "="]
-    found: list[tuple[Override, Override]] = []
-    for n, part in enumerate(overrides):
-        later = (whole for m, whole in wholes if m > n and whole.source != part.source)
-        found += [(part, whole) for whole in later if _is_inside(part, whole)][:1]
-    return found
 
 
 def put(task: T, key: str, value: Any, operator: str = "=") -> T:
@@ -80,11 +65,12 @@ def put(task: T, key: str, value: Any, operator: str = "=") -> T:
     Raises:
         OverrideError: The key leads nowhere, or the operator does not fit.
     """
+    own = converted(value)
 
     def change(place: Place) -> Changed:
-        new = value
+        new = own
         if operator != "=":
-            new = combined(place.value, operator, place.hint, lambda _hint: value)
+            new = combined(place.value, operator, place.hint, lambda _hint: own)
         return Changed(new, summary(new))
 
     try:
@@ -115,7 +101,7 @@ def hint_at(task: Any, steps: Sequence[Step], hint: Any = Any) -> Any:
 def _applied(task: Any, override: Override, hint: Any) -> Any:
     def change(place: Place) -> Changed:
         def read(hint: Any) -> Any:
-            return value_of(override, place, hint)
+            return converted(value_of(override, place, hint))
 
         if override.operator == "=":
             value = read(place.hint)
@@ -156,26 +142,3 @@ def _with_own_data(overrides: Sequence[Override]) -> list[Override]:
     """Return overrides whose data is nobody else's; what they share they go on sharing."""
     memo: dict[int, Any] = {}
     return [o if o.data is MISSING else replace(o, data=deep_copy(o.data, memo)) for o in overrides]
-
-
-def _in_order(overrides: Sequence[Override]) -> list[Override]:
-    result: list[Override] = []
-    for override in overrides:
-        place = len(result)
-        if override.operator == "=":
-            place = next((i for i, o in enumerate(result) if _is_part(o, override)), place)
-        result.insert(place, override)
-    return result
-
-
-def _is_part(part: Override, whole: Override) -> bool:
-    return part.source == whole.source and _is_inside(part, whole)
-
-
-def _is_inside(part: Override, whole: Override) -> bool:
-    length = len(whole.steps)
-    return len(part.steps) > length and _names(part.steps[:length]) == _names(whole.steps)
-
-
-def _names(steps: tuple[Step, ...]) -> list[str]:
-    return [str(step.key) if isinstance(step, Item) else step for step in steps]

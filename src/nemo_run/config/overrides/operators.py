@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import operator
 import types
-from collections.abc import MutableMapping, MutableSequence
+from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,7 @@ def combined(current: Any, symbol: str, hint: Any, read: Callable[[Any], Any]) -
             f"{_shown(current)} {symbol[:-1]} {_shown(operand)} cannot be computed: {error}."
         ) from error
     result = _as(type(current), result)
-    if hint is not Any and mismatches(result, hint):
+    if hint is not Any and mismatches(_checked(operand, result, symbol, hint), hint):
         raise OverrideError(
             f"{_shown(current)} {symbol[:-1]} {_shown(operand)} is {_shown(result)}; "
             f"{display(hint)} is expected."
@@ -78,6 +78,15 @@ def combined(current: Any, symbol: str, hint: Any, read: Callable[[Any], Any]) -
 
 
 _MERGED = (AbstractSet, MutableMapping)
+_BY_ITEM = (list, set, frozenset, dict, Sequence, MutableSequence, Mapping, MutableMapping)
+
+
+def _checked(operand: Any, result: Any, symbol: str, hint: Any) -> Any:
+    """Return what tells whether a result fits: the new items, where each stands for itself."""
+    options = alternatives(hint)
+    by_item = len(options) == 1 and kind_of(options[0]) in _BY_ITEM
+    added = symbol in {"+=", "|="} and type(operand) is type(result)
+    return operand if by_item and added else result
 
 
 def _empty(hint: Any) -> Any:

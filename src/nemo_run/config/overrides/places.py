@@ -111,7 +111,14 @@ def opened(here: Place, step: Step | None = None, *, call: bool = True) -> Place
         by_index = isinstance(step, Item) and isinstance(step.key, int)
         here = replace(here, free=here.free and not by_index)
         return replace(here, value=made(here, call=call))
-    return replace(here, value=resolved(converted(here.value)))
+    return replace(here, value=_own(here.value))
+
+
+def _own(value: Any) -> Any:
+    """Return a value as a graph holds it. What is inside of it is opened when its turn comes."""
+    if isinstance(value, (list, tuple, dict)):
+        return value
+    return resolved(converted(value))
 
 
 def shown_step(step: Step) -> str:

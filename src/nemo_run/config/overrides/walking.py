@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nemo_run.config.graph.arguments import assign
+from nemo_run.config.graph.arguments import store
 from nemo_run.config.graph.defaults import is_record
 from nemo_run.config.graph.history import Shown, summary
 from nemo_run.config.graph.node import Node, is_node
@@ -99,7 +99,7 @@ def _store(node: Any, there: Place, found: Changed) -> None:
         else:
             setattr(node, key, found.value)
         return
-    assign(node, key, found.value)
+    store(node, key, found.value)
     entries = node.__argument_history__[key]
     entries[-1] = entries[-1]._replace(new_value=_shown(found))
 
