@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import nemo_run as run
-from nemo_run.exceptions import JobFailedError, NotFoundError, StoreError
+from nemo_run.exceptions import CorruptRecordError, JobFailedError, NotFoundError, StoreError
 from nemo_run.execution.observation import State
 from nemo_run.management import operations
 from nemo_run.management.conductor.charge import charge, taken
@@ -363,3 +363,17 @@ def test_a_stopped_conductor_is_named_when_it_does_not_hear(tmp_path) -> None:
     finally:
         os.kill(pid, signal.SIGCONT)
     assert ended(record) == {"a": State.CANCELLED}
+
+
+def test_what_cannot_be_read_is_not_resumed_and_nothing_is_written(tmp_path) -> None:
+    record = started(("bad", script("exit 1"), []))
+    ended(record)
+    meta, journal = record.path / "experiment.json", record.path / "events.jsonl"
+    kept = meta.read_bytes()
+    meta.write_bytes(b"")
+    before = journal.read_bytes()
+    with pytest.raises(CorruptRecordError, match="is not JSON"):
+        operations.resume(Record(record.path))
+    assert journal.read_bytes() == before
+    meta.write_bytes(kept)
+    assert operations.status(find(record.id)).ended is not None

@@ -242,7 +242,9 @@ def resume(record: Record, *, by: str = "") -> None:
 
     Raises:
         StoreError: It goes on already, or every job has succeeded, or nothing can be written.
+        CorruptRecordError: What says which jobs there are cannot be read; nothing was written.
     """
+    _ = record.jobs
     known = record.status()
     if known.ended is not None:
         _let_leave(record)

@@ -24,6 +24,7 @@ import ast
 import builtins
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from nemo_run.exceptions import ConfigError, nearest
 from nemo_run.packaging.statements import (
@@ -74,6 +75,12 @@ def slice_program(program: Program, names: list[str]) -> str:
         ConfigError: A name is not defined at top level, or needs a statement that launches, asks
             the user or stands in the main block. The message has the file and the line.
     """
+    return _sliced(program, tuple(names))
+
+
+# The points of a sweep need the same names of the same program.
+@lru_cache(maxsize=8)
+def _sliced(program: Program, names: tuple[str, ...]) -> str:
     tree = parse(program.text, program.file)
     cut = _Slice(program, statements(tree, program.file), tree)
     for name in names:
