@@ -124,3 +124,11 @@ def test_python_m_nemo_run_is_the_same_program(made):
     )
     assert done.returncode == 0
     assert experiment.id in done.stdout
+
+
+def test_one_long_title_does_not_widen_the_list(nemo_run, made) -> None:
+    made("x" * 3000)
+    done = nemo_run("list")
+    assert done.code == 0
+    assert max(map(len, done.out.splitlines())) < 400
+    assert nemo_run("list", "--json").json[0]["title"] == "x" * 3000

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import sys
 
 import pytest
 from scripts import Done, Folder
@@ -109,3 +111,13 @@ def test_a_job_that_ends_before_its_function_returns_has_failed(run, more) -> No
     assert (done.code, done.json["state"]) == (1, "FAILED")
     assert "it ended with code 0 before the function returned" in done.json["jobs"][0]["message"]
     assert run("tasks.py:ends", "run.executor=local", *more, "--yes").code == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_what_can_be_shown_nowhere_is_no_success(run, folder: Folder, program: list[str]) -> None:
+    words = shlex.join([*program, "run", "tasks.py:vanishes", "--cfg"])
+    done = folder.run("sh", "-c", f"{words} >&-")
+    assert (done.code, done.err) == (
+        2,
+        "error: Standard output is closed, so there is nowhere to show it.\n",
+    )

@@ -15,6 +15,7 @@ from nemo_run.cli.shared.settings import (
     settings_of,
 )
 from nemo_run.console.tables import Column, table
+from nemo_run.console.terminal import clip
 from nemo_run.console.times import ago, duration, tally
 from nemo_run.exceptions import nearest
 from nemo_run.execution.observation import State
@@ -22,6 +23,7 @@ from nemo_run.execution.observation import State
 if TYPE_CHECKING:
     from nemo_run.management.index.rows import Row
 
+_LONGEST_TITLE = 120
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
@@ -113,7 +115,9 @@ def _cells(row: Row, now: float) -> list[str]:
         spent = (now if row.ended is None else row.ended) - row.started
     state = "DAMAGED" if row.error else str(row.state)
     jobs = tally(row.jobs, row.succeeded, failed=row.failed)
-    return [row.id, row.title, state, jobs, ago(row.created, now), duration(spent)]
+    # Where nothing limits the width, one long title would widen every line.
+    title = clip(row.title, _LONGEST_TITLE)
+    return [row.id, title, state, jobs, ago(row.created, now), duration(spent)]
 
 
 def _document(row: Row) -> dict[str, Any]:

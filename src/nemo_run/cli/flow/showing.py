@@ -6,6 +6,8 @@ import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.exceptions import OverrideError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,10 +24,12 @@ def show(ready: Ready) -> int:
     """Write and print what ``--export``, ``--cfg`` and ``--explain`` ask for.
 
     Raises:
-        OverrideError: A key is not there, or a file cannot be of that form.
+        OverrideError: A key is not there, a file cannot be of that form, or there is no output.
     """
     from nemo_run.cli.shared.settings import note
 
+    if sys.__stdout__ is None and (ready.asked.cfg or ready.asked.explain):
+        raise OverrideError("Standard output is closed, so there is nowhere to show it.")
     if ready.sweep is not None and not ready.run.quiet:
         note(f"Of {len(ready.sweep)} points this is {ready.sweep[0].name}.")
     for place, form in ready.asked.exports:
