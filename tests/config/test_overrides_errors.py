@@ -155,3 +155,11 @@ def test_the_key_is_told_as_it_was_written():
     override = Override("run.executor.nodes", ("nn",), "=", "1")
     with pytest.raises(OverrideError, match=r"^run\.executor\.nodes: train has no parameter 'nn'"):
         apply(run.Partial(train), [override])
+
+
+@pytest.mark.parametrize("words", [["name=ab", "name*=10000000000"], ["items=[1]", "items*=1e10"]])
+def test_what_no_memory_holds_is_refused(words: list[str]) -> None:
+    def train(name: str = "", items: list[int] = []): ...
+
+    with pytest.raises(OverrideError, match=r"would have \d+ items, and 10_000_000 are the most"):
+        apply(run.Partial(train), [parse_override(word) for word in words])

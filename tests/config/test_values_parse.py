@@ -439,3 +439,10 @@ def test_data_of_a_file_is_not_shared_with_the_value() -> None:
         found[0].append(2)
 
         assert data == [[1]]
+
+
+@pytest.mark.parametrize("text", ["1e999999999", "-1e400", "1_0e400", "9" * 400 + ".0"])
+def test_digits_that_no_float_can_hold_stay_a_text(text: str) -> None:
+    assert parse(text, Any) == text
+    assert parse(f"[{text}]", Any) == [text]
+    assert parse("inf", Any) == math.inf

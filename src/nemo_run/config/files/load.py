@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import OverrideError, nearest
 
+from .contents import contents, limited
 from .source import Source, fault
 
 if TYPE_CHECKING:
@@ -82,9 +83,9 @@ def read(file: str) -> Source:
 
 def _bytes_of(file: str) -> bytes:
     if file != STANDARD_INPUT:
-        return Path(file).expanduser().read_bytes()
+        return contents(file)
     # None where the shell closed it.
-    return sys.stdin.buffer.read() if sys.stdin is not None else b""
+    return limited(sys.stdin.buffer, "<standard input>") if sys.stdin is not None else b""
 
 
 def reader_of(form: str) -> Callable[[str, str | None], Source]:

@@ -56,6 +56,7 @@ def combined(current: Any, symbol: str, hint: Any, read: Callable[[Any], Any]) -
     if current is None:
         current = _empty(hint)
     operand = _operand(current, symbol, hint, read)
+    _refuse_repetition(current, symbol, operand)
     try:
         result = _OPERATIONS[symbol](current, operand)
     except TypeError as error:
@@ -75,6 +76,20 @@ def combined(current: Any, symbol: str, hint: Any, read: Callable[[Any], Any]) -
             f"{display(hint)} is expected."
         )
     return result
+
+
+_MOST_REPEATED = 10_000_000
+
+
+def _refuse_repetition(current: Any, symbol: str, operand: Any) -> None:
+    """Refuse to repeat something so often that memory would run out."""
+    if symbol == "*=" and hasattr(current, "__len__") and isinstance(operand, int):
+        length = len(current) * operand
+        if length > _MOST_REPEATED:
+            raise OverrideError(
+                f"{_shown(current)} * {operand} would have {length} items, and "
+                f"{_MOST_REPEATED:_} are the most. Make it in the task."
+            )
 
 
 _MERGED = (AbstractSet, MutableMapping)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.files.contents import contents
 from nemo_run.config.files.source import Source, fault
 from nemo_run.config.overrides.grammar import Override, parse_key
 from nemo_run.exceptions import OverrideError, nearest
@@ -73,7 +74,7 @@ def _csv_rows(path: str, delimiter: str) -> Iterator[list[Override]]:
 
 def _text(path: str) -> str:
     try:
-        return Path(path).expanduser().read_bytes().decode("utf-8-sig")
+        return contents(path).decode("utf-8-sig")
     except OSError as error:
         raise fault(f"The file cannot be read: {error.strerror or error}.", path) from error
     except UnicodeDecodeError as error:

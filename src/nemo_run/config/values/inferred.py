@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from typing import Any
 
@@ -46,7 +47,7 @@ def infer(source: Any, _hint: Any, reading: Reading) -> Any:  # noqa: PLR0911 - 
 
 
 def _number(text: str) -> Any:
-    for pattern, kind in ((_INT, _int), (_FLOAT, float), (_COMPLEX, complex)):
+    for pattern, kind in ((_INT, _int), (_FLOAT, _float), (_COMPLEX, complex)):
         if pattern.fullmatch(text):
             try:
                 return kind(text)
@@ -57,6 +58,13 @@ def _number(text: str) -> Any:
 
 def _int(text: str) -> int:
     return int(text, 0)
+
+
+def _float(text: str) -> float:
+    found = float(text)
+    if math.isinf(found) and text[-1].isdigit():
+        raise ValueError(text)  # its value would be lost, so that it is a text
+    return found
 
 
 def _bytes(text: str, source: Word) -> Any:
