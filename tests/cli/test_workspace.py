@@ -204,3 +204,30 @@ def test_the_tab_key_runs_only_what_was_named(project, nemo):
     assert nemo(**asked).stdout == ""
     named = nemo(**asked, NEMORUN_WORKSPACE=str(project))
     assert named.stdout.split("\t")[:2] == ["word", "here"]
+
+
+def test_in_a_repository_of_packages_that_of_the_package_goes_first(project, nemo, monkeypatch):
+    package = project / "packages" / "one"
+    package.mkdir(parents=True)
+    (project / ".git").mkdir()
+    (package / "pyproject.toml").touch()
+    (project / "workspace.py").write_text(WORKSPACE)
+    (project / "nemo-run.toml").write_text('[executors.pair]\nexecutor = "local"\n')
+    monkeypatch.chdir(package)
+    done = nemo("here", "greet", "--yes", "run.executor=pair")
+    assert done.returncode == 0, done.stderr
+    assert f"Using {project / 'workspace.py'}" in done.stderr
+    assert "executor: profile pair (local)" in done.stderr
+    (package / "workspace.py").write_text(WORKSPACE)
+    done = nemo("here", "greet", "--direct", "--yes")
+    assert f"Using {package / 'workspace.py'}" in done.stderr
+
+
+def test_the_home_of_somebody_is_no_project(project, nemo, monkeypatch):
+    (project.parent / ".git").mkdir()
+    (project.parent / "workspace.py").write_text("raise RuntimeError('ran')")
+    (project / "pyproject.toml").unlink()
+    for folder in (project, project.parent):
+        monkeypatch.chdir(folder)
+        done = nemo("run", f"{project}/train.py:train", "--direct", "--yes")
+        assert (done.returncode, "workspace" in done.stderr) == (0, False)

@@ -2,8 +2,8 @@
 
 ``workspace.py`` (or ``workspace_private.py``, which goes first and is kept out of version control)
 is run where it is certain whose it is: where ``$NEMORUN_WORKSPACE`` names it, where
-``$INCLUDE_WORKSPACE_FILE`` is true, or in the root of the project around the current folder, if
-that belongs to this user. That it is used is said once on standard error.
+``$INCLUDE_WORKSPACE_FILE`` is true, or where the project around the current folder begins, or a
+package of it, if that belongs to this user. That it is used is said once on standard error.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import OverrideError
+from nemo_run.project import is_marked, project_folders
 
 from .shared.settings import COMPLETE, note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 NAMED = "NEMORUN_WORKSPACE"
 INCLUDED = "INCLUDE_WORKSPACE_FILE"
 FILES = ("workspace_private.py", "workspace.py")
 
-_MARKERS = ("pyproject.toml", ".git", "nemo-run.toml")
 _NO = frozenset({"0", "false", "no", "off", "none"})
 _YES = frozenset({"1", "true", "yes", "on"})
 
@@ -66,14 +66,13 @@ def _find(here: Path, script: str | None) -> Path | None:
     if included in _NO:
         return None
     if included in _YES:
-        return next(_in_folders(_included(here)), None)
+        return next(_included(here), None)
     if COMPLETE in os.environ:
         return None  # nobody could hear that it is used
-    root = project_root(here)
-    if root is None or (script is not None and not _is_inside(Path(script), root)):
+    found = next(_in_project(here), None)
+    if found is None or (script is not None and not _is_inside(Path(script), found.parent)):
         return None
-    found = next(_in_folders([root]), None)
-    return found if found is not None and _is_ours(found) else None
+    return found if _is_ours(found) else None
 
 
 def _named(path: Path) -> Path:
@@ -89,35 +88,21 @@ def _named(path: Path) -> Path:
 def _included(here: Path) -> Iterator[Path]:
     from nemo_run.config.home import get_nemorun_home
 
-    yield here
-    root = project_root(here)
-    if root is not None:
-        yield root
-    yield Path(get_nemorun_home())
+    yield from _in_folders([here])
+    yield from _in_project(here)
+    yield from _in_folders([Path(get_nemorun_home())])
 
 
-def _in_folders(folders: Iterator[Path] | list[Path]) -> Iterator[Path]:
+def _in_folders(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in folders:
         for name in FILES:
             if os.path.isfile(folder / name):  # noqa: PTH113 - no error where one may not look
                 yield folder / name
 
 
-def project_root(here: Path) -> Path | None:
-    """Return the nearest folder around ``here`` that a project begins in, or None.
-
-    The home of the user and the folders that everybody has, ``/`` and the like, are no projects.
-    """
-    try:
-        home = Path.home()
-    except RuntimeError:  # neither $HOME nor an entry of the user
-        home = None
-    for place in (here, *here.parents):
-        if place == Path(place.anchor) or (home is not None and place in (home, home.parent)):
-            return None
-        if any(os.path.lexists(place / marker) for marker in _MARKERS):
-            return place
-    return None
+def _in_project(here: Path) -> Iterator[Path]:
+    """Yield the workspace files of the project around ``here``, of a package before the whole."""
+    return _in_folders([folder for folder in project_folders(here) if is_marked(folder)])
 
 
 def _is_inside(script: Path, root: Path) -> bool:

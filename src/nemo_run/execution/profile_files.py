@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import OverrideError
+from nemo_run.project import PROFILES as FILE
+from nemo_run.project import PYPROJECT, home_of_user, is_there, project_folders
 from nemo_run.saying import say
 
 from .profiles import Layer
@@ -19,10 +21,8 @@ if TYPE_CHECKING:
 
     from nemo_run.config.files.source import Source
 
-FILE = "nemo-run.toml"
 SITE = "/etc/nemo-run/nemo-run.toml"
 SITE_VARIABLE = "NEMORUN_SITE_CONFIG"
-_PYPROJECT = "pyproject.toml"
 _TABLE = ("tool", "nemo-run")
 
 
@@ -65,7 +65,7 @@ def places(folder: Path | None = None, environment: Mapping[str, str] | None = N
     if user is not None:
         found.append(Place("user", user / "nemo-run" / FILE))
     folder = _current() if folder is None else folder.absolute()
-    return [*found, *_project(folder, _home())] if folder is not None else found
+    return [*found, *_project(folder)] if folder is not None else found
 
 
 def _current() -> Path | None:
@@ -88,24 +88,17 @@ def _user_folder(environment: Mapping[str, str]) -> Path | None:
     named = environment.get("XDG_CONFIG_HOME", "")
     if named and Path(named).is_absolute():
         return Path(named)
-    home = _home()
+    home = home_of_user()
     return None if home is None else home / ".config"
 
 
-def _home() -> Path | None:
-    try:
-        return Path.home()
-    except RuntimeError:  # neither $HOME nor an entry of the user
-        return None
-
-
-def _project(folder: Path, home: Path | None) -> Iterator[Place]:
-    for place in _up_to_root(folder, home):
-        own, shared = place / FILE, place / _PYPROJECT
-        has_own = _is_there(own) and not _skipped(own)
+def _project(folder: Path) -> Iterator[Place]:
+    for place in project_folders(folder):
+        own, shared = place / FILE, place / PYPROJECT
+        has_own = is_there(own) and not _skipped(own)
         if has_own:
             yield Place("project", own)
-        if _is_there(shared) and not _skipped(shared) and _has_table(shared):
+        if is_there(shared) and not _skipped(shared) and _has_table(shared):
             if has_own:
                 raise OverrideError(
                     f"Both {own} and [tool.nemo-run] of {shared} are there; keep one of them."
@@ -142,28 +135,6 @@ def is_foreign(path: Path, seen: os.stat_result) -> bool:
     return bool((seen.st_mode | path.parent.stat().st_mode) & stat.S_IWOTH)
 
 
-def _is_there(path: Path) -> bool:
-    # Unlike those of Path, this is no error in folders that this user may not look into.
-    return os.path.exists(path)  # noqa: PTH110
-
-
-def _up_to_root(folder: Path, home: Path | None) -> list[Path]:
-    """Return the folders of the project around ``folder``, the nearest first.
-
-    Nothing above the project is looked at: /tmp and the like belong to everybody.
-    """
-    above: list[Path] = []
-    for place in (folder, *folder.parents):
-        above.append(place)
-        if place in (home, home and home.resolve()):
-            break
-    for marker in (".git", _PYPROJECT):
-        for index, place in enumerate(above):
-            if _is_there(place / marker):
-                return above[: index + 1]
-    return above[:1]
-
-
 def _has_table(path: Path) -> bool:
     # Most projects have none, and then nobody has to pay for reading the whole file.
     text = _text(path)
@@ -181,7 +152,7 @@ def _read(place: Place) -> Layer | None:
             "to nothing for no site file."
         ) from None
     source = _parsed(text, place.path)
-    if place.path.name == _PYPROJECT:
+    if place.path.name == PYPROJECT:
         section = _section(source) or {}
         return Layer(place.layer, str(place.path), section, source.lines, _TABLE)
     return Layer(place.layer, str(place.path), source.data, source.lines)
@@ -197,7 +168,7 @@ def _text(path: Path) -> str:
     except FileNotFoundError:
         raise
     except (OSError, UnicodeDecodeError) as error:
-        if isinstance(error, PermissionError) and not _is_there(path):
+        if isinstance(error, PermissionError) and not is_there(path):
             # The home of somebody else, as in a container: nothing there is this user's.
             raise FileNotFoundError from error
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
