@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -39,6 +41,58 @@ def write_bytes(path: str | os.PathLike[str], content: bytes, *, mode: int = 0o6
 def write_text(path: str | os.PathLike[str], text: str, *, mode: int = 0o600) -> None:
     """Replace the file at ``path`` with ``text`` as UTF-8; see :func:`write_bytes`."""
     write_bytes(path, text.encode("utf-8", "surrogateescape"), mode=mode)
+
+
+def write_for_user(
+    path: str | os.PathLike[str], content: str | bytes, *, make_folders: bool = False
+) -> Path:
+    """Replace a file that the user named, with the permissions that the user's files have.
+
+    Links are followed. A file that is there keeps its permissions; a new one has those that the
+    umask leaves.
+
+    Args:
+        path: The file; ``~`` is the user's folder.
+        content: What it shall hold; a text as UTF-8.
+        make_folders: Whether to make the folders above it.
+
+    Returns:
+        The path, as it was named.
+
+    Raises:
+        OSError: The file could not be written, or is no regular file; nothing was changed. It
+            names the path as the user did.
+    """
+    named = Path(path).expanduser()
+    raw = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    try:
+        if make_folders:
+            named.parent.mkdir(parents=True, exist_ok=True)
+        target = Path(os.path.realpath(named))  # a link that leads round is told below
+        write_bytes(target, raw, mode=_mode_for_user(target))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(named)) from error
+    return named
+
+
+def _mode_for_user(target: Path) -> int:
+    """Return the permissions for a file.
+
+    Raises:
+        OSError: What is there may not be written, or is no regular file.
+    """
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        usual = os.umask(0o077)  # it can only be read by setting it
+        os.umask(usual)
+        return 0o666 & ~usual
+    if not stat.S_ISREG(mode):
+        what = "Is a directory" if stat.S_ISDIR(mode) else "Is no regular file"
+        raise OSError(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL, what)
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return stat.S_IMODE(mode)
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,11 +41,9 @@ def command(context: click.Context, source: str, target: str | None, form: str |
     if target is None:
         sys.stdout.write(text)
         return
-    from nemo_run.atomic import write_text
+    from nemo_run.atomic import write_for_user
 
-    path = Path(target).expanduser()
-    write_text(path, text)
-    note(f"Written: {path}")
+    note(f"Written: {write_for_user(target, text)}")
 
 
 def _data(path: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -34,8 +33,6 @@ def command(context: click.Context, target: str, output: str | None) -> None:
     if output is None:
         sys.stdout.write(text)
         return
-    from nemo_run.atomic import write_text
+    from nemo_run.atomic import write_for_user
 
-    path = Path(output).expanduser()
-    write_text(path, text)
-    note(f"Written: {path}")
+    note(f"Written: {write_for_user(output, text)}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import OverrideError, SerializationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 # Beside the arguments of the root, ``run:`` says how it runs.
 _BESIDE = ("run",)
@@ -30,16 +30,13 @@ def export(graph: Any, target: str, form: str | None = None) -> Path:
         SerializationError: Something in it cannot be written.
         OverrideError: The graph has no such part, or the name tells no form.
     """
-    from nemo_run.atomic import write_text
+    from nemo_run.atomic import write_for_user
 
     from .load import form_of, split_section
 
     file, section = split_section(target)
     text = text_of(graph, form or form_of(file), section or None)
-    path = Path(file).expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
-    return path
+    return write_for_user(file, text, make_folders=True)
 
 
 def text_of(

@@ -69,7 +69,7 @@ class Picture:
             ConfigError: The file's kind is another one.
             OSError: It could not be written.
         """
-        from nemo_run.atomic import write_bytes
+        from nemo_run.atomic import write_for_user
 
         file = Path(path)
         if file.is_dir() or not file.suffix:
@@ -80,7 +80,7 @@ class Picture:
             raise ConfigError(
                 f"A picture can be saved as .svg or .png, and {str(file)!r} ends in {kind!r}."
             )
-        write_bytes(file, self.svg.encode() if kind == ".svg" else self.png)
+        write_for_user(file, self.svg.encode() if kind == ".svg" else self.png)
         return str(file)
 
     def _repr_svg_(self) -> str:
