@@ -135,29 +135,17 @@ def _is_running(file: Path) -> bool:
 
 
 def _run(file: Path) -> None:
-    import importlib.util
-
-    from .entrypoints.loading import loading
+    from .entrypoints.loading import run_file
 
     note(f"Using {file} ({NAMED}=off leaves it out)")
-    # Jobs import what it holds by the same name.
     folder = str(file.parent)
     if folder not in sys.path:
         sys.path.append(folder)
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None:
+    if file.suffix != ".py":
         raise OverrideError(f"{file} is no Python file. Its name must end in .py.")
-    module = importlib.util.module_from_spec(spec)
-    before = sys.modules.get(file.stem)
-    sys.modules[file.stem] = module
     try:
-        with loading():
-            spec.loader.exec_module(module)
+        run_file(file)
     except (Exception, SystemExit) as error:
-        if before is None:
-            del sys.modules[file.stem]
-        else:
-            sys.modules[file.stem] = before
         _print_traceback(error)
         raise OverrideError(
             f"{file} cannot be run: {type(error).__name__}: {error}. Mend it, or leave it out with "

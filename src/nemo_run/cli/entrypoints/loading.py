@@ -63,6 +63,33 @@ def load_script(path: str, words: Sequence[str] = ()) -> ModuleType:
     return module
 
 
+def run_file(file: Path) -> ModuleType:
+    """Run a file as the module of its name, and return it; jobs import what it holds by that name.
+
+    Where it fails, the name is given back to the module that had it.
+
+    Args:
+        file: Its name ends in ``.py``.
+    """
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    before = sys.modules.get(file.stem)
+    sys.modules[file.stem] = module
+    try:
+        with loading():
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[file.stem]
+        if before is not None:
+            sys.modules[file.stem] = before
+        raise
+    return module
+
+
 def _similar(file: Path) -> str:
     try:
         names = [other.name for other in file.parent.iterdir()]

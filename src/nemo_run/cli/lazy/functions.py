@@ -43,25 +43,15 @@ def function_of(target: Any) -> Any:
 
 
 def _of_script(path: Path, name: str) -> Any:
-    import importlib.util
-
     from nemo_run.cli.entrypoints.loading import function_of as member_of
-    from nemo_run.cli.entrypoints.loading import loading
+    from nemo_run.cli.entrypoints.loading import run_file
 
     if not path.is_file():
         raise ConfigError(f"There is no file {str(path)!r}; this is {Path.cwd()}.")
     folder = str(path.absolute().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as when it is started: it imports what lies beside it
-    # The functions of a script say where they are by its name.
-    stem = path.stem
-    spec = importlib.util.spec_from_file_location(stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(stem, module)
-    with loading():
-        spec.loader.exec_module(module)
+    module = run_file(path)
     if not name:
         raise ConfigError(f"Which function of {path}? Write {path}:function.")
     return member_of(module, name, str(path))
