@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import re
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,6 +100,9 @@ CASES: dict[str, tuple[Any, Any]] = {
     "a class by name: nearly": ("Modle", type[Model]),
     "a class by name: a function": ("os.getcwd", type[Model]),
     "a long text": ("x" * 10_000, int),
+    "a duration: no unit at its end": ("1h30", dt.timedelta),
+    "a duration: too long": ("1e400", dt.timedelta),
+    "a class: of the standard library": ("a+", re.Pattern),
 }
 
 DATA: dict[str, tuple[Any, Any]] = {

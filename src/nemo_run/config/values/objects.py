@@ -59,6 +59,10 @@ def _how(hint: Any) -> str:
     if is_abstract(typing.get_origin(hint) or hint):
         return which(hint)
     name = display(hint).partition("[")[0]
+    module = (typing.get_origin(hint) or hint).__module__
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        # It is mostly made by something else, as a pattern is by re.compile.
+        return f"Register a parser for {name}, or write the name of a factory."
     return f"Write {name}(key=value), {{key: value}}, or the name of a factory."
 
 

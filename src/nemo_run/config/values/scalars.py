@@ -190,6 +190,7 @@ _UNITS = {
 }
 _LONG_UNITS = {"weeks": "w", "days": "d", "hours": "h", "minutes": "m", "mins": "m", "seconds": "s"}
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([a-z]+)\s*")
+_SECONDS = re.compile(r"(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?")
 _CLOCK = re.compile(r"(?:(\d+) days?, ?)?(\d+):([0-5]?\d)(?::([0-5]?\d(?:\.\d{1,6})?))?")
 
 
@@ -210,7 +211,7 @@ def _microseconds(text: str) -> int:
     if clock:
         days, hours, minutes, seconds = (Decimal(part or 0) for part in clock.groups())
         return round((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1_000_000)
-    if text[-1:].isdecimal() or text.endswith("."):
+    if _SECONDS.fullmatch(text):
         return round(Decimal(text) * 1_000_000)
     total, place = Decimal(0), 0
     while found := _AMOUNT.match(text, place):
