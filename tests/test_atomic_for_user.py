@@ -78,7 +78,7 @@ def test_in_a_folder_that_is_gone_the_error_names_the_file(
     (tmp_path / "gone").rmdir()
 
     with pytest.raises(FileNotFoundError) as seen:
-        write_for_user("a.yaml", "x", make_folders=True)
+        write_for_user("a.yaml", "x")
     assert seen.value.filename == "a.yaml"
 
 

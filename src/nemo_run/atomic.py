@@ -43,18 +43,15 @@ def write_text(path: str | os.PathLike[str], text: str, *, mode: int = 0o600) ->
     write_bytes(path, text.encode("utf-8", "surrogateescape"), mode=mode)
 
 
-def write_for_user(
-    path: str | os.PathLike[str], content: str | bytes, *, make_folders: bool = False
-) -> Path:
+def write_for_user(path: str | os.PathLike[str], content: str | bytes) -> Path:
     """Replace a file that the user named, with the permissions that the user's files have.
 
     Links are followed. A file that is there keeps its permissions; a new one has those that the
-    umask leaves.
+    umask leaves. No folder is made: one that is not there is more likely misspelt.
 
     Args:
         path: The file; ``~`` is the user's folder.
         content: What it shall hold; a text as UTF-8.
-        make_folders: Whether to make the folders above it.
 
     Returns:
         The path, as it was named.
@@ -66,8 +63,6 @@ def write_for_user(
     named = Path(path).expanduser()
     raw = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     try:
-        if make_folders:
-            named.parent.mkdir(parents=True, exist_ok=True)
         target = Path(os.path.realpath(named))  # a link that leads round is told below
         write_bytes(target, raw, mode=_mode_for_user(target))
     except OSError as error:

@@ -160,6 +160,13 @@ def test_the_configuration_is_written_in_every_form_that_is_asked_for(script, fo
     assert script("model=@part.yaml", "--yes").out == direct
 
 
+def test_a_file_in_a_folder_that_is_not_there_is_refused(script, folder):
+    done = script("model.layers=3", "--export", "nowhere/a.toml")
+    assert done.code == 1
+    assert "No such file or directory: nowhere/a.toml" in done.err
+    assert not (folder.path / "nowhere").exists()
+
+
 def test_files_are_laid_over_each_other_and_the_command_line_over_them(script, folder):
     folder.write("base.yaml", "model: {layers: 5, width: 6}\nlr: 0.5\nrun: {name: base}\n")
     folder.write("more.toml", "[model]\nwidth = 7\n")

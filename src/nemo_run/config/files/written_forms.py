@@ -29,6 +29,7 @@ def export(graph: Any, target: str, form: str | None = None) -> Path:
     Raises:
         SerializationError: Something in it cannot be written.
         OverrideError: The graph has no such part, or the name tells no form.
+        OSError: The file cannot be written; its folder has to be there.
     """
     from nemo_run.atomic import write_for_user
 
@@ -36,7 +37,7 @@ def export(graph: Any, target: str, form: str | None = None) -> Path:
 
     file, section = split_section(target)
     text = text_of(graph, form or form_of(file), section or None)
-    return write_for_user(file, text, make_folders=True)
+    return write_for_user(file, text)
 
 
 def text_of(
