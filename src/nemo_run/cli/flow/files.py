@@ -76,7 +76,7 @@ def tell_replaced(overrides: Sequence[Override]) -> None:
         overrides: Those of files and of the command line, in their order.
     """
     from nemo_run.cli.shared.settings import note
-    from nemo_run.config.overrides.apply import replaced
+    from nemo_run.config.overrides.ordering import replaced
 
     told: dict[str, list[str]] = {}
     for part, whole in replaced(overrides):
