@@ -70,3 +70,32 @@ def test_an_environment_keeps_its_order() -> None:
         ("B", "1"),
         ("A_KEY", "***"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("local(env_vars={HF_TOKEN: hf_x, N: 1})", "local(env_vars={HF_TOKEN: ***, N: 1})"),
+        ("d={'HF_TOKEN': 'a, b', 'n': 1}", "d={'HF_TOKEN': ***, 'n': 1}"),
+        ("d.HF_TOKEN=x, y", "d.HF_TOKEN=***"),
+        ("d={token: a b, n: 1}", "d={token: ***"),
+        ("d={token: a}b}", "d={token: ***"),
+        ("sh -c 'export HF_TOKEN=x; run'", "sh -c 'export HF_TOKEN=***"),
+        ("lr=0.1", "lr=0.1"),
+        ("HF_TOKEN=", "HF_TOKEN="),
+    ],
+)
+def test_telling_names_inside_a_word_are_covered_to_an_end_that_is_certain(given, shown) -> None:
+    assert masking.mask_text(given) == shown
+    secrets = masking.hidden_by([given], [shown])
+    assert masking.without(given, secrets, least=1) == shown
+
+
+@pytest.mark.parametrize("name", ["api_key", "model.hf_token", "token", "d['HF_KEY']", "t.PASS[0]"])
+def test_arguments_with_telling_names(name: str) -> None:
+    assert masking.is_secret_argument(name)
+
+
+@pytest.mark.parametrize("name", ["pad_token", "tok.eos_token", "label_key", "key", "secret.width"])
+def test_arguments_with_keys_of_columns_and_tokens_of_texts(name: str) -> None:
+    assert not masking.is_secret_argument(name)

@@ -20,7 +20,6 @@ from nemo_run.config.graph.node import is_node
 from nemo_run.config.graph.reference import resolved
 from nemo_run.config.graph.signature import display_name, signature_info
 from nemo_run.exceptions import OverrideError, nearest
-from nemo_run.masking import mask_shown
 
 from . import hints
 from .grammar import MISSING, Item
@@ -88,6 +87,8 @@ def descend(here: Place, step: Step) -> Place:
         return _entry(here, step)
     if isinstance(here.value, (list, tuple)):
         return _item(here, step)
+    from nemo_run.masking import mask_shown
+
     seen = mask_shown(str(here.key), repr(summary(here.value)))
     raise OverrideError(
         f"{shown_step(step)} leads nowhere: what is there is {seen}, of type "
