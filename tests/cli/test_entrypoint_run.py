@@ -140,6 +140,7 @@ def test_the_only_function_of_a_file_needs_no_name(nemo, folder):
     [
         (["trian.py:train"], "run: missing file"),
         (["nowhere/trian.py:train"], "run: missing folder"),
+        (["folder.py:train"], "run: no regular file"),
         (["train.py:trian"], "run: missing function"),
         (["train.py:DEFAULT"], "run: no function"),
         (["two.py"], "run: file with several functions"),
@@ -152,6 +153,7 @@ def test_the_only_function_of_a_file_needs_no_name(nemo, folder):
 def test_what_is_not_there_is_said_with_the_nearest(nemo, folder, error_snapshot, words, case):
     folder.write("train.py", TRAIN.replace("@dataclass", "DEFAULT = 3\n\n    @dataclass", 1))
     folder.write("broken.py", "def train(:\n")
+    (folder.path / "folder.py").mkdir()
     folder.write("two.py", "def train() -> int: ...\ndef test() -> int: ...\n")
     done = nemo("run", *words)
     assert (done.code, done.out) == (2, "")

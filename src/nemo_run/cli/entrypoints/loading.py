@@ -50,6 +50,8 @@ def load_script(path: str, words: Sequence[str] = ()) -> ModuleType:
     """
     file = Path(path)
     if not file.is_file():
+        if file.exists():
+            raise OverrideError(f"{path} is no regular file, so it holds no script.")
         raise OverrideError(f"There is no file {path}.{_similar(file)}")
     code = compile(_without_main_block(file), str(file.absolute()), "exec", dont_inherit=True)
     module = ModuleType("__main__")
