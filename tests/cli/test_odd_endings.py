@@ -105,12 +105,11 @@ def test_what_is_no_exception_is_shown_from_the_users_first_line(run) -> None:
     assert done.err.count("File ") == 1
 
 
-@pytest.mark.parametrize("more", [(), ("run.executor.ntasks_per_node=2",)])
-def test_a_job_that_ends_before_its_function_returns_has_failed(run, more) -> None:
-    done = run("tasks.py:vanishes", "run.executor=local", *more, "--yes", "--json")
-    assert (done.code, done.json["state"]) == (1, "FAILED")
-    assert "it ended with code 0 before the function returned" in done.json["jobs"][0]["message"]
-    assert run("tasks.py:ends", "run.executor=local", *more, "--yes").code == 0
+def test_the_exit_code_is_what_a_job_came_to_as_everywhere(run) -> None:
+    # Programs leave with os._exit(0) where their teardown would hang.
+    done = run("tasks.py:vanishes", "run.executor=local", "--yes", "--json")
+    assert (done.code, done.json["state"]) == (0, "SUCCEEDED")
+    assert done.json["results"] == {"vanishes": None}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")

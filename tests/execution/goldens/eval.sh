@@ -87,18 +87,16 @@ member_1() {
 }
 
 # Runs a process, writes down how it ended and says so.
-#   run <function> <rank> <local rank> <node rank> <record> <log> <result> <role> <title> [N=v ...]
+#   run <function> <rank> <local rank> <node rank> <record> <log> <role> <title> [NAME=value ...]
 run() {
     trap : HUP INT TERM
-    record=$5 log=$6 result=$7 role=$8 title=$9 early=''
+    record=$5 log=$6 role=$7 title=$8
     function=$1 rank=$2 local_rank=$3 node_rank=$4
-    shift 9
+    shift 8
     ("$function" "$rank" "$local_rank" "$node_rank" "$@") </dev/null >>"$log" 2>&1 3>&-
     code=$?
-    # A function that returns leaves its result; os._exit() in it does not.
-    [ "$code" -ne 0 ] || [ -z "$result" ] || [ -e "$result" ] || code=1 early='it ended with code 0 before the function returned'
-    record "$record" "exit $code${early:+ $early}"
-    echo "$code $role $title${early:+: $early}" >&3
+    record "$record" "exit $code"
+    echo "$code $role $title" >&3
 }
 
 # Ends what still runs, with all that it started.
@@ -109,9 +107,9 @@ stop() {
 
 # A pipeline, because what starts with & would ignore SIGINT. Each says how it ended on 3.
 {
-    run member_0 0 0 0 "$attempt"/server/exit.0 "$logs"/server/rank-0.log '' sidecar 'rank 0 of server' "$@" |
-    run member_1 0 0 0 "$attempt"/client/exit.0 "$logs"/client/rank-0.log '' main 'rank 0 of client' "$@" |
-    run member_1 1 1 0 "$attempt"/client/exit.1 "$logs"/client/rank-1.log '' main 'rank 1 of client' "$@"
+    run member_0 0 0 0 "$attempt"/server/exit.0 "$logs"/server/rank-0.log sidecar 'rank 0 of server' "$@" |
+    run member_1 0 0 0 "$attempt"/client/exit.0 "$logs"/client/rank-0.log main 'rank 0 of client' "$@" |
+    run member_1 1 1 0 "$attempt"/client/exit.1 "$logs"/client/rank-1.log main 'rank 1 of client' "$@"
 } 3>&1 | (
     # The main processes decide; when they have ended, or one failed, the others are ended.
     trap '' HUP INT TERM

@@ -91,31 +91,21 @@ unset NEMORUN_LEADER NEMORUN_UMASK
 
 _ONE = """
 ({call} "$@") </dev/null >>{log} 2>&1
-{finish}
+finish $?
 """
-
-_FINISH = "finish $?"
-# A function that returns leaves its result; os._exit() in it does not.
-_FINISH_TASK = """\
-code=$?
-[ "$code" -ne 0 ] || [ -e {result} ] || finish 1 '{early}'
-finish "$code\""""
-_EARLY = "it ended with code 0 before the function returned"
 
 _RUN = """
 # Runs a process, writes down how it ended and says so.
-#   run <function> <rank> <local rank> <node rank> <record> <log> <result> <role> <title> [N=v ...]
+#   run <function> <rank> <local rank> <node rank> <record> <log> <role> <title> [NAME=value ...]
 run() {
     trap : HUP INT TERM
-    record=$5 log=$6 result=$7 role=$8 title=$9 early=''
+    record=$5 log=$6 role=$7 title=$8
     function=$1 rank=$2 local_rank=$3 node_rank=$4
-    shift 9
+    shift 8
     ("$function" "$rank" "$local_rank" "$node_rank" "$@") </dev/null >>"$log" 2>&1 3>&-
     code=$?
-    # A function that returns leaves its result; os._exit() in it does not.
-    [ "$code" -ne 0 ] || [ -z "$result" ] || [ -e "$result" ] || code=1 early='{early}'
-    record "$record" "exit $code${early:+ $early}"
-    echo "$code $role $title${early:+: $early}" >&3
+    record "$record" "exit $code"
+    echo "$code $role $title" >&3
 }
 
 # Ends what still runs, with all that it started.
@@ -260,22 +250,7 @@ def _meeting(spec: JobSpec, index: int, member: Member) -> str:
 
 def _single(spec: JobSpec, process: Process) -> str:
     call = f"member_0 {process.rank} {process.local_rank} {process.node_rank}"
-    result = _result(spec, process)
-    finish = _FINISH_TASK.replace("{result}", result).replace("{early}", _EARLY)
-    return (
-        _ONE.replace("{call}", call)
-        .replace("{log}", _log(spec, process))
-        .replace("{finish}", finish if result else _FINISH)
-    )
-
-
-def _result(spec: JobSpec, process: Process) -> str:
-    """Return the file that the first process of a Python task leaves; empty for all others."""
-    worker = f"{process.member.directory}/worker.py"
-    if process.rank or worker not in process.member.command:
-        return ""
-    inside = f"{process.member.name}/result.json" if layout.is_group(spec) else "result.json"
-    return f'"$attempt"/{quote(inside)}'
+    return _ONE.replace("{call}", call).replace("{log}", _log(spec, process))
 
 
 def _log(spec: JobSpec, process: Process) -> str:
@@ -295,7 +270,6 @@ def _several(spec: JobSpec, processes: list[Process]) -> str:
     grace = str(spec.options.get("grace", GRACE))
     stop = words([sys.executable, "-I", "-S", _TOOL, "stop"])
     run = _RUN.replace("{python} -I -S {tool} stop", stop).replace("{grace}", grace)
-    run = run.replace("{early}", _EARLY)
     lines = " |\n".join(f"    {_run_line(spec, p, is_main=p in main)}" for p in processes)
     sidecars = "\n            stop" if len(main) < len(processes) else ""
     decide = (
@@ -313,8 +287,7 @@ def _several(spec: JobSpec, processes: list[Process]) -> str:
 def _run_line(spec: JobSpec, process: Process, *, is_main: bool) -> str:
     who = [f"member_{process.index}", process.rank, process.local_rank, process.node_rank]
     role = "main" if is_main else "sidecar"
-    result = _result(spec, process) or "''"
     return (
         f"run {words(map(str, who))} {_record(spec, process)} {_log(spec, process)} "
-        f'{result} {role} {quote(process.title)} "$@"'
+        f'{role} {quote(process.title)} "$@"'
     )
