@@ -6,6 +6,7 @@ import copy
 import enum
 import pickle
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from unittest.mock import ANY
 
@@ -176,3 +177,12 @@ def test_nodes_can_be_made_by_subclasses():
     assert type(cfg.clone()) is MyConfig
     assert cfg != run.Config(target, 1)
     assert build(cfg) == (1, 2, (), None)
+
+
+def test_queues_are_compared_item_by_item_with_their_limits():
+    def queue(*items, limit=None):
+        return run.Config(dict, a=deque(items, limit))
+
+    assert queue(float("nan"), complex("nanj")) == queue(float("nan"), complex("nanj"))
+    assert queue(1) != queue(2)
+    assert queue(1, limit=2) != queue(1, limit=3)

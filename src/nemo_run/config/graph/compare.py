@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from .defaults import ATOMS, DICTS, MISSING, default_of, is_record
@@ -40,9 +41,10 @@ class _Comparison:
         if is_node(left) or is_node(right):
             return self._same_nodes(left, right)
         if kind is type(right):
-            if kind in (list, tuple) or is_record(left):
+            if kind in (list, tuple, deque) or is_record(left):
                 self.waiting.extend(zip(left, right, strict=False))
-                return len(left) == len(right)
+                limits = getattr(left, "maxlen", None) == getattr(right, "maxlen", None)
+                return limits and len(left) == len(right)
             if kind in DICTS:
                 if left.keys() != right.keys():
                     return False
