@@ -112,6 +112,7 @@ def test_the_description_is_json_and_says_who_and_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train.py", "--token=abc"])
     monkeypatch.setattr(sys, "orig_argv", ["python", "train.py", "--token=abc"])
     described = json.loads(json.dumps(environment.describe()))
     assert described["cwd"] == str(tmp_path)
