@@ -287,7 +287,7 @@ def test_absence_shows_as_an_attribute_error_too():
     with pytest.raises(AttributeError, match="nemo-run config convert"):
         importlib.import_module("nemo_run.cli.config").ConfigSerializer
     with pytest.raises(AttributeError, match="Slurm comes later"):
-        run.core.execution.launcher.SlurmTemplate
+        importlib.import_module("nemo_run.core.execution.launcher").SlurmTemplate
 
 
 def test_plain_mistakes_read_as_python_says_them():

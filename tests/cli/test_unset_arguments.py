@@ -110,3 +110,48 @@ def test_a_default_factory_that_fails_is_named_with_its_argument(nemo, folder):
     assert done.code == 2
     assert "model: the factory usual" in done.err
     assert "ZeroDivisionError" in done.err
+
+
+OF_ARGUMENT = """
+    from dataclasses import dataclass
+
+    import nemo_run as run
+
+    @dataclass
+    class Model:
+        width: int = 8
+
+    @dataclass
+    class Trainer:
+        model: Model
+        steps: int = 1
+
+    def fit(model: Model, trainer: Trainer | None = None, n: int = 1) -> None:
+        print(model, trainer, n)
+
+    @run.cli.factory(target=fit, target_arg="model", is_target_default=True)
+    def of_fit() -> run.Config[Model]:
+        return run.Config(Model, width=43)
+
+    @run.cli.factory(target=Trainer, target_arg="model", is_target_default=True)
+    def of_trainer() -> run.Config[Model]:
+        return run.Config(Model, width=44)
+
+    @run.cli.factory(namespace="my.own", is_target_default=True)
+    def elsewhere() -> run.Config[Model]:
+        return run.Config(Model, width=45)
+
+    if __name__ == "__main__":
+        run.cli.main(fit)
+"""
+
+
+def test_the_default_of_an_argument_is_that_of_nothing_else(folder):
+    folder.write("own.py", OF_ARGUMENT)
+    done = folder.python("own.py", "n=2", "--yes")
+    assert done.out == "Model(width=43) None 2\n"
+    done = folder.python("own.py", "trainer.steps=3", "--yes")
+    assert done.out == "Model(width=43) Trainer(model=Model(width=44), steps=3) 1\n"
+    helped = folder.python("own.py", "--help").out
+    assert "model=of_fit (default)" in helped
+    assert "my.own.elsewhere (default)" not in helped

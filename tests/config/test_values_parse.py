@@ -446,3 +446,10 @@ def test_digits_that_no_float_can_hold_stay_a_text(text: str) -> None:
     assert parse(text, Any) == text
     assert parse(f"[{text}]", Any) == [text]
     assert parse("inf", Any) == math.inf
+
+
+def test_a_member_may_be_written_as_python_shows_it():
+    class Mode(enum.Enum):
+        FAST = 1
+
+    assert parse("Mode.FAST", Mode) is Mode.FAST

@@ -238,7 +238,9 @@ def default_of(hint: Any, parent: Any = None, argument: str | None = None) -> Fa
     The default of a class is none for the classes above or below it.
     """
     known = [factory for factory in _everything() if _has_name(factory, DEFAULT)]
-    exact = (_exactly(known, one) for one in alternatives(hint))
+    # What makes a value for an argument of a callable is none for the callable itself.
+    whole = [factory for factory in known if factory.target_arg is None]
+    exact = (_exactly(whole, one) for one in alternatives(hint))
     for group in (*_of_argument(known, parent, argument), *exact) if known else ():
         if group:
             return group[-1]

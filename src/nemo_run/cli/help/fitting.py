@@ -76,12 +76,13 @@ _OF_RUN = (
 
 
 def _shown(key: str, hint: Any, parent: Any, argument: str | None) -> Iterator[Fitting]:
-    from nemo_run.config.factories import fitting
+    from nemo_run.config.factories import default_of, fitting
 
+    default = default_of(hint, parent, argument)
     for factory in fitting(hint, parent, argument):
         fn = factory.fn
         name = getattr(fn, "__qualname__", "").rpartition("<locals>.")[2]
         place = f"{getattr(fn, '__module__', '')}.{name}".strip(".")
         place = place.removeprefix("__main__.")
         text = read(factory.doc).summary
-        yield Fitting(key, factory.name, place, text, factory.is_default)
+        yield Fitting(key, factory.name, place, text, factory is default)

@@ -89,8 +89,9 @@ def read_enum(source: Any, kind: type[enum.Enum], _reading: Reading) -> Any:
         if found is not None:
             return found
         raise _no_member(source, kind)
-    if source.text in members:
-        return members[source.text]
+    name = source.text.removeprefix(f"{kind.__name__}.")  # as Python shows it
+    if name in members:
+        return members[name]
     for member in members.values():
         if _is_value(source, member.value):
             return member
