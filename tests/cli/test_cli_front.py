@@ -95,3 +95,17 @@ def test_a_closed_output_is_no_traceback(program, made):
         ["sh", "-c", '"$@" >&-', "sh", *program, "experiment", "show", experiment.id]
     )
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("experiment", "ls"), "Did you mean 'list'?"),
+        (("experiment", "rm", "x"), "Did you mean 'delete'?"),
+        (("train.py:fit", "lr=1"), "Write nemo-run run train.py:fit"),
+    ],
+)
+def test_words_of_other_tools_lead_to_the_command(program, words, expected):
+    done = run_program(program, *words)
+    assert done.returncode == 2
+    assert expected in done.stderr

@@ -163,7 +163,7 @@ def _head(record: Record, status: ExperimentStatus, look: Look, now: float) -> l
 def _git(git: Any) -> str:
     if not isinstance(git, dict):
         return ""
-    commit = str(git.get("commit") or "no commit yet")[:12]
+    commit = str(git.get("commit") or "")[:12] or "no commit yet"
     branch = f" on {git['branch']}" if git.get("branch") else ""
     return f"{commit}{branch}{', with changes' if git.get('dirty') else ''}"
 

@@ -68,7 +68,10 @@ class LazyGroup(NamedGroup):
 
     def suggestion(self, name: str, ctx: click.Context) -> str:
         """Return the command that may have been meant, also one of the groups below."""
-        longer = [known for known in self.list_commands(ctx) if known.startswith(name)]
+        if "run" in self._commands_of and (".py" in name or ":" in name):
+            return f" Write {ctx.command_path} run {name} to run a function."
+        usual = _ELSEWHERE.get(name)
+        longer = [one for one in self.list_commands(ctx) if one.startswith(name) or one == usual]
         if longer:
             return f" Did you mean {longer[0]!r}?"
         below = self._commands_below(ctx)
@@ -97,3 +100,7 @@ def modules_of(package: str, lines: Mapping[str, str]) -> dict[str, tuple[str, s
         lines: For each module the line that ``--help`` shows of its ``command``.
     """
     return {name: (f"{package}.{name}:command", line) for name, line in lines.items()}
+
+
+# What shells and other tools call a command → what it is called here.
+_ELSEWHERE = {"ls": "list", "ps": "list", "rm": "delete", "kill": "cancel", "stop": "cancel"}
