@@ -253,3 +253,16 @@ def test_events_with_missing_or_strange_fields_never_stop_a_reader(told: list[di
 def test_an_observation_survives_the_journal(seen: Observation) -> None:
     grouped = Observation(State.RUNNING, attempt=2, members=(("one", seen), ("two", seen)))
     assert events.observation(events.job_observed("a", grouped)) == grouped
+
+
+def test_an_attempt_that_was_asked_to_end_goes_on_ending_when_the_rest_is_resumed() -> None:
+    told = [
+        {"event": "experiment.created", "jobs": ["a", "b"]},
+        {"event": "job.intent", "job": "a", "attempt": 1, "token": "e/a/1"},
+        {"event": "job.submitted", "job": "a", "attempt": 1, "handle": "local://h/a"},
+        {"event": "job.cancel_requested", "job": None, "by": "x"},
+        {"event": "experiment.resumed", "by": "x"},
+    ]
+    events = [{"seq": n, "time": float(n), **event} for n, event in enumerate(told, 1)]
+    jobs = replay(events).jobs
+    assert (jobs["a"].cancel_requested, jobs["b"].cancel_requested) == (True, False)

@@ -177,7 +177,9 @@ class _Fold:
         self.started(event)
         self._fields.update(ended=None, cancel_requested=False)
         for job in list(self._jobs.values()):
-            self._set(dataclasses.replace(job, cancel_requested=False))
+            # An attempt that runs and was asked to end goes on ending.
+            ending = job.cancel_requested and bool(job.handle) and not job.state.terminal
+            self._set(dataclasses.replace(job, cancel_requested=ending))
 
     def ended(self, event: Event) -> None:
         self._fields["ended"] = event["time"]
