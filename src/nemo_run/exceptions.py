@@ -90,6 +90,42 @@ class ShortageError(BackendError):
     """Something has run short that others will give back: processes, files, memory, disk."""
 
 
+class PackagingError(PlanError):
+    """The code of a job cannot be packaged."""
+
+
+class RemoteError(BackendError):
+    """Another machine cannot be worked with; the message says what it, or ssh, said."""
+
+
+class ConnectionFailedError(RemoteError):
+    """There is no connection: the host is unknown, silent, refuses, or the line broke."""
+
+
+class AuthenticationError(RemoteError):
+    """The other machine does not let us in."""
+
+
+class HostKeyError(RemoteError):
+    """The other machine is not known, or is not the one that is known."""
+
+
+class RemoteTimeoutError(RemoteError, TimeoutError):
+    """The other machine did not answer in time."""
+
+
+class RemoteCommandError(RemoteError):
+    """A command on the other machine failed.
+
+    Attributes:
+        result: What it said.
+    """
+
+    def __init__(self, message: str, result: object = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
 class StoreError(NemoRunError):
     """The files of an experiment could not be read or written."""
 

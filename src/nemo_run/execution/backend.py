@@ -30,11 +30,32 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class After:
+    """What an engine is to wait for before it starts a job.
+
+    Attributes:
+        kind: ``afterok``, ``afterany`` or ``afternotok``.
+        job: The handle of that job, or the token of one that is submitted in the same call.
+    """
+
+    kind: str
+    job: Handle | Token
+
+
+@dataclass(frozen=True)
 class Rendered:
-    """A job and its artifacts: what :meth:`Backend.submit` sends."""
+    """A job and its artifacts: what :meth:`Backend.submit` sends.
+
+    Attributes:
+        spec: The job.
+        artifacts: Its files.
+        after: What the engine itself is to wait for; only where it can
+            (:attr:`Capabilities.dependencies`).
+    """
 
     spec: JobSpec
     artifacts: tuple[Artifact, ...]
+    after: tuple[After, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,14 +67,25 @@ class Capabilities:
         groups: It runs several tasks as one job.
         detach: Its jobs go on without the process that submitted them.
         requeue: It starts a preempted job again.
+        arrays: It takes equal jobs as one array, with a limit of how many run at once.
         max_running: How many jobs it should be given at once; None for no limit.
+        batch: How many jobs one call of :meth:`Backend.submit` should start.
+        interval: Seconds between two looks at jobs that go on; 0: as often as one likes.
     """
 
     dependencies: bool = False
     groups: bool = False
     detach: bool = False
     requeue: bool = False
+    arrays: bool = False
     max_running: int | None = None
+    batch: int = 32
+    interval: float = 0.0
+
+    @property
+    def finishes_alone(self) -> bool:
+        """Whether a graph of jobs that was handed over needs no process of ours."""
+        return self.dependencies and self.detach
 
 
 @dataclass(frozen=True)
@@ -97,7 +129,9 @@ class Backend(Protocol):
         """Start jobs. A token that the engine has already is not started again.
 
         Returns:
-            The handle of each job, or the reason why that one could not be started.
+            The handle of each job, or the reason why that one could not be started. Of a
+            :class:`~nemo_run.exceptions.ShortageError` the job may be tried again later; one
+            that is missing here is looked for with :meth:`find` later.
         """
         ...
 
@@ -124,6 +158,24 @@ class Backend(Protocol):
 
     def log_files(self, spec: JobSpec) -> Sequence[LogFile]:
         """Return the logs that a job has so far, or will have, in order of member and rank."""
+        ...
+
+    def bring(
+        self, spec: JobSpec, folder: str, logs: Collection[tuple[str, int]] | None = None
+    ) -> None:
+        """Copy what an attempt has left on the target into the job's folder in the record.
+
+        Nothing to do where the two are one folder. What is there already is not sent again, and
+        a call that was cut off is made good by the next one.
+
+        Args:
+            spec: The job; ``spec.attempt`` is the attempt.
+            folder: The job's folder in the record, which has the layout of ``spec.directory``.
+            logs: Member and rank of the logs to bring; None for how it ended and its results.
+
+        Raises:
+            BackendError: The target cannot be reached.
+        """
         ...
 
     def wait(self, handles: Collection[Handle], timeout: float) -> None:

@@ -59,6 +59,23 @@ class Member:
 
 
 @dataclass(frozen=True)
+class ArrayPlace:
+    """The place of a job among equal ones, which an engine may take as one job array.
+
+    Attributes:
+        name: What the jobs have in common; unique in the experiment.
+        index: Which of them this is, from 0.
+        size: How many there are.
+        max_parallel: How many may run at once; 0 for all.
+    """
+
+    name: str
+    index: int
+    size: int
+    max_parallel: int = 0
+
+
+@dataclass(frozen=True)
 class JobSpec:
     """One job, ready to be rendered by its backend.
 
@@ -66,8 +83,12 @@ class JobSpec:
         experiment: The experiment's id.
         job: The job's id in the experiment.
         backend: The name of the backend in the registry (``local``, ``slurm``).
-        directory: The job's folder on the target.
+        directory: The job's folder on the target, as the engine sees it.
         members: Its tasks; one, or several for a group.
+        inside: The same folder as its processes see it (``/nemo_run`` in a container); empty
+            where that is the same path.
+        code: The git tree that its code folder holds; empty where no code travels.
+        array: Its place among equal jobs; None where it has none.
         attempt: Which try this is, from 1.
         retries: How many more tries a failure gets.
         policy: How a group ends.
@@ -82,6 +103,9 @@ class JobSpec:
     attempt: int = 1
     retries: int = 0
     policy: Policy = "all"
+    inside: str = ""
+    code: str = ""
+    array: ArrayPlace | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -112,6 +136,8 @@ class JobSpec:
         members = [_fields(Member, one, f"members[{i}]") for i, one in enumerate(fields["members"])]
         for member in members:
             member["command"] = tuple(member["command"])
+        if fields.get("array") is not None:
+            fields["array"] = ArrayPlace(**_fields(ArrayPlace, fields["array"], "array"))
         return cls(**{**fields, "members": tuple(Member(**member) for member in members)})
 
 
@@ -138,7 +164,9 @@ def _is_count(value: object) -> bool:
 
 _RIGHT: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("experiment", "job", "backend", "directory", "name"), _is_text),
-    **dict.fromkeys(("working_directory",), _is_text),
+    **dict.fromkeys(("working_directory", "inside", "code"), _is_text),
+    **dict.fromkeys(("index", "size", "max_parallel"), _is_count),
+    "array": lambda value: value is None or isinstance(value, dict),
     **dict.fromkeys(("attempt", "retries"), _is_count),
     **dict.fromkeys(("nodes", "processes_per_node", "ranks_per_process"), _is_count),
     **dict.fromkeys(("environment", "files"), _is_table),

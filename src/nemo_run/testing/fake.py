@@ -268,6 +268,11 @@ class FakeBackend:
             for rank in range(m.world_size)
         ]
 
+    def bring(
+        self, spec: JobSpec, folder: str, logs: Collection[tuple[str, int]] | None = None
+    ) -> None:
+        """Do nothing: there are no files."""
+
     def wait(self, handles: Collection[Handle], timeout: float) -> None:  # noqa: ARG002
         """Move the clock to the next thing that happens, at most by ``timeout`` seconds."""
         clock = self.engine.clock
