@@ -14,10 +14,11 @@ from nemo_run.exceptions import PlanError, nearest
 
 from .commands import ONE_NODE, Meeting
 from .launcher import Launcher, resolve_launcher
+from .target import Target
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import ModuleType
 
     from nemo_run.packaging import Packager
@@ -119,6 +120,26 @@ class Executor(ConfigurableMixin):
             environment: What the launching process knows.
         """
         return {}
+
+    def target(self, experiment_dir: str, title: str, experiment: str, job: str) -> Target:  # noqa: ARG002
+        """Return where the processes of a job find things.
+
+        Args:
+            experiment_dir: The experiment's folder on this machine.
+            title: The name of the folder with the experiments of one title.
+            experiment: The experiment's id, which is the name of its folder.
+            job: The name of the job's folder.
+        """
+        directory = f"{experiment_dir}/jobs/{job}"
+        return Target(directory, directory)
+
+    def together(self: _Self, others: Sequence[Executor]) -> _Self:  # noqa: ARG002, PYI019
+        """Return the executor of a group whose other members have executors of their own.
+
+        Args:
+            others: Those of the second and later members.
+        """
+        return self
 
     def macro_values(self) -> ExecutorMacros | None:
         """Return how this place spells the facts that are known only while the job runs."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nemo_run.exceptions import PlanError, shown
 
 from . import environment as variables
+from .code import Code, import_path, moved, start_folder
 from .commands import (
     Launch,
     check_positive,
@@ -27,9 +28,10 @@ from .commands import (
     rendezvous_id,
     starts_ranks,
 )
-from .jobspec import JobSpec, Member, Policy
+from .jobspec import ArrayPlace, JobSpec, Member, Policy
 from .launcher import FaultTolerance, Launcher, Torchrun, resolve_launcher
 from .scripts import Place, Program, check_program, program
+from .target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,14 +95,17 @@ class PlanRequest:
     Attributes:
         experiment: The experiment's id.
         job: The job's id.
-        directory: The job's folder; absolute.
+        directory: The job's folder in the record; absolute.
         members: Its tasks.
         policy: How a group ends.
         group: Whether the members have folders of their own; by default when there are several.
-        working_directory: Where the processes start; the caller's folder.
-        python: The interpreter that runs Python tasks; the one that launches.
-        sys_path: What the worker puts in front of its import path.
+        working_directory: The caller's folder.
+        python: The interpreter that launches.
+        sys_path: What the caller imports from.
         environment: What the launcher was started with.
+        target: Where the processes find things; by default in the record, on this machine.
+        code: The code that travels, if any does.
+        array: The job's place among equal ones, if it has one.
     """
 
     experiment: str
@@ -113,6 +118,13 @@ class PlanRequest:
     python: str = field(default_factory=lambda: sys.executable)
     sys_path: tuple[str, ...] = field(default_factory=_sys_path)
     environment: Mapping[str, str] = field(default_factory=_environment)
+    target: Target = field(default_factory=lambda: Target("", ""))
+    code: Code | None = None
+    array: ArrayPlace | None = None
+
+    def __post_init__(self) -> None:
+        if not self.target.directory:
+            object.__setattr__(self, "target", Target(self.directory, self.directory))
 
     @property
     def is_group(self) -> bool:
@@ -136,12 +148,24 @@ def plan_job(request: PlanRequest) -> JobSpec:
         experiment=request.experiment,
         job=request.job,
         backend=first.backend,
-        directory=request.directory,
+        directory=request.target.directory,
         members=tuple(_member(request, task) for task in request.members),
         retries=_retries(request),
         policy=request.policy,
-        options=first.backend_options(request.environment),
+        inside="" if request.target.inside == request.target.directory else request.target.inside,
+        code=request.code.tree if request.code else "",
+        array=request.array,
+        options=_options(request),
     )
+
+
+def _options(request: PlanRequest) -> dict[str, Any]:
+    """Return what the backend has to know; of several executors, what they make together."""
+    first = request.members[0].executor
+    others = [task.executor for task in request.members[1:] if task.executor is not first]
+    whole = first.together(others) if others else first
+    options = whole.backend_options(request.environment)
+    return {**options, "store": request.target.store} if request.code else options
 
 
 def _check_names(request: PlanRequest) -> None:
@@ -187,14 +211,15 @@ def _retries(request: PlanRequest) -> int:
 
 
 def _member(request: PlanRequest, task: TaskRequest) -> Member:
-    directory = str(Path(request.directory, task.name)) if request.is_group else request.directory
+    target = request.target
+    below = f"/{task.name}" if request.is_group else ""
     executor = task.executor
     launcher = resolve_launcher(executor.launcher)
     nodes, processes = executor.nnodes(), executor.nproc_per_node()
     check_positive([(f"nodes of {task.name!r}", nodes)])
     check_positive([(f"processes per node of {task.name!r}", processes)])
-    environment = _task_environment(task, launcher)
-    place = _place(request, task.name, directory, environment)
+    environment = _task_environment(task, launcher, target)
+    place = _place(request, task.name, f"{target.inside}{below}", environment)
     runs = _program(task, place, request)
     inner = _profiled(task, launcher, runs.command, place)
     by_launcher = starts_ranks(launcher)
@@ -202,10 +227,10 @@ def _member(request: PlanRequest, task: TaskRequest) -> Member:
         _check_launcher(launcher, place)
     return Member(
         name=task.name,
-        directory=directory,
+        directory=f"{target.directory}{below}",
         command=_launched(request, task, launcher, inner, environment) if by_launcher else inner,
         environment=environment,
-        working_directory=request.working_directory,
+        working_directory=place.working_directory,
         nodes=nodes,
         processes_per_node=1 if by_launcher else processes,
         ranks_per_process=processes if by_launcher else 1,
@@ -217,13 +242,16 @@ def _member(request: PlanRequest, task: TaskRequest) -> Member:
 def _place(
     request: PlanRequest, name: str, directory: str, environment: Mapping[str, str]
 ) -> Place:
+    target = request.target
     return Place(
         name=name,
         directory=directory,
-        working_directory=request.working_directory,
-        python=request.python,
+        working_directory=start_folder(request.working_directory, request.code, target),
+        python=target.python or request.python,
         path=environment.get("PATH", request.environment.get("PATH", os.defpath)),
         python_path=_python_path({**request.environment, **environment}),
+        code=request.code,
+        target=target,
     )
 
 
@@ -235,7 +263,7 @@ def _profiled(
     nsys = task.executor.get_nsys_entrypoint()
     found = profiled(launcher, command, place.directory, nsys)
     if found != command:
-        check_program(found[0], place.path, place.working_directory)
+        check_program(found[0], place)
     return found
 
 
@@ -250,7 +278,7 @@ def _launched(
     known = {**request.environment, **environment}
     launch = Launch(
         program=inner,
-        python=request.python,
+        python=request.target.python or request.python,
         nodes=task.executor.nnodes(),
         processes=task.executor.nproc_per_node(),
         meeting=task.executor.meeting(launcher.rdzv_port, known),
@@ -267,7 +295,7 @@ _DEBUG = {
 }
 
 
-def _task_environment(task: TaskRequest, launcher: Launcher) -> dict[str, str]:
+def _task_environment(task: TaskRequest, launcher: Launcher, target: Target) -> dict[str, str]:
     # A log in a file is written in blocks, and a dying process loses its last one.
     found = {"PYTHONUNBUFFERED": "1", **launcher_variables(launcher)}
     if starts_ranks(launcher) and task.executor.packager.debug:
@@ -275,7 +303,7 @@ def _task_environment(task: TaskRequest, launcher: Launcher) -> dict[str, str]:
     found |= variables.checked(task.executor.env_vars, f"env_vars of {task.name!r}")
     if _is_script(task.task):
         found |= variables.checked(task.task.env, f"Script.env of {task.name!r}")
-    return found
+    return {name: target.localized(value) for name, value in found.items()}
 
 
 def _program(task: TaskRequest, place: Place, request: PlanRequest) -> Program:
@@ -284,9 +312,9 @@ def _program(task: TaskRequest, place: Place, request: PlanRequest) -> Program:
         return program(task.task, place)
     script = task.launching_script
     settings = {
-        "sys_path": list(request.sys_path),
+        "sys_path": import_path(request.sys_path, request.code, request.target),
         "main": "configs/__main__.py" if script else None,
-        "main_file": script.original_path if script else None,
+        "main_file": _main_file(script.original_path, request) if script else None,
         "main_package": script.package if script else None,
         "argv": list(script.argv) if script else None,
         "result": "result.json",
@@ -296,6 +324,13 @@ def _program(task: TaskRequest, place: Place, request: PlanRequest) -> Program:
         files["configs/__main__.py"] = script.text
     worker = str(Path(place.directory, "worker.py"))
     return Program((place.python, worker, place.directory), files)
+
+
+def _main_file(path: str | None, request: PlanRequest) -> str | None:
+    """Return what ``__file__`` of the launching script is in the job."""
+    if path is None or request.code is None:
+        return path
+    return moved(path, request.code.root, request.target.code) or path
 
 
 def _check_metadata(task: TaskRequest) -> None:
@@ -338,11 +373,11 @@ def _profile_folder(launcher: Launcher) -> dict[str, str]:
 def _check_launcher(launcher: Launcher, place: Place) -> None:
     if isinstance(launcher, FaultTolerance):
         try:
-            check_program("ft_launcher", place.path, place.working_directory)
+            check_program("ft_launcher", place)
         except PlanError as error:
             hint = "It comes with nvidia-resiliency-ext (pip install nvidia-resiliency-ext)."
             raise PlanError(f"{error} {hint}") from None
-    elif place.python == sys.executable and not _has_torch():
+    elif place.python == sys.executable and not place.is_elsewhere and not _has_torch():
         raise PlanError(
             f"The launcher 'torchrun' needs PyTorch, which {place.python} does not have. Install "
             f"it there (pip install torch), or leave the launcher out."

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import PlanError, nearest
 
+from .code import Code, relative
+from .target import Target
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -44,6 +47,8 @@ class Place:
         python: What ``python`` means.
         path: ``PATH`` of the job.
         python_path: ``PYTHONPATH`` of the job.
+        code: The code that travels with it, if any does.
+        target: The place of the job.
     """
 
     name: str
@@ -52,6 +57,13 @@ class Place:
     python: str
     path: str
     python_path: tuple[str, ...] = ()
+    code: Code | None = None
+    target: Target = field(default_factory=lambda: Target("", ""))
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the programs and files of this machine say nothing about those of the job."""
+        return not self.target.here or self.target.container
 
 
 def program(script: Script, place: Place) -> Program:
@@ -65,16 +77,18 @@ def program(script: Script, place: Place) -> Program:
         PlanError: The file or the program that it names is not there.
     """
     start = _entrypoint(script.entrypoint, place)
-    arguments = tuple(str(a) for a in script.args or ())
+    localized = place.target.localized
+    arguments = tuple(localized(str(a)) for a in script.args or ())
     if script.inline:
-        relative = f"scripts/{place.name}{_suffix(start, place)}"
-        file = str(Path(place.directory, relative))
-        return Program((*start, file, *arguments), {relative: script.file_text()})
+        name = f"scripts/{place.name}{_suffix(start, place)}"
+        file = str(Path(place.directory, name))
+        return Program((*start, file, *arguments), {name: localized(script.file_text())})
     if script.m:
         _check_module(script.path, start[0], place)
         return Program((*start, "-m", script.path, *arguments))
-    _check_file(script.path, place.working_directory)
-    return Program((*start, script.path, *arguments))
+    path = localized(script.path)
+    _check_file(path, place)
+    return Program((*start, path, *arguments))
 
 
 def _entrypoint(text: str, place: Place) -> tuple[str, ...]:
@@ -85,7 +99,8 @@ def _entrypoint(text: str, place: Place) -> tuple[str, ...]:
         return (place.python, *words[1:])
     if words[0] == "torchrun":
         return (place.python, "-m", "torch.distributed.run", *words[1:])
-    check_program(words[0], place.path, place.working_directory)
+    words = [place.target.localized(word) for word in words]
+    check_program(words[0], place)
     return tuple(words)
 
 
@@ -93,28 +108,39 @@ def _suffix(start: tuple[str, ...], place: Place) -> str:
     return ".py" if start[0] == place.python else ".sh"
 
 
-def check_program(name: str, path: str, working_directory: str) -> None:
-    """Refuse a program that is not there.
+def check_program(name: str, place: Place) -> None:
+    """Refuse a program that is not there; of another machine nobody here can tell.
 
     Args:
         name: A program's name, or its path.
-        path: The folders to look in, as ``PATH`` has them.
-        working_directory: What a relative path starts from.
+        place: Where it is to run.
 
     Raises:
         PlanError: There is none, or it cannot be run.
     """
-    if "/" not in name:
-        if shutil.which(name, path=path) is None:
-            raise PlanError(f"The program {name!r} is in no folder of PATH ({path}).")
+    if place.is_elsewhere:
         return
-    if not os.access(Path(working_directory, name), os.X_OK):
-        raise PlanError(f"{Path(working_directory, name)} is no program that can be run.")
+    if "/" not in name:
+        if shutil.which(name, path=place.path) is None:
+            raise PlanError(f"The program {name!r} is in no folder of PATH ({place.path}).")
+        return
+    if _in_code(name, place) is not None:
+        _check_file(name, place)
+    elif not os.access(Path(place.working_directory, name), os.X_OK):
+        raise PlanError(f"{Path(place.working_directory, name)} is no program that can be run.")
+
+
+def _in_code(name: str, place: Place) -> str | None:
+    """Return a path as seen from the code's root; None where it leads out of the code."""
+    if place.code is None:
+        return None
+    path = os.path.normpath(Path(place.working_directory, name))
+    return relative(path, place.target.code)
 
 
 def _check_module(name: str, python: str, place: Place) -> None:
     """Refuse a module that is not there; looks at files, imports nothing."""
-    if python != sys.executable:
+    if python != sys.executable or place.is_elsewhere or place.code is not None:
         return
     from importlib.machinery import PathFinder
 
@@ -132,13 +158,37 @@ def _check_module(name: str, python: str, place: Place) -> None:
         path = list(locations) if locations is not None else None
 
 
-def _check_file(name: str, working_directory: str) -> None:
-    file = Path(working_directory, name)
+def _check_file(name: str, place: Place) -> None:
+    inside = _in_code(name, place)
+    if place.code is not None and inside is not None:
+        _check_travels(name, inside, place.code)
+        return
+    if place.is_elsewhere:
+        return
+    file = Path(place.working_directory, name)
     if file.is_file():
         return
     if file.is_dir():
         raise PlanError(f"{file} is a folder; a Script's path must be a file.")
-    neighbours = [p.name for p in file.parent.iterdir()] if file.parent.is_dir() else []
+    raise PlanError(f"There is no script {name!r} in {place.working_directory}.{_similar(file)}")
+
+
+def _check_travels(name: str, inside: str, code: Code) -> None:
+    """Refuse a script that the code of the job does not hold."""
+    if code.holds is None or code.holds(inside):
+        return
+    file = Path(code.root, inside)
+    if not file.exists():
+        raise PlanError(
+            f"There is no script {name!r} in {code.root}, whose files travel with the job and in "
+            f"which it starts.{_similar(file)}"
+        )
     raise PlanError(
-        f"There is no script {name!r} in {working_directory}.{nearest(file.name, neighbours)}"
+        f"The script {name!r} does not travel with the job: {file} exists, but the packager leaves "
+        f"it out. Is it ignored by git, or outside of the packager's subpath?"
     )
+
+
+def _similar(file: Path) -> str:
+    neighbours = [p.name for p in file.parent.iterdir()] if file.parent.is_dir() else []
+    return nearest(file.name, neighbours)

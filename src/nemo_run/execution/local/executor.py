@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nemo_run.exceptions import PlanError
 from nemo_run.execution.commands import ONE_NODE, Meeting
 from nemo_run.execution.executor import Executor
+from nemo_run.execution.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +65,13 @@ class LocalExecutor(Executor):
         return Meeting(
             f"{environment['MASTER_ADDR']}:{environment.get('MASTER_PORT', port)}", str(rank)
         )
+
+    def target(self, experiment_dir: str, title: str, experiment: str, job: str) -> Target:  # noqa: ARG002
+        """Return the job's folder in the record, and the home as what keeps its code."""
+        from nemo_run.config.home import get_nemorun_home
+
+        directory = f"{experiment_dir}/jobs/{job}"
+        return Target(directory, directory, store=get_nemorun_home())
 
     def backend_options(self, environment: Mapping[str, str]) -> dict[str, Any]:
         """Return which node this machine is, where the environment says so.
