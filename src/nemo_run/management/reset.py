@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.graph.node import is_node
 from nemo_run.exceptions import CorruptRecordError, StoreError
+from nemo_run.execution.code import Code, moved
 from nemo_run.execution.executor import Executor
 from nemo_run.execution.observation import State
 from nemo_run.invocation import experiment_command
@@ -72,11 +73,12 @@ def only_failed(record: Record, jobs: Sequence[Job]) -> list[Job]:
 
 def _stored(record: Record, document: dict[str, Any]) -> Job:
     folder = record.job_dir(document["id"])
+    grouped, code = bool(document.get("group")), _code(document)
     kind = JobGroup if document.get("group") else Job
     return kind(
         document["id"],
         [
-            _member(record, folder / member["name"] if document.get("group") else folder, member)
+            _member(record, folder / member["name"] if grouped else folder, member, code)
             for member in document["members"]
         ],
         edges=list(dag.node(document["id"], document.get("dependencies", ())).edges),
@@ -87,7 +89,15 @@ def _stored(record: Record, document: dict[str, Any]) -> Job:
     )
 
 
-def _member(record: Record, folder: Path, document: dict[str, Any]) -> Member:
+def _code(document: Mapping[str, Any]) -> Code | None:
+    """Return the code that traveled with a job."""
+    code = document.get("code")
+    if not isinstance(code, dict):
+        return None
+    return Code(str(code.get("tree") or ""), str(code.get("root") or ""))
+
+
+def _member(record: Record, folder: Path, document: dict[str, Any], code: Code | None) -> Member:
     task = _read(folder / "task.json")
     executor = _read(folder / "executor.json")
     if not isinstance(executor, Executor):
@@ -97,7 +107,7 @@ def _member(record: Record, folder: Path, document: dict[str, Any]) -> Member:
         task,
         executor,
         document.get("role", "main"),
-        _origin(folder, record),
+        _origin(folder, record, code),
     )
 
 
@@ -111,23 +121,33 @@ def _read(path: Path) -> Any:
         raise CorruptRecordError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _origin(folder: Path, record: Record) -> Origin:
+def _origin(folder: Path, record: Record, code: Code | None) -> Origin:
     """Return what surrounded a task when it was planned."""
     meta = record.meta
     origin = Origin(
         working_directory=str(meta.get("cwd") or Path.cwd()),
         python=_interpreter(meta),
         sys_path=(),
+        code=code,
     )
     settings_file = folder / "worker.json"
     if not settings_file.exists():
         return origin
     settings = json.loads(settings_file.read_text("utf-8"))
+    path = settings.get("sys_path") or []
+    # The first entry is the folder of the code in the job.
+    there = path[0] if code is not None and path else ""
+    root = code.root if code is not None else ""
     return dataclasses.replace(
         origin,
-        sys_path=tuple(settings.get("sys_path") or ()),
-        launching_script=_launching_script(folder, settings),
+        sys_path=tuple(_back(entry, there, root) for entry in path),
+        launching_script=_launching_script(folder, settings, there, root),
     )
+
+
+def _back(path: str, there: str, root: str) -> str:
+    """Return a path of a job's code as the launching process called it; any other as it is."""
+    return (moved(path, there, root) if there else None) or path
 
 
 def _interpreter(meta: Mapping[str, Any]) -> str:
@@ -136,14 +156,17 @@ def _interpreter(meta: Mapping[str, Any]) -> str:
     return stored if stored and Path(stored).exists() else sys.executable
 
 
-def _launching_script(folder: Path, settings: Mapping[str, Any]) -> LaunchingScript | None:
+def _launching_script(
+    folder: Path, settings: Mapping[str, Any], there: str, root: str
+) -> LaunchingScript | None:
     if not settings.get("main"):
         return None
     from nemo_run.packaging.launching_script import LaunchingScript
 
+    file = settings.get("main_file")
     return LaunchingScript(
         text=(folder / settings["main"]).read_text("utf-8"),
-        original_path=settings.get("main_file"),
+        original_path=_back(file, there, root) if file else None,
         package=settings.get("main_package"),
         names=(),
         argv=tuple(settings.get("argv") or ()),
@@ -157,7 +180,9 @@ def doubts_of_code(record: Record, jobs: Sequence[Job]) -> str:
         record: The experiment that was run.
         jobs: Its jobs.
     """
-    if not any(is_node(member.task) for job in jobs for member in job.members):
+    members = [member for job in jobs for member in job.members]
+    # Code that traveled is run again as it was.
+    if not any(is_node(m.task) and not (m.origin and m.origin.code) for m in members):
         return ""
     folder = str(record.meta.get("cwd") or "")
     then, now = record.meta.get("git"), git_state(folder)

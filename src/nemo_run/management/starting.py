@@ -58,6 +58,8 @@ def write_down(
         AlreadyExistsError: There is an experiment with this id.
         StoreError: It could not be written; nothing is left.
     """
+    if plan.code is not None:
+        plan.code.keep()
     with store.draft(plan.title, plan.experiment, base_dir) as draft:
         if draft.id != plan.experiment:
             if own_id:
@@ -138,7 +140,10 @@ def _followed(record: Record, manner: Manner, **what: Any) -> ExperimentStatus:
 
 def _write_files(plan: Plan, draft: store.Draft) -> None:
     for job in plan.jobs:
-        draft.write(f"{job.spec.directory}/spec.json", spec_document(job.spec))
+        # The record has the layout of the target, wherever that is.
+        folder = draft.job_dir(job.spec.job)
+        draft.write(folder / "spec.json", spec_document(job.spec))
         for member in job.spec.members:
+            below = folder / member.directory[len(job.spec.directory) :].lstrip("/")
             for name, text in member.files.items():
-                draft.write(f"{member.directory}/{name}", text)
+                draft.write(below / name, text)

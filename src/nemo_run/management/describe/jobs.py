@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nemo_run.execution import Executor
+    from nemo_run.execution.code import Code
     from nemo_run.execution.jobspec import Policy
     from nemo_run.execution.observation import State
     from nemo_run.management.experiment import Experiment
@@ -57,12 +58,14 @@ class Origin:
         python: The interpreter that ran it.
         sys_path: What it imported from.
         launching_script: The part of the launching script that it needs, if it needs any.
+        code: The code that traveled with it, if any did.
     """
 
     working_directory: str
     python: str
     sys_path: tuple[str, ...]
     launching_script: LaunchingScript | None = None
+    code: Code | None = None
 
 
 @dataclass(eq=False)

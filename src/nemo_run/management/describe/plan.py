@@ -17,6 +17,7 @@ from nemo_run.config.files import codec
 from nemo_run.config.files.covering import secrets_of
 from nemo_run.config.files.serializers import YamlSerializer
 from nemo_run.config.graph.node import is_node
+from nemo_run.execution.jobspec import ArrayPlace
 from nemo_run.execution.planning import (
     PlanRequest,
     TaskRequest,
@@ -31,12 +32,14 @@ from nemo_run.packaging import launching_script
 
 from . import dag
 from .sweeping import sweep_tables
+from .traveling import Traveling, described
 from .varied import Varied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nemo_run.execution.backend import Artifact
+    from nemo_run.execution.code import Code
     from nemo_run.execution.jobspec import JobSpec
     from nemo_run.execution.jobspec import Member as SpecMember
 
@@ -80,6 +83,7 @@ class Plan:
         directory: Its folder.
         jobs: Its jobs, in order.
         warnings: What the person should know before it is sent.
+        code: The code that travels; written nowhere before :meth:`Traveling.keep`.
     """
 
     experiment: str
@@ -87,6 +91,7 @@ class Plan:
     directory: str
     jobs: tuple[PlannedJob, ...]
     warnings: tuple[str, ...] = ()
+    code: Traveling | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         jobs = [job.document["id"] for job in self.jobs]
@@ -142,6 +147,10 @@ class Plan:
             if varied is not None:
                 told.add(varied.sweep)
             yield f"\n== {_headline(job)}\n"
+            code = job.document.get("code")
+            if code:
+                yield f"\n-- code of {code['root']}: {code.get('summary', '')}\n"
+                yield f"git tree {code['tree']}\n"
             for member in job.spec.members:
                 yield f"\n-- command of {member.name}, in {member.working_directory}\n"
                 yield f"{json.dumps(member.command)}\n"
@@ -218,8 +227,25 @@ def make(
     """
     dag.validate([dag.Node(job.id, tuple(job.edges)) for job in jobs])
     shared = _Shared(yaml_of_scripts)
-    planned = [_planned(experiment, directory, job, shared) for job in jobs]
-    return Plan(experiment, title, str(directory), tuple(planned), tuple(shared.warnings))
+    places = array_places(jobs)
+    planned = [_planned(experiment, directory, job, places.get(job.id), shared) for job in jobs]
+    for snapshot in shared.traveling.all():
+        shared.warnings.update(dict.fromkeys(snapshot.warnings))
+    warnings = tuple(shared.warnings)
+    return Plan(experiment, title, str(directory), tuple(planned), warnings, shared.traveling)
+
+
+def array_places(jobs: Sequence[Job]) -> dict[str, ArrayPlace]:
+    """Return the place of each job that is a point of a sweep, among the points of its sweep."""
+    sweeps: dict[str, list[Job]] = {}
+    for job in jobs:
+        if job.varied is not None:
+            sweeps.setdefault(job.varied.sweep, []).append(job)
+    return {
+        job.id: ArrayPlace(name, index, len(points), (job.varied and job.varied.max_parallel) or 0)
+        for name, points in sweeps.items()
+        for index, job in enumerate(points)
+    }
 
 
 @dataclass
@@ -234,6 +260,7 @@ class _Shared:
 
     def __post_init__(self) -> None:
         self.sys_path = launching_path(sys.path, self.working_directory)
+        self.traveling = Traveling(self.working_directory)
 
     def surroundings(self, job: Job) -> dict[str, Any]:
         """Return folder, interpreter and import path of a job; a stored one keeps its own."""
@@ -245,22 +272,37 @@ class _Shared:
         }
 
 
-def _planned(experiment: str, directory: Path, job: Job, shared: _Shared) -> PlannedJob:
+def _planned(
+    experiment: str, directory: Path, job: Job, place: ArrayPlace | None, shared: _Shared
+) -> PlannedJob:
     from .jobs import JobGroup
 
+    folder = layout.job_folder(directory, job.id)
+    code = shared.traveling.of(job)
+    first = job.members[0].executor
     spec = plan_job(
         PlanRequest(
             experiment=experiment,
             job=job.id,
-            directory=str(layout.job_folder(directory, job.id)),
+            directory=str(folder),
             members=tuple(_request(member, shared) for member in job.members),
             policy=job.policy,
             group=isinstance(job, JobGroup),
             environment=shared.environment,
+            target=first.target(str(directory), directory.parent.name, experiment, folder.name),
+            code=code,
+            array=place,
             **shared.surroundings(job),
         )
     )
-    return PlannedJob(document(job), spec, tuple(get_backend(spec.backend).render(spec)))
+    about = _about_code(job, code, shared.traveling)
+    return PlannedJob(
+        {**document(job), **about}, spec, tuple(get_backend(spec.backend).render(spec))
+    )
+
+
+def _about_code(job: Job, code: Code | None, traveling: Traveling) -> Mapping[str, Any]:
+    return {"code": described(traveling.snapshot(job), code)} if code is not None else {}
 
 
 def _request(member: Member, shared: _Shared) -> TaskRequest:
