@@ -33,3 +33,13 @@ def log_folder(spec: JobSpec, member: Member) -> str:
 def log_file(spec: JobSpec, member: Member, rank: int) -> str:
     """Return the log of one rank in this attempt."""
     return f"{log_folder(spec, member)}/rank-{rank}.log"
+
+
+def code_folder(spec: JobSpec) -> str:
+    """Return the folder of the code that travels with a job, as its engine sees it."""
+    return f"{spec.directory}/code"
+
+
+def code_archive(spec: JobSpec) -> str:
+    """Return the tar file on the target that holds the code of a job."""
+    return f"{spec.options['store']}/code/{spec.code}.tar"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from nemo_run.execution.folders import (
     attempt_folder,
+    code_archive,
+    code_folder,
     is_group,
     log_file,
     log_folder,
@@ -16,7 +18,15 @@ from nemo_run.execution.folders import (
 if TYPE_CHECKING:
     from nemo_run.execution.jobspec import JobSpec, Member
 
-__all__ = ["attempt_folder", "is_group", "log_file", "log_folder", "member_folder"]
+__all__ = [
+    "attempt_folder",
+    "code_archive",
+    "code_folder",
+    "is_group",
+    "log_file",
+    "log_folder",
+    "member_folder",
+]
 
 SCRIPT = "launch.sh"
 CLAIM = "claim"

@@ -89,6 +89,16 @@ trap : HUP INT TERM
 unset NEMORUN_LEADER NEMORUN_UMASK
 """
 
+_CODE = """
+# The code, as it was when the experiment was written down; later attempts find it here.
+code={code}
+if [ ! -e "$code" ]; then
+    rm -rf "$code.new"
+    mkdir "$code.new" && tar -xf {tar} -C "$code.new" && mv "$code.new" "$code" ||
+        finish 1 'the code could not be unpacked'
+fi
+"""
+
 _ONE = """
 ({call} "$@") </dev/null >>{log} 2>&1
 finish $?
@@ -173,10 +183,19 @@ def script(spec: JobSpec) -> str:
         _RECORD,
         _exports(_job_variables(spec)),
         _CLAIM,
+        _code(spec),
         *(_member(spec, index, member) for index, member in enumerate(spec.members)),
         _single(spec, processes[0]) if len(processes) == 1 else _several(spec, processes),
     ]
     return "".join(parts)
+
+
+def _code(spec: JobSpec) -> str:
+    """Return the lines that put the code of a job into its folder."""
+    if not spec.code:
+        return ""
+    tar = layout.code_archive(spec)
+    return _CODE.format(code=quote(layout.code_folder(spec)), tar=quote(tar))
 
 
 def _comment(text: str) -> str:

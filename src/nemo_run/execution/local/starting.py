@@ -43,6 +43,18 @@ def prepare(job: Rendered) -> None:
     _make_sure(f"{folder}/{layout.LEADER_LOG}", "")
     for artifact in job.artifacts:
         _place(artifact)
+    if spec.code:
+        _lay_out_code(spec)
+
+
+def _lay_out_code(spec: JobSpec) -> None:
+    """Make the archive that the job's script unpacks, unless another job had it made."""
+    from nemo_run.packaging.store import CodeStore
+
+    archive = Path(layout.code_archive(spec))
+    if not archive.exists():
+        make_folder(archive.parent)
+        CodeStore(Path(spec.options["store"], "code.git")).write_tar(spec.code, archive)
 
 
 def _make_sure(path: str, text: str) -> None:
