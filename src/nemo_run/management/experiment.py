@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from nemo_run.config import Config
+    from nemo_run.execution.jobspec import JobSpec
 
     from .describe.plan import Plan
     from .results import Results
@@ -146,8 +147,20 @@ class Experiment(Describing, Opened, ConfigurableMixin):
 
     @property
     def tunnels(self) -> dict[str, Any]:
-        """The connections to other machines."""
-        return {}
+        """The connections of its jobs to the machines they run on, by ``user@host``.
+
+        Each knows in ``packaging_jobs`` where the code of the jobs lies, so that another
+        experiment can use it: ``packager.symlink_from_remote_dir = job.dst_path``.
+        """
+        from .describe.tunnels import tunnels_of
+
+        return tunnels_of(self._id, self.jobs, self._plan_of_record)
+
+    def _plan_of_record(self, job: str) -> JobSpec | None:
+        """Return what was planned for a job; None before that."""
+        from .plans import spec_of
+
+        return spec_of(self._record, job) if self._record is not None else None
 
     @property
     def started(self) -> bool:

@@ -10,7 +10,7 @@ from nemo_run.exceptions import PlanError, nearest, shown
 from nemo_run.execution.executor import Executor
 from nemo_run.management.store import names
 
-from . import dag
+from . import dag, elsewhere
 from .jobs import Job, JobGroup, Member, Names, check_kind, clone, executors_of, task_name
 
 if TYPE_CHECKING:
@@ -56,7 +56,11 @@ def described_job(
         TypeError: What was given is no task or no executor.
         PlanError: A name, a dependency, a role or the number of executors is wrong.
     """
-    edges = [_edge(one, known) for one in _listed(dependencies)]
+    given = [_parsed(one, known) for one in _listed(dependencies)]
+    outside = [e for e in given if e.job not in known and elsewhere.is_elsewhere(e.job)]
+    for edge in outside:
+        _check_kind_of(edge)
+    edges = [_checked_edge(edge, known) for edge in given if edge not in outside]
     if policy not in _POLICIES:
         raise PlanError(
             f"policy={shown(policy)} is none of {', '.join(map(repr, _POLICIES))}."
@@ -65,12 +69,14 @@ def described_job(
     if isinstance(task, list | tuple):
         tasks = list(task)
         members = _members(tasks, executors_of(tasks, executor), roles)
+        elsewhere.add_to(members[0].executor, outside)
         proposed = name or f"{members[0].name}_group"
         return JobGroup(
             taken.take(_job_id(proposed)), members, edges=edges, name=name, policy=policy
         )
     check_kind(task)
     own = Member("", clone(task), _executor(executor))
+    elsewhere.add_to(own.executor, outside)
     job = Job(taken.take(_job_id(name or task_name(task))), [own], edges=edges, name=name)
     own.name = names.folder(job.id)
     return job
@@ -175,14 +181,8 @@ def _listed(dependencies: Any) -> Sequence[str | dag.Edge]:
     return list(dependencies)
 
 
-def _edge(given: str | dag.Edge, known: Sequence[str]) -> dag.Edge:
-    edge = _parsed(given, known)
-    if edge.kind not in dag.KINDS:
-        raise PlanError(
-            f"The dependency on {edge.job!r} is of the kind {shown(edge.kind)}, which is no kind "
-            f"of dependency; use one of {', '.join(dag.KINDS)}."
-            f"{nearest(shown(edge.kind), dag.KINDS)}"
-        )
+def _checked_edge(edge: dag.Edge, known: Sequence[str]) -> dag.Edge:
+    _check_kind_of(edge)
     if edge.job not in known:
         jobs = f" Jobs so far: {', '.join(known)}." if known else " There are no jobs yet."
         raise PlanError(
@@ -190,6 +190,15 @@ def _edge(given: str | dag.Edge, known: Sequence[str]) -> dag.Edge:
             f"{nearest(edge.job, known)}{jobs} Add a job after those it depends on."
         )
     return edge
+
+
+def _check_kind_of(edge: dag.Edge) -> None:
+    if edge.kind not in dag.KINDS:
+        raise PlanError(
+            f"The dependency on {edge.job!r} is of the kind {shown(edge.kind)}, which is no kind "
+            f"of dependency; use one of {', '.join(dag.KINDS)}."
+            f"{nearest(shown(edge.kind), dag.KINDS)}"
+        )
 
 
 def _parsed(given: str | dag.Edge, known: Sequence[str]) -> dag.Edge:

@@ -75,7 +75,7 @@ def ready(nodes: Iterable[Node], states: Mapping[str, State]) -> list[str]:
         n.id
         for n in nodes
         if states.get(n.id, State.CREATED) is State.CREATED
-        and all(_allows(e, states.get(e.job, State.CREATED)) for e in n.edges)
+        and all(allows(e, states.get(e.job, State.CREATED)) for e in n.edges)
     ]
 
 
@@ -134,14 +134,15 @@ def _edge(value: str | Mapping[str, Any] | Edge) -> Edge:
     return Edge(value["job"], value.get("kind", "afterok"))
 
 
-def _allows(edge: Edge, state: State) -> bool:
+def allows(edge: Edge, state: State) -> bool:
+    """Whether a dependency lets its dependant start, now that its job is in ``state``."""
     if not state.terminal:
         return False
     return edge.kind == "afterany" or (edge.kind == "afterok") == (state is State.SUCCEEDED)
 
 
 def _forbids(edge: Edge, state: State) -> bool:
-    return state.terminal and not _allows(edge, state)
+    return state.terminal and not allows(edge, state)
 
 
 def _told(job: JobStatus) -> str:
