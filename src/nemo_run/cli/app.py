@@ -33,6 +33,10 @@ COMMANDS = {
         "nemo_run.cli.profile:group",
         "List and show executor profiles.",
     ),
+    "doctor": (
+        "nemo_run.cli.doctor:command",
+        "Say what works of the place where an executor runs jobs.",
+    ),
     "completion": (
         "nemo_run.cli.completion.command:command",
         "Print what makes bash, zsh or fish complete commands, keys and values.",

@@ -13,6 +13,8 @@ _COMMANDS = {
     "status": "Show where each job stands, and what to type next.",
     "logs": "Print the output of jobs, or follow it.",
     "cancel": "End one job or all, with all their processes.",
+    "shell": "Open a shell beside a running job, on its node.",
+    "port-forward": "Reach a port of a running job's node from here.",
     "resume": "Go on with an experiment that stopped.",
     "rerun": "Run the stored tasks once more, as a new experiment.",
     "delete": "Remove an experiment with all its files.",

@@ -99,7 +99,9 @@ def modules_of(package: str, lines: Mapping[str, str]) -> dict[str, tuple[str, s
         package: The package's ``__name__``.
         lines: For each module the line that ``--help`` shows of its ``command``.
     """
-    return {name: (f"{package}.{name}:command", line) for name, line in lines.items()}
+    return {
+        name: (f"{package}.{name.replace('-', '_')}:command", line) for name, line in lines.items()
+    }
 
 
 # What shells and other tools call a command → what it is called here.
