@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["engines.fixtures"]
+
 # A run started in the background (`make test &`, some continuous integration) ignores SIGINT, and
 # so would every program that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,126 @@
+"""The engines as fixtures; tests/conftest.py loads them. What each gives: README.md."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from . import packages
+from .shared import Place
+from .slurm import Slurm
+from .slurm_conf import Shape
+from .ssh import Login
+
+_ENGINES = {"slurm", "login", "own_slurm", "own_login", "shared_folder", "slow_sbatch"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What uses an engine is marked so, whoever forgot to."""
+    for item in items:
+        if _ENGINES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("engine")
+
+
+@pytest.fixture(scope="session")
+def _shared_cluster() -> Iterator[Shape]:
+    packages.need(packages.ALL)
+    place = Place.of("shared")
+    yield place.enter(lambda shape: _bring_up(place, shape, accounting=True))
+    place.leave()
+
+
+@pytest.fixture(scope="session")
+def _own_cluster() -> Iterator[Slurm]:
+    packages.need(packages.ALL)
+    place = Place.of(f"own {os.getpid()}")
+    yield Slurm(place.enter(lambda shape: _bring_up(place, shape, accounting=False)))
+    place.leave()
+
+
+def _bring_up(place: Place, shape: Shape, *, accounting: bool) -> None:
+    shape = replace(shape, accounting=accounting)
+    Slurm(shape).up()
+    Login(shape).up()
+    place.ready(shape)
+
+
+def _use(monkeypatch: pytest.MonkeyPatch, shape: Shape) -> None:
+    """The test and the programs that it starts talk to this cluster, by Slurm and by ssh."""
+    monkeypatch.setenv("SLURM_CONF", str(Slurm(shape).conf))
+    monkeypatch.setenv("PATH", str(Login(shape).bin), prepend=os.pathsep)
+
+
+@pytest.fixture
+def slurm(_shared_cluster: Shape, monkeypatch: pytest.MonkeyPatch) -> Slurm:
+    """The session's cluster, with accounting; other tests use it at the same time."""
+    _use(monkeypatch, _shared_cluster)
+    return Slurm(_shared_cluster)
+
+
+@pytest.fixture
+def login(_shared_cluster: Shape, monkeypatch: pytest.MonkeyPatch) -> Login:
+    """The login host of the session's cluster; other tests use it at the same time."""
+    _use(monkeypatch, _shared_cluster)
+    return Login(_shared_cluster)
+
+
+@pytest.fixture
+def own_slurm(_own_cluster: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slurm]:
+    """A cluster that nobody else uses, without accounting: to be broken. It is healed after."""
+    _use(monkeypatch, _own_cluster.shape)
+    yield _own_cluster
+    if _own_cluster.extra:
+        _own_cluster.extra = {}
+        _own_cluster.configure()
+    _own_cluster.heal()
+
+
+@pytest.fixture
+def own_login(own_slurm: Slurm) -> Iterator[Login]:
+    """The login host of that cluster."""
+    login = Login(own_slurm.shape)
+    yield login
+    login.unblock()
+
+
+@pytest.fixture
+def shared_folder(_shared_cluster: Shape, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder that every user of the cluster may write to; nodes and login host see it."""
+    name = tempfile.mkdtemp(dir=_shared_cluster.folder / "shared")
+    os.chmod(name, 0o1777)
+    yield Path(name)
+    shutil.rmtree(name, ignore_errors=True)
+
+
+@pytest.fixture
+def wrapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
+    """Make a folder with a program that does ``before``, the real program, then ``after``."""
+    made: list[str] = []
+
+    def make(program: str, before: str = "", after: str = "") -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="nr-bin-"))
+        made.append(str(folder))
+        folder.chmod(0o755)
+        real = shutil.which(program, path="/usr/local/bin:/usr/bin:/bin")
+        script = folder / program
+        script.write_text(f'#!/bin/sh\n{before}\n{real} "$@"\nstatus=$?\n{after}\nexit $status\n')
+        script.chmod(stat.S_IRWXU | 0o055)
+        return folder
+
+    yield make
+    for folder in made:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def slow_sbatch(wrapped: Callable[..., Path]) -> Callable[[float], Path]:
+    """Make a folder for the front of PATH whose sbatch takes so many seconds more."""
+    return lambda seconds: wrapped("sbatch", before=f"sleep {seconds}")
