@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nemo_run.execution.launcher import LAUNCHER_MAP, FaultTolerance, Launcher, Torchrun
     from nemo_run.execution.local.executor import LocalExecutor
     from nemo_run.execution.profile_config import executor_profile
+    from nemo_run.execution.resume import Resume
 
 _HOMES = {
     "Executor": "executor",
@@ -22,6 +23,7 @@ _HOMES = {
     "LAUNCHER_MAP": "launcher",
     "Launcher": "launcher",
     "LocalExecutor": "local.executor",
+    "Resume": "resume",
     "Torchrun": "launcher",
     "executor_profile": "profile_config",
     "import_executor": "executor",
@@ -34,6 +36,7 @@ __all__ = [
     "FaultTolerance",
     "Launcher",
     "LocalExecutor",
+    "Resume",
     "Torchrun",
     "executor_profile",
     "import_executor",
