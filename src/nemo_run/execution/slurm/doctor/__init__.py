@@ -1,0 +1,1 @@
+"""What works of a cluster, and what does not."""
