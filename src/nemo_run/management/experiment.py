@@ -283,6 +283,8 @@ class Experiment(Describing, Opened, ConfigurableMixin):
         plan = self._plan()
         for warning in plan.warnings:
             self._manner.warn(warning)
+        for snapshot in plan.code.all() if plan.code and not direct else ():
+            self._manner.say(f"code: {snapshot.summary()}")
         if direct:
             returned = run_directly(self._write_down(plan), self._jobs)
             if any(job.varied for job in self._jobs):

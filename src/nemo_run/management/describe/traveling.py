@@ -12,10 +12,11 @@ from nemo_run.execution.code import Code
 from nemo_run.packaging import Packager
 
 if TYPE_CHECKING:
+    from nemo_run.packaging.snapshot import Snapshot
+
     from .jobs import Job
 
 STORE = "code.git"
-Snapshot = Any
 
 
 class Traveling:
@@ -53,16 +54,11 @@ class Traveling:
 
     def _snapshot(self, packager: Packager) -> Snapshot | None:
         key = codec.dumps(packager)
-        if not hasattr(packager, "snapshot"):
-            return None
         if key not in self._taken:
-            import importlib
+            from nemo_run.packaging.snapshot import CodePlace
 
-            CodePlace = importlib.import_module("nemo_run.packaging.snapshot").CodePlace  # noqa: N806
             store = str(Path(get_nemorun_home(), STORE).absolute())
-            self._taken[key] = packager.snapshot(  # type: ignore[attr-defined]
-                CodePlace(self._working_directory, store)
-            )
+            self._taken[key] = packager.snapshot(CodePlace(self._working_directory, store))
         return self._taken[key]
 
     def all(self) -> list[Snapshot]:
