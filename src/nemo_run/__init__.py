@@ -25,7 +25,12 @@ if TYPE_CHECKING:
         import_executor,
     )
     from nemo_run.management import Experiment, Plugin, dryrun_fn, run
-    from nemo_run.packaging import Packager
+    from nemo_run.packaging import (
+        GitArchivePackager,
+        HybridPackager,
+        Packager,
+        PatternPackager,
+    )
 
     from .cli.help import help  # noqa: A004 - the reference's name
     from .cli.lazy import LazyEntrypoint, LazyModule, LazyTarget, lazy_imports
@@ -57,7 +62,10 @@ _HOMES = {
     "Experiment": "management",
     "Plugin": "management",
     "dryrun_fn": "management",
+    "GitArchivePackager": "packaging",
+    "HybridPackager": "packaging",
     "Packager": "packaging",
+    "PatternPackager": "packaging",
     "help": "cli.help",
     "LazyEntrypoint": "cli.lazy",
     "LazyModule": "cli.lazy",
@@ -72,6 +80,8 @@ __all__ = [
     "ExecutorMacros",
     "Experiment",
     "FaultTolerance",
+    "GitArchivePackager",
+    "HybridPackager",
     "JobFailedError",
     "LazyEntrypoint",
     "LazyModule",
@@ -80,6 +90,7 @@ __all__ = [
     "NemoRunError",
     "Packager",
     "Partial",
+    "PatternPackager",
     "Plugin",
     "Resume",
     "Script",

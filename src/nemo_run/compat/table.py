@@ -88,10 +88,27 @@ PATHS: dict[str, dict[str, str]] = {
         "configure_logging": "nemo_run.console.api",
         "deconfigure_logging": "nemo_run.console.api",
     },
-    "nemo_run.core.packaging": {"Packager": "nemo_run.packaging.packager"},
+    "nemo_run.core.packaging": {
+        "GitArchivePackager": "nemo_run.packaging.git_archive",
+        "HybridPackager": "nemo_run.packaging.hybrid",
+        "Packager": "nemo_run.packaging.packager",
+        "PatternPackager": "nemo_run.packaging.pattern",
+    },
     "nemo_run.core.packaging.base": {
         "Packager": "nemo_run.packaging.packager",
         "*": "nemo_run.packaging.packager",
+    },
+    "nemo_run.core.packaging.git": {
+        "GitArchivePackager": "nemo_run.packaging.git_archive",
+        "*": "nemo_run.packaging.git_archive",
+    },
+    "nemo_run.core.packaging.hybrid": {
+        "HybridPackager": "nemo_run.packaging.hybrid",
+        "*": "nemo_run.packaging.hybrid",
+    },
+    "nemo_run.core.packaging.pattern": {
+        "PatternPackager": "nemo_run.packaging.pattern",
+        "*": "nemo_run.packaging.pattern",
     },
     "nemo_run.core.serialization": {},
     "nemo_run.core.serialization.yaml": {"YamlSerializer": "nemo_run.config.files.serializers"},
@@ -175,17 +192,6 @@ LATER: dict[str, tuple[str, ...]] = {
         "nemo_run.LocalTunnel",
         "nemo_run.SSHTunnel",
         "nemo_run.core.tunnel",
-    ),
-    "packagers that send code": (
-        "nemo_run.GitArchivePackager",
-        "nemo_run.HybridPackager",
-        "nemo_run.PatternPackager",
-        "nemo_run.core.packaging.GitArchivePackager",
-        "nemo_run.core.packaging.HybridPackager",
-        "nemo_run.core.packaging.PatternPackager",
-        "nemo_run.core.packaging.git",
-        "nemo_run.core.packaging.hybrid",
-        "nemo_run.core.packaging.pattern",
     ),
     "workspaces for an editor": ("nemo_run.DevSpace", "nemo_run.devspace"),
 }
