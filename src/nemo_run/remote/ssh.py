@@ -1,0 +1,118 @@
+"""Another machine, reached by the user's own OpenSSH."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.exceptions import RemoteError, shown
+
+from .tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .connection import Connection
+    from .streams import Exchange, Finished
+
+
+@dataclass
+class SSHTunnel(Tunnel):
+    """A machine reached by ``ssh``, with its configuration, agent, jump hosts and Kerberos.
+
+    All processes of the user share one connection, so the login happens once.
+
+    Attributes:
+        job_dir: The folder there that experiments go to.
+        host: The host: an address, or a name of ~/.ssh/config.
+        user: The account; None: the configuration's.
+        port: The port; None: the configuration's.
+        identity: The private key to log in with; None: the configuration's and the agent's.
+        shell: The shell that runs commands of :meth:`run`, such as ``/bin/bash``; None: the
+            account's own.
+        pre_command: What comes before each command, joined by ``&&``: ``module load python``.
+    """
+
+    job_dir: str = field()
+    host: str = field()
+    user: str | None = None
+    port: int | None = None
+    identity: str | None = None
+    shell: str | None = None
+    pre_command: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells this machine and account from others: ``user@host:port``."""
+        account = f"{self.user}@{self.host}" if self.user else self.host
+        return f"{account}:{self.port}" if self.port else account
+
+    def connect(self) -> None:
+        """Log in, unless a process of this user has; see :meth:`Tunnel.connect`."""
+        self._connection().connect()
+
+    def setup(self) -> None:
+        """Log in and make the folder for experiments."""
+        self.run(f"mkdir -p -- {shlex.quote(self.job_dir)}")
+
+    def command(self, argv: Sequence[str] = (), tty: bool = False) -> list[str]:
+        """Return the argument list that runs a program there, over the same connection.
+
+        Args:
+            argv: The program and its arguments; none: the login shell.
+            tty: Whether it talks to a person.
+        """
+        line = self._before(shlex.join(argv)) if argv else None
+        return self._connection().argv("-t" if tty else "-T", command=line, plain=False)
+
+    def forward(self, *ports: str) -> list[str]:
+        """Return the argument list that forwards ports until it is ended.
+
+        Args:
+            ports: As for ``ssh -L``: ``8080:node7:80``.
+        """
+        options = [word for port in ports for word in ("-L", port)]
+        return self._connection().argv(
+            "-N", "-T", "-o", "ExitOnForwardFailure=yes", *options, plain=False
+        )
+
+    def put(self, local_path: str, remote_path: str) -> None:
+        """Copy a file or folder there; see :meth:`Tunnel.put`."""
+        from .copying import put
+
+        put(self, local_path, remote_path)
+
+    def get(self, remote_path: str, local_path: str) -> None:
+        """Copy a file or folder from there; see :meth:`Tunnel.get`."""
+        from .copying import get
+
+        get(self, remote_path, local_path)
+
+    def _connection(self) -> Connection:
+        from .connection import connection
+        from .openssh import Destination
+
+        if not self.host or self.host.startswith("-") or self.host.split() != [self.host]:
+            raise RemoteError(
+                f"SSHTunnel(host={shown(self.host)}): the host is an address, or a name of "
+                "~/.ssh/config."
+            )
+        return connection(Destination(self.host, self.user, self.port, self.identity))
+
+    def _exchange(self, exchange: Exchange) -> Finished:
+        return self._connection().exchange(exchange)
+
+    def _before(self, command: str) -> str:
+        return f"{self.pre_command} && {command}" if self.pre_command else command
+
+    def _command_line(self, command: str) -> tuple[str, bytes]:
+        marker = f"nemo_run:{secrets.token_hex(8)}"
+        line = self._before(command)
+        if self.shell:
+            line = f"{self.shell} -c {shlex.quote(line)}"
+        return f"echo {marker}; {line}", f"{marker}\n".encode()
+
+    def _python(self, code: str) -> Any:
+        return self._before(f"python3 -c '{code}'")
