@@ -24,10 +24,12 @@ class Meeting:
     Attributes:
         endpoint: ``host:port``; port 0 takes a free one.
         node_rank: This node, from 0; text, because only the job may know it.
+        attempt: Tells one try of the job from another, where only the job knows which it is.
     """
 
     endpoint: str
     node_rank: str
+    attempt: str = ""
 
 
 ONE_NODE = Meeting("localhost:0", "0")
@@ -90,7 +92,9 @@ def launched(launcher: Launcher, launch: Launch) -> tuple[str, ...]:
 
 
 def _meeting(launcher: Torchrun | FaultTolerance, launch: Launch) -> tuple[str, ...]:
-    identity = launch.rendezvous_id if launcher.rdzv_id is None else str(launcher.rdzv_id)
+    attempt = f"-{launch.meeting.attempt}" if launch.meeting.attempt else ""
+    own = f"{launch.rendezvous_id}{attempt}"
+    identity = own if launcher.rdzv_id is None else str(launcher.rdzv_id)
     return (
         f"--rdzv-backend={launcher.rdzv_backend}",
         f"--rdzv-endpoint={launch.meeting.endpoint}",

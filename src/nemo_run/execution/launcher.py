@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.mixin import ConfigurableMixin
 from nemo_run.exceptions import PlanError, nearest, shown
@@ -133,10 +133,48 @@ class FaultTolerance(Launcher):
     max_restarts: int | None = None
 
 
+@dataclass(kw_only=True)
+class SlurmTemplate(Launcher):
+    """Writes the command of a task anew from a Jinja2 template, as a script that runs in its place.
+
+    The template sees ``command``, the task's own command line quoted for a shell, and
+    :attr:`template_vars`.
+
+    Attributes:
+        template_path: The file with the template.
+        template_inline: Its text; goes before a file.
+        template_vars: What else the template may name.
+    """
+
+    template_path: str | None = None
+    template_inline: str | None = None
+    template_vars: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.template_inline and not self.template_path:
+            raise PlanError("SlurmTemplate has no template; give template_inline or template_path.")
+
+    def transform(self, cmd: list[str]) -> Script:
+        """Return the script that the template makes of ``cmd``.
+
+        Args:
+            cmd: The argument list of a process.
+
+        Raises:
+            PlanError: The template is missing or wrong, or names what it is not given.
+        """
+        from nemo_run.config.script import Script
+
+        from .templates import rendered
+
+        return Script(inline=rendered(self, cmd))
+
+
 LAUNCHER_MAP: dict[str, type[Launcher]] = {
     "default": Launcher,
     "torchrun": Torchrun,
     "ft": FaultTolerance,
+    "slurm_template": SlurmTemplate,
 }
 """What the names stand for that an executor's ``launcher`` may have. Packages may add theirs."""
 

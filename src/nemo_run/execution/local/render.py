@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nemo_run.execution.backend import Artifact
-from nemo_run.execution.quoting import quote, words
+from nemo_run.execution.quoting import is_variable, quote, words
 
 from . import layout
 
@@ -18,14 +17,6 @@ if TYPE_CHECKING:
 
 GRACE = 10.0
 """Seconds between the request to end and the end by force."""
-
-# A shell has no variables of other names, and gives some names a meaning of its own.
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_SHELLS_OWN = frozenset(
-    {"_", "DIRSTACK", "ENV", "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "FUNCNAME", "GROUPS"}
-    | {"HISTCMD", "IFS", "LINENO", "OLDPWD", "OPTARG", "OPTERR", "OPTIND", "PPID", "PS1", "PS2"}
-    | {"PS3", "PS4", "PWD", "RANDOM", "SECONDS", "SHELLOPTS", "SHLVL", "SRANDOM", "UID"}
-)
 
 _TOOL = str(Path(__file__).parent.with_name("processes.py"))
 
@@ -217,8 +208,8 @@ def _exports(variables: dict[str, str], indent: str = "") -> str:
 
 
 def _member(spec: JobSpec, index: int, member: Member) -> str:
-    own = {n: v for n, v in member.environment.items() if _is_plain(n)}
-    odd = [f"{n}={v}" for n, v in member.environment.items() if not _is_plain(n)]
+    own = {n: v for n, v in member.environment.items() if is_variable(n)}
+    odd = [f"{n}={v}" for n, v in member.environment.items() if not is_variable(n)]
     facts = {
         "NEMORUN_MEMBER": member.name,
         "NEMORUN_ATTEMPT_DIR": layout.member_folder(spec, member),
@@ -239,10 +230,6 @@ def _member(spec: JobSpec, index: int, member: Member) -> str:
         f"    exec {through}{words(member.command)}\n"
         f"}}\n"
     )
-
-
-def _is_plain(name: str) -> bool:
-    return bool(_NAME.fullmatch(name)) and name not in _SHELLS_OWN and not name.startswith("BASH")
 
 
 def _needs_port(spec: JobSpec, member: Member) -> bool:

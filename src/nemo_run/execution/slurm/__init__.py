@@ -1,0 +1,1 @@
+"""Jobs on a cluster that Slurm runs, from its login node or over SSH."""

@@ -1,0 +1,60 @@
+"""Where a job on Slurm keeps what. Pure: paths from a spec, nothing from the disk."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.execution.folders import attempt_folder, is_group
+
+from .details import located
+
+if TYPE_CHECKING:
+    from nemo_run.execution.jobspec import JobSpec, Member
+
+STARTED = "started"
+EXIT = "exit"
+
+
+def job_title(spec: JobSpec) -> str:
+    """Return the name of the job's folder, which its files are called after."""
+    return posixpath.basename(spec.directory)
+
+
+def batch_script(spec: JobSpec) -> str:
+    """Return the script that sbatch is given."""
+    return f"{attempt_folder(spec)}/{job_title(spec)}_sbatch.sh"
+
+
+def step_name(member: Member) -> str:
+    """Return the name of the script that each process of a member runs."""
+    return f"step-{member.name}.sh"
+
+
+def step_script(spec: JobSpec, member: Member) -> str:
+    """Return the script that each process of a member runs, as srun's machine sees it."""
+    return f"{attempt_folder(spec)}/{step_name(member)}"
+
+
+def inside(spec: JobSpec) -> str:
+    """Return the job's folder as its processes see it."""
+    return spec.inside or spec.directory
+
+
+def below(spec: JobSpec, member: Member) -> str:
+    """Return what a member's name adds to the folders of its job."""
+    return f"/{member.name}" if is_group(spec) else ""
+
+
+def log_name(spec: JobSpec, options: dict[str, Any], which: str) -> str:
+    """Return the name that the job's details give to a file, with Slurm's ``%`` kept.
+
+    Args:
+        spec: The job.
+        options: Those of the job or of a member, with their ``job_details``.
+        which: ``stdout``, ``stderr``, ``srun_stdout`` or ``srun_stderr``.
+    """
+    details = options["job_details"]
+    title = details["job_name"] or job_title(spec)
+    folder = spec.directory.replace("%", "%%")
+    return located(details[which], folder, title.replace("%", "%%").replace("/", "_"))

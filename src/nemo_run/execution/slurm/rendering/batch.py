@@ -1,0 +1,121 @@
+"""The batch script: what Slurm runs on the first node of a job. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nemo_run.execution.folders import is_group
+from nemo_run.execution.quoting import quote
+from nemo_run.execution.slurm import layout
+
+from . import again, code, facts, links, members, srun, waiting
+from .header import header
+
+if TYPE_CHECKING:
+    from nemo_run.execution.jobspec import JobSpec
+
+_WHO = """\
+# Job {job} of experiment {experiment}. Written by NeMo Run; what each process runs is in step-*.sh.
+
+job={folder}
+# Slurm runs this script again when it requeues the job; each run is an attempt of its own.
+attempt=$(({attempt} + ${{SLURM_RESTART_COUNT:-0}}))
+here=$job/attempts/$attempt
+logs=$job/logs/$attempt
+"""
+
+_FOLDERS = """\
+(umask 077 && mkdir -p {folders}) || exit
+echo "started $(date +%s)" >"$here/{started}"
+
+# Writes down how the attempt ended.
+record() {{
+    echo "exit $1 by $2" >"$here/{exit}.new" && mv "$here/{exit}.new" "$here/{exit}"
+}}
+
+finish() {{
+    record "$1" "$2"
+    exit "$1"
+}}
+
+# Asked to end, we wait for the steps, which Slurm asks as well, and write down how they ended.
+trap : HUP INT TERM
+"""
+
+
+def batch_script(spec: JobSpec) -> str:
+    """Return the batch script of a job.
+
+    Args:
+        spec: The job.
+    """
+    blocks = [
+        ["#!/bin/bash", *header(spec)],
+        _who(spec),
+        _exports(spec),
+        _folders(spec),
+        again.prologue(spec),
+        links.lines(spec),
+        code.lines(spec),
+        facts.lines(spec),
+        _setup(spec),
+        srun.memory_lines(spec),
+        *_steps(spec),
+        srun.memory_end(spec),
+        again.epilogue(spec),
+        ['finish "$code" "$by"'],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def comment(text: str) -> str:
+    """Return ``text`` as part of a comment: on one line, whatever it holds."""
+    return text.encode("unicode_escape").decode()
+
+
+def _who(spec: JobSpec) -> list[str]:
+    text = _WHO.format(
+        job=comment(spec.job),
+        experiment=comment(spec.experiment),
+        folder=quote(spec.directory),
+        attempt=spec.attempt,
+    )
+    return text.rstrip("\n").split("\n")
+
+
+def _exports(spec: JobSpec) -> list[str]:
+    token = spec.token.rpartition("/")[0]
+    return [
+        f'export NEMORUN_TOKEN={quote(token + "/")}"$attempt"',
+        f"export NEMORUN_EXPERIMENT_ID={quote(spec.experiment)}",
+        f"export NEMORUN_JOB={quote(spec.job)}",
+        'export NEMORUN_ATTEMPT="$attempt"',
+        f"export NEMORUN_JOB_DIR={quote(layout.inside(spec))}",
+    ]
+
+
+def _folders(spec: JobSpec) -> list[str]:
+    folders = ['"$here"', '"$logs"']
+    if is_group(spec):
+        names = [quote(member.name) for member in spec.members]
+        folders = [f'"${place}"/{name}' for place in ("here", "logs") for name in names]
+    text = _FOLDERS.format(folders=" ".join(folders), started=layout.STARTED, exit=layout.EXIT)
+    return text.rstrip("\n").split("\n")
+
+
+def _setup(spec: JobSpec) -> list[str]:
+    lines = spec.options.get("setup_lines")
+    return ["# The executor's setup_lines.", *lines.rstrip("\n").split("\n")] if lines else []
+
+
+def _steps(spec: JobSpec) -> list[list[str]]:
+    if len(spec.members) == 1:
+        return [[*srun.lines(spec, 0), *waiting.for_one(spec)]]
+    pause = int(spec.options.get("wait_time_for_group_job", 0))
+    started = [
+        [*srun.lines(spec, index), f"steps[{index}]=$!", *([f"sleep {pause}"] if pause else [])]
+        for index in range(len(spec.members))
+    ]
+    started[-1] = started[-1][:-1] if pause else started[-1]
+    _ = members
+    return [waiting.before_group(spec), *started, waiting.for_group(spec)]

@@ -1,0 +1,255 @@
+"""The bash of :mod:`.resume`; ``@name@`` is filled in there."""
+
+from __future__ import annotations
+
+AWAIT = r"""
+# Waits for a process to end, whatever signals come meanwhile, and returns its exit status.
+await() {
+    local before status
+    while before=$signals; do
+        wait "$1"
+        status=$?
+        [ "$before" -ne "$signals" ] || return "$status"
+    done
+}
+signals=0
+"""
+
+AROUND = r"""
+slurm_job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID:-}}
+slurm_job=${slurm_job:-$SLURM_JOB_ID}
+
+# Says what Slurm knows of this job, a field a line.
+about() {
+    scontrol --oneliner show job "$slurm_job" | head -n 1 | tr ' ' '\n'
+}
+
+# Says one field of it.
+#   field <name> <what about said>
+field() {
+    sed -n "s/^$1=//p" <<<"$2" | head -n 1
+}
+"""
+
+CAUSE = r"""
+# Says what Slurm wrote into an output about why it ended this job.
+#   slurms_word <file> <how many bytes of it to skip>
+slurms_word() {
+    case $(tail -c "+$(($2 + 1))" "$1" 2>/dev/null | grep -a -o 'DUE TO [A-Z ]*' | tail -n 1) in
+    *PREEMPTION*) echo 'preemption' ;;
+    *'TIME LIMIT'*) echo 'time limit' ;;
+    *NODE*) echo 'node failure' ;;
+    esac
+}
+
+# Whether one of some nodes has been away since a time, or is.
+#   were_away <nodes> <seconds since the epoch>
+were_away() {
+    local known newest
+    known=$(scontrol show node "$1" 2>/dev/null) || return 1
+    ! grep -Eq 'State=[^ ]*(DOWN|NOT_RESPONDING|FAIL|UNKNOWN)' <<<"$known" || return 0
+    newest=$(grep -o 'SlurmdStartTime=[^ ]*' <<<"$known" | sort | tail -n 1)
+    [[ ${newest#*=} > $(date -d "@$2" +%FT%T) ]]
+}
+
+# Says how an earlier attempt ended: by its record, by the signal it got, by what Slurm wrote.
+#   end_of <attempt>
+end_of() {
+    local folder=$job/attempts/$1 last='' nodes='' size=0 output='' started=0 cause=''
+    [ ! -e "$folder/exit" ] || last=$(tail -n 1 "$folder/exit")
+    case $last in
+    *' after time limit'* | *' by time limit'*) echo 'time limit' && return ;;
+    *' after preemption'* | *' by preemption'*) echo 'preemption' && return ;;
+    *' after node failure'* | *' by node failure'*) echo 'node failure' && return ;;
+    *' by unknown'* | 'exit 0'*) echo 'unknown' && return ;;
+    'exit '*) echo 'failed' && return ;;
+    esac
+    [ ! -e "$folder/stop" ] || { cat "$folder/stop" && return; }
+    [ ! -e "$folder/allocation" ] || {
+        read -r nodes && read -r size && read -r output
+    } <"$folder/allocation"
+    [ -z "$output" ] || cause=$(slurms_word "$output" "$size")
+    [ ! -e "$folder/started" ] || read -r _ started _ <"$folder/started"
+    if [ -z "$cause" ] && [ -n "$nodes" ] && were_away "$nodes" "$started"; then
+        cause='node failure'
+    fi
+    echo "${cause:-unknown}"
+}
+"""
+
+TIME = r"""
+# Says how many seconds all attempts have taken: of one that was cut off, up to its last sign.
+seconds_used() {
+    local folder number started last total=0
+    for folder in "$job"/attempts/*/; do
+        [ -e "$folder/started" ] || continue
+        number=$(basename "$folder")
+        read -r _ started _ <"$folder/started"
+        last=$(stat -c %Y "$folder"* "$job/logs/$number"/* 2>/dev/null | sort -n | tail -n 1)
+        [ "$number" -ne "$attempt" ] || last=$(date +%s)
+        [ "${last:-0}" -le "$started" ] || total=$((total + last - started))
+    done
+    echo "$total"
+}
+"""
+
+PROGRESS = r"""
+# Says what the files that tell progress are like; the same words, no progress.
+progress() (
+    shopt -s globstar nullglob
+    LC_ALL=C
+    printf '%s\0' @files@ | xargs -0 stat -c '%F %s %y %n' -- 2>/dev/null |
+        grep -a '^regular file' | cksum
+)
+
+# Whether nothing has changed since the beginning of the last attempts.
+#   stands_still <last attempt>
+stands_still() {
+    local first=$(($1 - @no_progress@ + 1))
+    [ -e "$job/attempts/$first/progress" ] || return 1
+    [ "$(progress)" = "$(cat "$job/attempts/$first/progress")" ]
+}
+"""
+
+SIGNALS = r"""
+# Slurm says that the time is nearly over: the steps hear of it, and have what is left.
+ask_to_stop() {
+    local known now end grace cause='time limit'
+    known=$(about)
+    if [ -e "$here/stop" ] || [ "$(field JobState "$known")" != RUNNING ]; then
+        return
+    fi
+    case $(field PreemptTime "$known") in
+    '' | None | Unknown) ;;
+    *) cause='preemption' ;;
+    esac
+    echo "$cause" >"$here/stop"
+    now=$(date +%s)
+    end=$(date -d "$(field EndTime "$known")" +%s 2>/dev/null) || end=$((now + @before@))
+    grace=$((end - now - @margin@))
+    [ "$grace" -gt 0 ] || grace=1
+    echo "$(date +%FT%T) @signal@: the $cause is near; the tasks have $grace s." >&2
+    scancel --signal=@signal@ "$slurm_job"
+    { sleep "$grace" && kill -ALRM $$; } &
+    disown
+}
+
+# Whether this machine still starts processes, and another one of ours does not.
+a_node_is_lost() {
+    [ "${SLURM_JOB_NUM_NODES:-1}" -gt 1 ] && [ -z "${SLURM_HET_SIZE:-}" ] || return 1
+    ! starts "$SLURM_JOB_NUM_NODES" || return 1
+    starts 1 --nodelist="$SLURMD_NODENAME"
+}
+
+# Whether so many nodes start a process. Nothing but the job's id is taken from the environment.
+starts() {
+    env -i PATH="$PATH" ${SLURM_CONF:+SLURM_CONF="$SLURM_CONF"} timeout 60 \
+        srun --jobid="$SLURM_JOB_ID" --overlap --ntasks-per-node=1 --nodes="$1" --ntasks="$1" \
+        "${@:2}" true </dev/null >/dev/null 2>&1
+}
+
+# Says what interrupted the steps; nothing if they ended by themselves.
+interruption() {
+    local known state cause=''
+    known=$(about)
+    state=$(field JobState "$known")
+    if [ "$(field Restarts "$known")" != "${SLURM_RESTART_COUNT:-0}" ] && [ -n "$state" ]; then
+        cause=$(slurms_word "$output" "$size")
+        echo "${cause:-unknown}, requeued"
+    elif [ -n "$state" ] && [ "$state" != RUNNING ]; then
+        cause=$(slurms_word "$output" "$size")
+        echo "${cause:-cancelled}"
+    elif [ "$code" -eq 0 ] && is_finished; then
+        return
+    elif [ -e "$here/stop" ]; then
+        cat "$here/stop"
+    elif [[ $(field PreemptTime "$known") = 2* ]]; then
+        echo 'preemption'
+    elif [ "$code" -ne 0 ] && a_node_is_lost; then
+        echo 'node failure'
+    fi
+}
+
+# Whether the task says that it is done. One that ends with 0 because it was asked to stop is not.
+is_finished() {
+    local file
+    for file in @finished@; do
+        [ ! -e "$file" ] || return 0
+    done
+    return 1
+}
+
+# After the steps: lets Slurm start an interrupted job again, if the limits allow it.
+go_on_if_interrupted() {
+    local cause why
+    trap '' ALRM
+    cause=$(interruption)
+    [ -n "$cause" ] || return 0
+    by=$cause
+    [ "$code" -ne 0 ] || code=@interrupted@
+    case $cause in
+    cancelled) return ;;
+    *', requeued') record "$code" "$by" && exit "$code" ;;
+    esac
+    why=$(refusal "$attempt" "$cause")
+    if [ -n "$why" ]; then
+        echo "Not started again after $cause: $why." >&2
+        by="resume: $why, after $cause"
+        return
+    fi
+    go_on
+}
+
+# The steps have not ended in time.
+time_is_up() {
+    code=124
+    go_on_if_interrupted
+    record "$code" "$by"
+    exit "$code"
+}
+"""
+
+REQUEUE = r"""
+go_on() {
+    local tries
+    record "$code" "$by, requeued"
+    for tries in 1 2 3; do
+        scontrol requeue "$slurm_job" && exit "$code"
+        sleep $((tries * 5))
+    done
+}
+"""
+
+CHAIN = r"""
+# The next attempt is another job, which whoever submitted this one submits.
+go_on() {
+    echo "Ended by $by; the next attempt is another job." >&2
+}
+"""
+
+START = r"""
+NEMORUN_PREVIOUS_END=''
+if [ "$attempt" -gt 1 ]; then
+    previous=$(end_of $((attempt - 1)))
+    why=$(refusal $((attempt - 1)) "$previous")
+    echo "Attempt $attempt of at most @max@, after $previous."
+    if [ -n "$why" ]; then
+        echo "It does not start: $why." >&2
+        record @interrupted@ "resume: $why, after $previous"
+        exit @interrupted@
+    fi
+    NEMORUN_PREVIOUS_END=${previous/preemption/preempted}
+fi
+export NEMORUN_PREVIOUS_END
+export NEMORUN_STOP_FILE="$NEMORUN_JOB_DIR/attempts/$attempt/stop"
+export NEMORUN_FINISHED_FILE="$NEMORUN_JOB_DIR/attempts/$attempt/finished"
+
+# What the next attempt has to know of this one, should it be cut off.
+output=$(scontrol show job "$slurm_job" | sed -n 's/^ *StdErr=//p' | head -n 1)
+size=$(stat -c %s "$output" 2>/dev/null || echo 0)
+printf '%s\n' "$SLURM_JOB_NODELIST" "$size" "$output" >"$here/allocation"
+@note_progress@
+trap 'signals=$((signals + 1)); ask_to_stop' @traps@
+trap 'signals=$((signals + 1)); time_is_up' ALRM
+trap 'signals=$((signals + 1))' TERM
+"""
