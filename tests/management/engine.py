@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from nemo_run.execution.backend import Artifact, Capabilities, LogFile, Rendered
-from nemo_run.execution.jobspec import Handle, JobSpec, Member, Token
+from nemo_run.execution.jobspec import ArrayPlace, Handle, JobSpec, Member, Token
 from nemo_run.execution.observation import Observation, State
 from nemo_run.management import store
 from nemo_run.management.store.record import Record
@@ -103,23 +103,52 @@ class Engine:
 
 
 def experiment(
-    jobs: Mapping[str, Sequence[str]], *, retries: int = 0, title: str = "conducted"
+    jobs: Mapping[str, Sequence[str | Mapping[str, str]]],
+    *,
+    retries: int = 0,
+    title: str = "conducted",
+    backend: str | Mapping[str, str] = "engine",
+    target: str = "",
+    max_parallel: int | None = None,
 ) -> Record:
-    """Make an experiment on disk: job ids, and the ids that each depends on."""
+    """Make an experiment on disk.
+
+    Args:
+        jobs: Their ids, and the ids or edges that each depends on.
+        retries: Of each.
+        title: Its title.
+        backend: The backend of all jobs, or of each.
+        target: Where the jobs' folders are, if not in the record.
+        max_parallel: The jobs are an array, of which so many may run at once.
+    """
     with store.draft(title) as draft:
-        for job in jobs:
-            folder = str(draft.job_dir(job))
+        for index, job in enumerate(jobs):
+            here = str(draft.job_dir(job))
+            folder = here.replace(str(draft.path.parents[1]), target) if target else here
+            array = None
+            if max_parallel is not None:
+                array = ArrayPlace("sweep", index, len(jobs), max_parallel)
             spec = JobSpec(
                 experiment=draft.id,
                 job=job,
-                backend="engine",
+                backend=backend if isinstance(backend, str) else backend[job],
                 directory=folder,
                 members=(Member(job, folder, ("true",)),),
                 retries=retries,
+                array=array,
+                options={"tunnel": {"job_dir": target}} if target else {},
             )
-            draft.write(f"{folder}/spec.json", json.dumps(spec.to_json()))
+            draft.write(f"{here}/spec.json", json.dumps(spec.to_json()))
+            if target:
+                draft.write(f"{here}/task.json", "{}")
+        sweep = {"sweep": {"name": "sweep", "values": {}, "max_parallel": max_parallel}}
         documents = [
-            {"id": job, "dependencies": list(after), "members": [{"name": job}]}
+            {
+                "id": job,
+                "dependencies": list(after),
+                "members": [{"name": job}],
+                **(sweep if max_parallel else {}),
+            }
             for job, after in jobs.items()
         ]
-        return draft.publish({"jobs": documents})
+        return draft.publish({"jobs": documents, "folder": str(draft.path)})

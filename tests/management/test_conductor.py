@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from engine import Engine, experiment
 
+from nemo_run.execution.backend import Capabilities
 from nemo_run.execution.observation import State
 from nemo_run.management.conductor.charge import charge, taken
-from nemo_run.management.conductor.conducting import BATCH
 from nemo_run.management.conductor.process import conduct
 from nemo_run.management.store import events
+
+BATCH = Capabilities().batch
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from . import store
 from .conductor.charge import is_stopped, taken
 from .conductor.launch import start, wait_until_in_charge
 from .direct_handles import DIRECT, process_gone
+from .looking import looked_at
 from .plans import strangers
 from .store import events
 from .watch.display import described
@@ -41,13 +42,16 @@ _LEAVING = 5.0
 def status(record: Record) -> ExperimentStatus:
     """Return how an experiment stands.
 
-    While its conductor is there, the journal says it. When that is gone, the engines are asked
-    about jobs that were running; nothing is written.
+    While its conductor is there, the journal says it. Of one that its engines finish alone, they
+    are asked, and what is new is written down; see :mod:`nemo_run.management.looking`. When the
+    conductor was killed, the engines are asked about jobs that were running; nothing is written.
 
     Raises:
         StoreError: The journal cannot be read.
     """
-    known = record.status()
+    known = looked_at(record)
+    if known.handed_over:
+        return known
     going = [job for job in known.jobs.values() if job.handle and not job.state.terminal]
     if not going or taken(record):
         return known
@@ -101,7 +105,12 @@ def _overlaid(job: JobStatus, seen: Observation | None) -> JobStatus:
 
 
 def notice(record: Record, known: ExperimentStatus) -> str:
-    """Return the sentence for an experiment that nobody drives to its end; else nothing."""
+    """Return the sentence for an experiment that nobody drives to its end; else nothing.
+
+    Where its engines finish it alone, it says what hinders us to see how it stands, if anything.
+    """
+    if known.doubt or known.handed_over:
+        return known.doubt
     if known.ended is not None or known.started is None or taken(record):
         return ""
     return f"The conductor is gone; resume with: {experiment_command('resume', record.id)}"
@@ -170,7 +179,7 @@ def print_logs(record: Record, job: str, regex: str | None = None) -> None:
     wanted = re.compile(regex.encode()) if regex else None
     reader = LogReader(record, [job], Ranks("all"))
     # With the last line, whether it has an end or not: nobody reads on here.
-    for piece in chain(reader.read(record.status()), reader.flush()):
+    for piece in chain(reader.read(looked_at(record)), reader.flush()):
         lines = piece.data.splitlines(keepends=True)
         kept = [line for line in lines if wanted is None or wanted.search(line)]
         if kept:
@@ -255,20 +264,24 @@ def resume(record: Record, *, by: str = "") -> None:
         if is_stopped(conductor):
             raise StoreError(_held_up(record, known))
         raise StoreError(f"Experiment {record.id} goes on already; there is nothing to resume.")
-    wanted = [events.experiment_resumed(by or _whoami())]
-    if known.ended is not None:
-        again = [job for job in known.jobs.values() if job.state is not State.SUCCEEDED]
-        if not again:
-            raise StoreError(
-                f"Every job of {record.id} has succeeded; there is nothing to resume. To run all "
-                f"of it once more: {experiment_command('rerun', record.id)}"
-            )
-        wanted += [
-            events.job_retried(job.id, job.attempt and job.attempt + 1, because="resumed")
-            for job in again
-        ]
+    wanted = again(known, by=by or _whoami())
+    if known.ended is not None and len(wanted) == 1:
+        raise StoreError(
+            f"Every job of {record.id} has succeeded; there is nothing to resume. To run all "
+            f"of it once more: {experiment_command('rerun', record.id)}"
+        )
     record.journal.append(wanted)
-    wait_until_in_charge(record, start(record))
+    wait_until_in_charge(record, start(record, hand_over=True))
+
+
+def again(known: ExperimentStatus, *, by: str) -> list[events.Event]:
+    """Return the events by which an experiment goes on, or is tried again where it has ended."""
+    retried = [
+        events.job_retried(job.id, job.attempt and job.attempt + 1, because="resumed")
+        for job in known.jobs.values()
+        if known.ended is not None and job.state is not State.SUCCEEDED
+    ]
+    return [events.experiment_resumed(by), *retried]
 
 
 def _let_leave(record: Record) -> None:

@@ -7,6 +7,7 @@ engine is given no plan and no handle that names another place than the record's
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from typing import TYPE_CHECKING
@@ -52,11 +53,10 @@ def own_spec(record: Record, job: str, attempt: int) -> JobSpec:
     spec = spec_of(record, job)
     if spec is None:
         raise StoreError(f"The plan of job {job!r} is missing: {_path(record, job)}.")
+    wrong = _not_own(record, job, spec)
+    if wrong:
+        raise _foreign_plan(record, job, wrong)
     folder = str(record.job_dir(job))
-    if (spec.experiment, spec.job) != (record.id, job):
-        raise _foreign_plan(record, job, f"is the plan of {spec.experiment}/{spec.job}")
-    if not _same(spec.directory, folder):
-        raise _foreign_plan(record, job, f"is for a job in {spec.directory}, which lies elsewhere")
     for member in spec.members:
         own = {spec.directory, f"{spec.directory}/{member.name}"}
         if member.name in {"", ".", ".."} or "/" in member.name or member.directory not in own:
@@ -65,6 +65,60 @@ def own_spec(record: Record, job: str, attempt: int) -> JobSpec:
         if not holds(record, path):
             raise _foreign_plan(record, job, f"leads through a link: {os.path.realpath(path)}")
     return spec
+
+
+# What jobs leave in their folder, and what only we read there.
+_NOT_SENT = frozenset(
+    {"spec.json", "executor.json", "attempts", "logs", "code", "result.json", "bring.lock"}
+)
+
+
+def with_files(record: Record, spec: JobSpec) -> JobSpec:
+    """Return a plan with the files of its members, which lie beside it in the record.
+
+    Raises:
+        OSError: One cannot be read.
+    """
+    members = []
+    for member in spec.members:
+        below = member.directory[len(spec.directory) :].lstrip("/")
+        folder = record.job_dir(spec.job) / below
+        others = {"" if m is member else m.name for m in spec.members} if not below else set()
+        files = {
+            str(path.relative_to(folder)): read_file(path).decode("utf-8", "surrogateescape")
+            for path in sorted(folder.rglob("*"))
+            if path.relative_to(folder).parts[0] not in _NOT_SENT | others
+            and path.is_file()
+            and holds(record, path)
+        }
+        members.append(dataclasses.replace(member, files=files))
+    return dataclasses.replace(spec, members=tuple(members))
+
+
+def is_elsewhere(record: Record, spec: JobSpec) -> bool:
+    """Whether a job has its folder on a target of its own, and not in the record."""
+    tunnel = spec.options.get("tunnel")
+    if not isinstance(tunnel, dict) or not tunnel.get("job_dir"):
+        return False
+    return not _same(spec.directory, str(record.job_dir(spec.job)))
+
+
+def _not_own(record: Record, job: str, spec: JobSpec) -> str:
+    """Return what is wrong with a plan that is none for this job of this record; else nothing."""
+    if (spec.experiment, spec.job) != (record.id, job):
+        return f"is the plan of {spec.experiment}/{spec.job}"
+    folder = record.job_dir(job)
+    if not is_elsewhere(record, spec):
+        own = _same(spec.directory, str(folder))
+        return "" if own else f"is for a job in {spec.directory}, which lies elsewhere"
+    # What the record itself is called on the target, wherever the root of that is.
+    below = "/".join(folder.parts[-4:])
+    if not spec.directory.endswith(f"/{below}") or ".." in spec.directory.split("/"):
+        return f"is for a job in {spec.directory}, which is no folder of {below}"
+    written_for = record.meta.get("folder")
+    if isinstance(written_for, str) and not _same(written_for, str(record.path)):
+        return f"was written for {written_for}, and now lies in {record.path}"
+    return ""
 
 
 def strangers(
@@ -86,14 +140,22 @@ def strangers(
         job.id: _foreign_handle(record, job)
         for job in jobs
         if asked[job.id].token not in own
-        or not holds(record, f"{asked[job.id].directory}/attempts/{job.attempt}")
+        or not holds(record, record.job_dir(job.id) / "attempts" / str(job.attempt))
     }
 
 
 def _named_by(record: Record, job: JobStatus, backend: str) -> JobSpec:
-    """Return who a job is: by its place in the record, not by what a file in it says."""
+    """Return who a job is: by its place in the record, and on another target by its plan."""
+    attempt = job.submitted_attempt or job.attempt
     folder = str(record.job_dir(job.id))
-    return JobSpec(record.id, job.id, backend, folder, members=(), attempt=job.attempt)
+    bare = JobSpec(record.id, job.id, backend, folder, members=(), attempt=attempt)
+    try:
+        spec = spec_of(record, job.id)
+        if spec is None or spec.backend != backend or _not_own(record, job.id, spec):
+            return bare
+    except StoreError:
+        return bare
+    return dataclasses.replace(spec, attempt=attempt) if is_elsewhere(record, spec) else bare
 
 
 def holds(record: Record, path: str | Path) -> bool:

@@ -52,8 +52,10 @@ class Results(Mapping[str, Any]):
         """How the experiment stands; looked up until it has ended."""
         if self._ended is not None:
             return self._ended
-        status = self._record.status()
-        if status.ended is not None:
+        from .looking import is_due, looked_at
+
+        status = looked_at(self._record)
+        if status.ended is not None and not is_due(status):
             self._ended = status
         return status
 
@@ -72,6 +74,11 @@ class Results(Mapping[str, Any]):
             )
         if known.state is not State.SUCCEEDED:
             raise failure(self._record, status, [known])
+        if known.unbrought:
+            raise NemoRunError(
+                f"Job {job} of {self._record.id} succeeded, and its result could not be fetched "
+                f"yet: {known.unbrought} Ask again, which tries once more."
+            )
         document = self._record.job(job)
         if not document.get("group"):
             return _value(self._record, known, job, "")

@@ -66,7 +66,8 @@ def write_down(
                 raise AlreadyExistsError(f"There is an experiment {plan.experiment!r} already.")
             plan = again(draft.id)
         _write_files(plan, draft)
-        meta = {**environment.describe(), "plan": plan.hash}
+        # A copy of the record is told from it by where it lies: both name the same jobs.
+        meta = {**environment.describe(), "plan": plan.hash, "folder": str(draft.path)}
         if rerun_of:
             meta["rerun_of"] = rerun_of
         return draft.publish({**meta, "jobs": [job.document for job in plan.jobs]})
@@ -104,7 +105,7 @@ def begin_and_follow(
     # What is written down is also started: a Ctrl-C in between would leave it to nobody.
     with interrupts.HeldBack() as held:
         record = write()
-        started = start(record)
+        started = start(record, hand_over=detach)
         try:
             held.release()
             if detach:

@@ -7,6 +7,10 @@
     handles = backend.submit(jobs)
     engine.clock.advance(31)
 
+With ``Capabilities(dependencies=True, detach=True, arrays=True)`` it waits for other jobs by itself
+and keeps the limit of arrays; :meth:`FakeEngine.restart` begins a job anew, and
+:meth:`FakeEngine.leave` writes a file that :meth:`FakeBackend.bring` copies.
+
 A job takes as long and ends as its command says: ``sleep 5; exit 3`` in the last argument, or as
 the engine's ``outcome`` function says.
 """
@@ -15,6 +19,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import BackendError
@@ -77,14 +82,30 @@ class FakeJob:
     Attributes:
         spec: What was asked for.
         submitted: When.
+        after: Kind of dependency, and the job that it waits for.
         cancelled: When it was cancelled, if it was.
+        by: Who cancelled it; empty where it was asked for through the backend.
         lost: Whether the engine forgot how it ended.
+        restarts: When the engine began it anew, and why.
     """
 
     spec: JobSpec
     submitted: float
+    after: tuple[tuple[str, Token], ...] = ()
     cancelled: float | None = None
+    by: str = ""
     lost: bool = False
+    restarts: list[tuple[float, Reason]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Course:
+    """When a job begins and ends, if nothing comes in between; None: never."""
+
+    begins: float | None
+    ends: float
+    state: State
+    because: str = ""
 
 
 @dataclass
@@ -97,7 +118,13 @@ class FakeEngine:
         outcome: How a member goes.
         jobs: What was submitted, by token.
         submissions: Every request to start a job, also of one that it had already.
+        calls: The tokens of each call that started jobs.
+        files: What jobs have left on the target: their folder there, and the path in it.
+        brought: Every request to copy something from there: token, and logs asked for.
+        polls: How often it was looked at.
+        refuse: Returns why a job is not taken; None where it is.
         down: While True, every request fails.
+        cut: While True, nothing can be copied from the target.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -105,53 +132,139 @@ class FakeEngine:
     outcome: Callable[[Member], Outcome] = outcome_of
     jobs: dict[Token, FakeJob] = field(default_factory=dict)
     submissions: list[Token] = field(default_factory=list)
+    calls: list[list[Token]] = field(default_factory=list)
+    files: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    brought: list[tuple[Token, tuple[tuple[str, int], ...] | None]] = field(default_factory=list)
+    polls: int = 0
+    refuse: Callable[[JobSpec], Exception | None] = lambda _: None
     down: bool = False
+    cut: bool = False
 
-    def begin(self, spec: JobSpec) -> None:
+    def begin(self, spec: JobSpec, after: Sequence[tuple[str, Token]] = ()) -> None:
         """Take a job; one that is there already stays as it is."""
         self.submissions.append(spec.token)
-        self.jobs.setdefault(spec.token, FakeJob(spec, self.clock.time()))
+        self.jobs.setdefault(spec.token, FakeJob(spec, self.clock.time(), tuple(after)))
 
-    def cancel(self, token: Token) -> None:
-        """End a job, unless it has ended or is unknown."""
+    def cancel(self, token: Token, by: str = "") -> None:
+        """End a job, unless it has ended or is unknown.
+
+        Args:
+            token: The job.
+            by: Who does so, where that is not us.
+        """
         job = self.jobs.get(token)
         if job and not self.observe(token).state.terminal:
-            job.cancelled = self.clock.time()
+            job.cancelled, job.by = self.clock.time(), by
 
     def lose(self, token: Token) -> None:
         """Forget how a job goes."""
         self.jobs[token].lost = True
 
+    def restart(self, token: Token, reason: Reason = Reason.PREEMPTED) -> None:
+        """Begin a job anew by itself, under the same handle."""
+        self.jobs[token].restarts.append((self.clock.time(), reason))
+
+    def leave(self, spec: JobSpec, path: str, data: bytes) -> None:
+        """Add to a file in the job's folder on the target.
+
+        Args:
+            spec: The job.
+            path: Relative to its folder, as ``attempts/1/result.json``.
+            data: What is appended.
+        """
+        folder = self.files.setdefault(spec.directory, {})
+        folder[path] = folder.get(path, b"") + data
+
     def observe(self, token: Token) -> Observation:
         """Return how a job goes at this moment."""
+        return self.observe_all([token])[token]
+
+    def observe_all(self, tokens: Collection[Token]) -> dict[Token, Observation]:
+        """Return how jobs go at this moment."""
+        courses = self._courses()
+        return {token: self._observe(token, courses) for token in tokens}
+
+    def _observe(self, token: Token, courses: Mapping[Token, _Course]) -> Observation:
         job = self.jobs.get(token)
         if job is None:
             return Observation(State.UNKNOWN, message="the engine knows no such job")
-        attempt = job.spec.attempt
+        attempt = job.spec.attempt + len(job.restarts)
         if job.lost:
             return Observation(State.LOST, Reason.PROCESS_LOST, attempt=attempt)
-        begun = job.submitted + self.queue
+        course, now = courses[token], self.clock.time()
+        if course.state is State.SKIPPED and now >= course.ends:
+            return Observation(
+                State.SKIPPED,
+                Reason.DEPENDENCY,
+                attempt=attempt,
+                message=course.because,
+                ended=course.ends,
+            )
         if job.cancelled is not None:
-            started = begun if begun <= job.cancelled else None
             return Observation(
                 State.CANCELLED,
                 Reason.CANCELLED,
                 attempt=attempt,
-                started=started,
+                message=f"cancelled by {job.by}" if job.by else "",
+                started=course.begins,
                 ended=job.cancelled,
             )
-        if self.clock.time() < begun:
-            return Observation(State.PENDING, attempt=attempt)
-        return self._course(job, begun)
+        if course.begins is None or now < course.begins:
+            why = job.restarts[-1][1] if job.restarts else Reason.NONE
+            return Observation(State.PENDING, why, attempt=attempt)
+        return self._course(job, course.begins)
+
+    def _courses(self) -> dict[Token, _Course]:
+        """Return when each job begins and ends; what it waits for was submitted before it."""
+        found: dict[Token, _Course] = {}
+        slots: dict[tuple[str, str], list[float]] = {}
+        for token, job in self.jobs.items():
+            course = self._with_its_turn(job, found, slots)
+            found[token] = course
+            array = job.spec.array
+            if array is not None and array.max_parallel and course.begins is not None:
+                slots.setdefault((job.spec.experiment, array.name), []).append(course.ends)
+        return found
+
+    def _with_its_turn(
+        self,
+        job: FakeJob,
+        others: Mapping[Token, _Course],
+        slots: Mapping[tuple[str, str], Sequence[float]],
+    ) -> _Course:
+        earliest = job.submitted
+        for kind, token in job.after:
+            before = others[token]
+            well = before.state is State.SUCCEEDED
+            if kind != "afterany" and (kind == "afterok") != well:
+                # An engine that waits for what can never come gives up.
+                return _Course(None, before.ends, State.SKIPPED, f"{kind} of {token} cannot be")
+            earliest = max(earliest, before.ends)
+        array = job.spec.array
+        if array is not None and array.max_parallel:
+            busy = sorted(slots.get((job.spec.experiment, array.name), ()))
+            if len(busy) >= array.max_parallel:
+                earliest = max(earliest, busy[-array.max_parallel])
+        if job.restarts:
+            earliest = job.restarts[-1][0]
+        begins = earliest + self.queue
+        if job.cancelled is not None:
+            begun = begins if begins <= job.cancelled else None
+            return _Course(begun, job.cancelled, State.CANCELLED)
+        outcomes = {m.name: self.outcome(m) for m in job.spec.members}
+        deciding, lasts = _decide(job.spec, outcomes)
+        state = State.FAILED if outcomes[deciding].code else State.SUCCEEDED
+        return _Course(begins, begins + lasts, state)
 
     def _course(self, job: FakeJob, begun: float) -> Observation:
         outcomes = {m.name: self.outcome(m) for m in job.spec.members}
         deciding, lasts = _decide(job.spec, outcomes)
         now, ended = self.clock.time(), begun + lasts
+        attempt = job.spec.attempt + len(job.restarts)
         if now < ended:
-            whole = Observation(State.RUNNING, attempt=job.spec.attempt, started=begun)
+            whole = Observation(State.RUNNING, attempt=attempt, started=begun)
         else:
-            whole = _ended(outcomes[deciding].code, job.spec.attempt, begun, ended)
+            whole = _ended(outcomes[deciding].code, attempt, begun, ended)
         if len(job.spec.members) == 1:
             return whole
         members = tuple(
@@ -178,13 +291,13 @@ class FakeEngine:
 
     def next_event(self) -> float | None:
         """Return when the state of a job changes next; None if none will."""
-        times = []
-        for token, job in self.jobs.items():
-            if self.observe(token).state.terminal:
-                continue
-            begun = job.submitted + self.queue
-            lasts = _decide(job.spec, {m.name: self.outcome(m) for m in job.spec.members})[1]
-            times += [t for t in (begun, begun + lasts) if t > self.clock.time()]
+        now = self.clock.time()
+        times = [
+            when
+            for course in self._courses().values()
+            for when in (course.begins, course.ends)
+            if when is not None and when > now
+        ]
         return min(times, default=None)
 
 
@@ -234,9 +347,28 @@ class FakeBackend:
     def submit(self, jobs: Sequence[Rendered]) -> Mapping[Token, Handle | Exception]:
         """Give jobs to the engine."""
         self._ask("submit")
+        if jobs:
+            self.engine.calls.append([job.spec.token for job in jobs])
+        answers: dict[Token, Handle | Exception] = {}
+        refused: set[Token] = set()
         for job in jobs:
-            self.engine.begin(job.spec)
-        return {job.spec.token: _handle(job.spec.token) for job in jobs}
+            after = [(one.kind, _token(one.job)) for one in job.after]
+            error = self.engine.refuse(job.spec)
+            if error is not None:
+                answers[job.spec.token] = error
+            if error is not None or any(token in refused for _, token in after):
+                # What was to wait for a job that is not there is not asked for either.
+                refused.add(job.spec.token)
+                continue
+            answers[job.spec.token] = self._begun(job.spec, after)
+        return answers
+
+    def _begun(self, spec: JobSpec, after: Sequence[tuple[str, Token]]) -> Handle | Exception:
+        unknown = [token for _, token in after if token not in self.engine.jobs]
+        if unknown:
+            return BackendError(f"Job dependency problem: {unknown[0]} is not known.")
+        self.engine.begin(spec, after)
+        return _handle(spec.token)
 
     def find(self, specs: Collection[JobSpec]) -> Mapping[Token, Handle]:
         """Return the handles of the jobs that the engine has."""
@@ -250,7 +382,9 @@ class FakeBackend:
     def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
         """Look at jobs."""
         self._ask("poll")
-        return {handle: self.engine.observe(_token(handle)) for handle in handles}
+        self.engine.polls += 1
+        seen = self.engine.observe_all([_token(handle) for handle in handles])
+        return {handle: seen[_token(handle)] for handle in handles}
 
     def cancel(self, handles: Collection[Handle]) -> None:
         """End jobs."""
@@ -271,7 +405,20 @@ class FakeBackend:
     def bring(
         self, spec: JobSpec, folder: str, logs: Collection[tuple[str, int]] | None = None
     ) -> None:
-        """Do nothing: there are no files."""
+        """Copy what a job has left; of a file that is there in part, the rest."""
+        self._ask("bring")
+        if self.engine.cut:
+            raise BackendError("The connection broke while something was copied.")
+        self.engine.brought.append((spec.token, None if logs is None else tuple(logs)))
+        wanted = [
+            file.path.removeprefix(f"{spec.directory}/")
+            for file in self.log_files(spec)
+            if logs is not None and (file.member, file.rank) in logs
+        ]
+        for path, data in self.engine.files.get(spec.directory, {}).items():
+            end = logs is None and path.startswith(f"attempts/{spec.attempt}/")
+            if end or path in wanted:
+                _append(Path(folder, path), data)
 
     def wait(self, handles: Collection[Handle], timeout: float) -> None:  # noqa: ARG002
         """Move the clock to the next thing that happens, at most by ``timeout`` seconds."""
@@ -284,9 +431,15 @@ class FakeBackend:
             raise BackendError(f"The engine does not answer: {what} failed.")
 
 
+def _append(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(data[file.tell() :])
+
+
 def _handle(token: Token) -> Handle:
     return Handle(f"fake://engine/{token}")
 
 
-def _token(handle: Handle) -> Token:
+def _token(handle: Handle | Token) -> Token:
     return Token(handle.removeprefix("fake://engine/"))

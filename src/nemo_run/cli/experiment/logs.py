@@ -19,6 +19,7 @@ from nemo_run.console.terminal import is_terminal
 from nemo_run.exceptions import PlanError
 from nemo_run.execution.observation import State
 from nemo_run.invocation import experiment_command
+from nemo_run.management.looking import attend, looked_at
 from nemo_run.management.store.status import ExperimentStatus
 from nemo_run.management.watch.labels import Labels
 from nemo_run.management.watch.logs import LogReader, follow, log_files, watch
@@ -94,7 +95,7 @@ def command(
     """
     record = record_of(experiment)
     jobs = [job_of(record, job)] if job is not None else [str(j["id"]) for j in record.jobs]
-    status = record.status()
+    status = looked_at(record)
     known = [status.jobs[one] for one in jobs if one in status.jobs]
     require_ranks(record, known, ranks)
     if attempt and not follows:
@@ -172,6 +173,7 @@ class _Status:
         return self.last
 
     def _look_for_conductor(self) -> None:
+        attend(self._record, self.last)
         # Only the second look counts: it may be about to start, or have ended its work just now.
         abandoned_now = is_abandoned(self._record, self.last)
         self._looks_abandoned = self._looks_abandoned + 1 if abandoned_now else 0

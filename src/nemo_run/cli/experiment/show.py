@@ -15,6 +15,7 @@ from nemo_run.cli.experiment.shared.selection import job_of, record_of
 from nemo_run.cli.shared.settings import common_options, json_option, print_json, settings_of
 from nemo_run.console.terminal import Look, visible
 from nemo_run.console.times import ago, duration, moment, size
+from nemo_run.management.looking import looked_at
 from nemo_run.management.sweep_table import DURATION, JOB, STATE, points, table_of
 from nemo_run.masking import mask_all, mask_arguments
 
@@ -52,7 +53,7 @@ def command(
     what was varied and returned. None of the experiment's own code is imported.
     """
     record = record_of(experiment)
-    status = record.status()
+    status = looked_at(record)
     jobs = [job_of(record, job)] if job is not None else [str(j["id"]) for j in record.jobs]
     if as_csv:
         if as_json:

@@ -63,6 +63,8 @@ def _text(
     swept = points(record) if len(jobs) > 1 else {}
     lines += _details(record, [job for job in jobs if job.id not in swept])
     lines += _of_points(record, [job for job in jobs if job.id in swept])
+    if status.doubt:
+        lines += ["", look.paint(visible(status.doubt), "yellow")]
     if is_abandoned(record, status):
         lines += ["", look.paint(abandoned(record, status), "yellow")]
     return [*lines, "", *next_steps(record, status)]

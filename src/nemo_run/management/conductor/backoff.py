@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,9 @@ class BackOff:
         """Take note of a failure."""
         count = self.count(what) + 1
         self._failures[what] = count
-        self._not_before[what] = time.monotonic() + min(_SHORTEST * 2**count, _LONGEST)
+        pause = min(_SHORTEST * 2 ** min(count, 16), _LONGEST)
+        # Not all at the same moment: what failed for us failed for others too.
+        self._not_before[what] = time.monotonic() + pause * random.uniform(0.75, 1.0)  # noqa: S311
         if count == 1:
             self._log(f"{what}: {type(error).__name__}: {error}")
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LOG = "conductor.log"
 ONLY_CANCELS = "only-cancels"
+HAND_OVER = "hand-over"
 
 _START = 20.0
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -62,23 +63,24 @@ class Started:
         return self._gone
 
 
-def start(record: Record, *, only_cancels: bool = False) -> Started:
+def start(record: Record, *, only_cancels: bool = False, hand_over: bool = False) -> Started:
     """Start the conductor of ``record``.
 
     Args:
         record: The experiment.
         only_cancels: It carries out the requests to cancel, and starts nothing.
+        hand_over: It leaves as soon as the engines finish the rest alone.
 
     Raises:
         StoreError: It could not be started, or there is nothing to drive any more.
     """
     import subprocess
 
-    only = [ONLY_CANCELS] if only_cancels else []
+    words = [w for w, wanted in ((ONLY_CANCELS, only_cancels), (HAND_OVER, hand_over)) if wanted]
     try:
         with os.fdopen(open_file(record.path / LOG, _APPEND), "ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, _root(), str(record.path), *only],
+                [sys.executable, "-c", _PROGRAM, _root(), str(record.path), *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.management.describe.varied import Varied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class Limits:
@@ -40,15 +40,22 @@ class Limits:
             self._going.discard(job)
         self._count[sweep] += 1 if going else -1
 
-    def admitted(self, jobs: Iterable[str]) -> list[str]:
-        """Return those of the jobs that may start now, in their order."""
+    def admitted(
+        self, jobs: Iterable[str], free: Callable[[str], bool] = lambda _: False
+    ) -> list[str]:
+        """Return those of the jobs that may start now, in their order.
+
+        Args:
+            jobs: The jobs whose turn it is.
+            free: Whether the engine of a job keeps the limit itself.
+        """
         if not self._sweep:
             return list(jobs)
         room = {sweep: limit - self._count[sweep] for sweep, limit in self._limit.items()}
         found = []
         for job in jobs:
             sweep = self._sweep.get(job)
-            if sweep is not None:
+            if sweep is not None and not free(job):
                 if room[sweep] <= 0:
                     continue
                 room[sweep] -= 1

@@ -13,7 +13,7 @@ from nemo_run.exceptions import CorruptRecordError, NemoRunError, StoreError
 from nemo_run.execution.jobspec import Handle, backend_of
 from nemo_run.execution.observation import State
 from nemo_run.management.describe import dag
-from nemo_run.management.plans import own_spec
+from nemo_run.management.plans import is_elsewhere, own_spec
 from nemo_run.management.store.reading import read_on
 from nemo_run.management.store.status import JobStatus, replay
 from nemo_run.saying import say
@@ -78,6 +78,17 @@ class Standing:
         self._pause = SHORTEST
         self._backoff = BackOff(self.log)
         self._unusable: dict[str, Exception] = {}
+        # So that each comes after those that it waits for.
+        self._node = {node.id: node for node in dag.ordered(self._nodes)}
+        # The handle of each job that was found to be its own, and of each that its engine knows.
+        self._own: dict[str, str] = {}
+        self._told: dict[str, str] = {}
+        # How often in a row an engine could not tell how a job stands.
+        self._untold: dict[str, int] = {}
+        # When each engine is looked at next, and since when results are being waited for.
+        self._due: dict[str, float] = {}
+        self._bringing: dict[str, float] = {}
+        self._remote: dict[str, bool] = {}
 
     def _hear(self) -> None:
         try:
@@ -151,6 +162,15 @@ class Standing:
             spec = own_spec(self._record, job, attempt)
             self._specs[job] = dataclasses.replace(spec, attempt=attempt)
         return self._specs[job]
+
+    def _is_remote(self, job: str) -> bool:
+        """Whether what a job leaves lies on a target of its own."""
+        if job not in self._remote:
+            try:
+                self._remote[job] = is_elsewhere(self._record, self._spec(job))
+            except StoreError:
+                return False
+        return self._remote[job]
 
     def _backend_name(self, job: str) -> str:
         # What runs is looked at and ended, whatever became of its plan.

@@ -25,6 +25,9 @@ JOB_SUBMITTED = "job.submitted"
 JOB_OBSERVED = "job.observed"
 JOB_SKIPPED = "job.skipped"
 JOB_RETRIED = "job.retried"
+JOB_RESTARTED = "job.restarted"
+JOB_UNBROUGHT = "job.unbrought"
+JOB_BROUGHT = "job.brought"
 JOB_CANCEL_REQUESTED = "job.cancel_requested"
 CONDUCTOR_STARTED = "conductor.started"
 CONDUCTOR_HEARD = "conductor.heard"
@@ -76,6 +79,24 @@ def job_skipped(job: str, because: str) -> Event:
 def job_retried(job: str, attempt: int, because: str = "") -> Event:
     """The job gets another try, which is number ``attempt``; 0 if it never had one."""
     return {"event": JOB_RETRIED, "job": job, "attempt": attempt, "because": because}
+
+
+def job_restarted(job: str, attempt: int, because: str = "") -> Event:
+    """The engine itself started the job again: the same handle, attempt number ``attempt``.
+
+    ``because`` is the reason why the attempt before ended, as far as it is known.
+    """
+    return {"event": JOB_RESTARTED, "job": job, "attempt": attempt, "because": because}
+
+
+def job_unbrought(job: str, attempt: int, because: str) -> Event:
+    """The attempt has ended, and what it left on its target could not be copied here yet."""
+    return {"event": JOB_UNBROUGHT, "job": job, "attempt": attempt, "because": because}
+
+
+def job_brought(job: str, attempt: int) -> Event:
+    """What the attempt left on its target is here after all."""
+    return {"event": JOB_BROUGHT, "job": job, "attempt": attempt}
 
 
 def job_cancel_requested(job: str | None, by: str = "") -> Event:
@@ -130,6 +151,12 @@ def observation(event: Mapping[str, Any]) -> Observation:
             if isinstance(fields, dict)
         ),
     )
+
+
+def reason(value: object) -> Reason:
+    """Return the reason that an event names; of one of a later version nothing."""
+    found: Reason = _member(Reason, value, Reason.NONE)
+    return found
 
 
 def attempt(event: Mapping[str, Any]) -> int:

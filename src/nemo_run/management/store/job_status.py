@@ -35,6 +35,9 @@ class JobStatus:
         members: For a group, what was seen of each member.
         cancel_requested: Whether somebody asked to end it.
         previous: How each earlier attempt ended, oldest first.
+        submitted_attempt: The attempt that token and handle are of; an engine that starts a job
+            again by itself keeps them for the attempts after it. 0 before the first.
+        unbrought: Why what it left on its target is not in the record yet; empty where it is.
     """
 
     id: str
@@ -51,6 +54,8 @@ class JobStatus:
     members: tuple[tuple[str, Observation], ...] = ()
     cancel_requested: bool = False
     previous: tuple[Observation, ...] = ()
+    submitted_attempt: int = 0
+    unbrought: str = ""
 
     @property
     def observation(self) -> Observation:
@@ -93,7 +98,9 @@ def _intent(job: JobStatus, event: Event) -> JobStatus:
     job = _at_attempt(job, names.attempt(event))
     if job.state.terminal or job.attempt != names.attempt(event):
         return job
-    return dataclasses.replace(job, token=str(event.get("token") or ""))
+    return dataclasses.replace(
+        job, token=str(event.get("token") or ""), submitted_attempt=job.attempt
+    )
 
 
 def _submitted(job: JobStatus, event: Event) -> JobStatus:
@@ -102,7 +109,11 @@ def _submitted(job: JobStatus, event: Event) -> JobStatus:
         return job
     state = State.SUBMITTED if job.state is State.CREATED else job.state
     return dataclasses.replace(
-        job, state=state, handle=str(event.get("handle") or ""), submitted=event["time"]
+        job,
+        state=state,
+        handle=str(event.get("handle") or ""),
+        submitted=event["time"],
+        submitted_attempt=job.attempt,
     )
 
 
@@ -145,6 +156,43 @@ def _retried(job: JobStatus, event: Event) -> JobStatus:
     return _at_attempt(job, names.attempt(event))
 
 
+def _restarted(job: JobStatus, event: Event) -> JobStatus:
+    attempt = names.attempt(event)
+    if job.state.terminal or attempt <= job.attempt:
+        return job
+    why = names.reason(event.get("because"))
+    before = dataclasses.replace(
+        job.observation,
+        state=State.UNKNOWN if why is Reason.NONE else State.FAILED,
+        reason=why,
+        message="",
+        ended=event["time"],
+    )
+    return JobStatus(
+        id=job.id,
+        state=State.PENDING,
+        attempt=attempt,
+        token=job.token,
+        handle=job.handle,
+        submitted=job.submitted,
+        cancel_requested=job.cancel_requested,
+        previous=(*job.previous, before) if job.attempt else job.previous,
+        submitted_attempt=job.submitted_attempt or job.attempt,
+    )
+
+
+def _unbrought(job: JobStatus, event: Event) -> JobStatus:
+    if names.attempt(event) != job.attempt:
+        return job
+    return dataclasses.replace(job, unbrought=str(event.get("because") or "not tried yet"))
+
+
+def _brought(job: JobStatus, event: Event) -> JobStatus:
+    if names.attempt(event) != job.attempt:
+        return job
+    return dataclasses.replace(job, unbrought="")
+
+
 def _at_attempt(job: JobStatus, attempt: int) -> JobStatus:
     """Return the job at the start of ``attempt``, or as it is if that is no later one."""
     if attempt <= job.attempt:
@@ -164,5 +212,8 @@ CHANGES: dict[str, Callable[[JobStatus, Event], JobStatus]] = {
     names.JOB_OBSERVED: _observed,
     names.JOB_SKIPPED: _skipped,
     names.JOB_RETRIED: _retried,
+    names.JOB_RESTARTED: _restarted,
+    names.JOB_UNBROUGHT: _unbrought,
+    names.JOB_BROUGHT: _brought,
 }
 """How each kind of event changes its job."""

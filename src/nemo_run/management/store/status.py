@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["ConductorStatus", "ExperimentStatus", "JobStatus", "combined", "describe", "replay"]
 
 
+HANDED_OVER = "handed over"
+"""Why a conductor left, where the engines do the rest without it."""
+
+
 @dataclass(frozen=True)
 class ConductorStatus:
     """The process that has, or had, charge of the experiment.
@@ -57,6 +61,7 @@ class ExperimentStatus:
         heard: The number of the event with which it last said that it heard of requests.
         seq: The number of the last event.
         corrupt_lines: Where in the journal lines lie that cannot be read, as byte offsets.
+        doubt: Since when and why this is only what was last known; empty where it is the truth.
     """
 
     jobs: Mapping[str, JobStatus] = field(default_factory=dict)
@@ -68,6 +73,15 @@ class ExperimentStatus:
     heard: int = 0
     seq: int = 0
     corrupt_lines: tuple[int, ...] = ()
+    doubt: str = ""
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether the engines finish it alone: no process is there, and none is needed."""
+        last = self.conductor
+        if self.ended is not None or last is None or last.ended is None:
+            return False
+        return last.why == HANDED_OVER
 
     @property
     def state(self) -> State:

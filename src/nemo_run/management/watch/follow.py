@@ -129,7 +129,8 @@ class Following:
         """Notice that nobody drives the experiment any more."""
         now = time.monotonic()
         gone = self._started is not None and self._started.gone
-        if not gone and now - self._looked < _LIVENESS:
+        alone = self.status.handed_over and self._started is None
+        if not gone and not alone and now - self._looked < _LIVENESS:
             return
         self._looked = now
         if (self._started is not None and not gone) or taken(self._record):
@@ -141,8 +142,10 @@ class Following:
 
     def _replace_conductor(self) -> None:
         conductor = self.status.conductor
-        killed = conductor is not None and conductor.ended is None
-        if self._started is None or not killed or self._replaced >= _REPLACEMENTS:
+        killed = self._started is not None and conductor is not None and conductor.ended is None
+        # What the engines finish alone is driven by somebody again while it is waited for.
+        wanted = killed or self.status.handed_over
+        if not wanted or self._replaced >= _REPLACEMENTS:
             raise not_started(self._record)
         self._replaced += 1
         self._started = start(self._record)

@@ -21,7 +21,7 @@ def is_abandoned(record: Record, status: ExperimentStatus) -> bool:
     """Tell whether the experiment has not ended and no process has charge of it."""
     from nemo_run.management.conductor.charge import taken
 
-    if status.ended is not None or taken(record):
+    if status.ended is not None or status.handed_over or taken(record):
         return False
     if status.started is not None:
         return True

@@ -27,6 +27,7 @@ def status_document(record: Record, status: ExperimentStatus) -> dict[str, Any]:
         "started": status.started,
         "ended": status.ended,
         "cancel_requested": status.cancel_requested,
+        "doubt": status.doubt,
         "conductor": conductor
         and {
             "alive": conductor.ended is None and taken(record),

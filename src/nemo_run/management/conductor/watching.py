@@ -1,0 +1,291 @@
+"""Looking at the jobs of an experiment, and noting what became of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import time
+from typing import TYPE_CHECKING
+
+from nemo_run.exceptions import StoreError
+from nemo_run.execution.observation import Observation, Reason, State
+from nemo_run.management import results
+from nemo_run.management.bringing import bring_end
+from nemo_run.management.describe import dag
+from nemo_run.management.direct_handles import DIRECT, process_gone
+from nemo_run.management.plans import strangers
+from nemo_run.management.store import events
+from nemo_run.management.store.job_status import CHANGES
+
+from .standing import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nemo_run.management.store.events import Event
+    from nemo_run.management.store.status import JobStatus
+
+_PATIENCE = 3
+
+
+class Watching(Standing):
+    """One experiment, looked at.
+
+    Attributes:
+        bring_patience: Seconds that the end of a job waits for its results, where their target
+            cannot be reached; after that the end is written down without them.
+    """
+
+    bring_patience = 60.0
+
+    # Whose a handle is
+
+    def _is_own(self, job: str) -> bool:
+        return self._own.get(job) == self._known(job).handle
+
+    def _disown(self, jobs: Iterable[str]) -> None:
+        """Let go of jobs whose handle is none of theirs: no engine is asked about those."""
+        named = [job for job in jobs if not self._handle(job).startswith(DIRECT)]
+        for name, theirs in self._by_backend(named).items():
+            if self._backoff.waiting(f"{name}: own"):
+                continue
+            known = [self._known(job) for job in theirs]
+            try:
+                foreign = strangers(self._backend_named(name), self._record, known)
+            except Exception as error:  # noqa: BLE001 - an engine's failure: ask again later
+                self._backoff.failed(f"{name}: own", error)
+                seen = self._cannot_tell(f"{name}: own", error)
+                self._write([e for job in theirs if seen for e in self._observed(job, seen)])
+                continue
+            self._backoff.worked(f"{name}: own")
+            self._own.update({job.id: job.handle for job in known if job.id not in foreign})
+            for job, why in foreign.items():
+                self.log(str(why))
+                self._own.pop(job, None)
+                seen = Observation(State.LOST, Reason.PROCESS_LOST, message=str(why))
+                self._write(self._observed(job, seen))
+
+    # What became of it
+
+    def _look(self) -> None:
+        direct = [job for job in self._running if self._handle(job).startswith(DIRECT)]
+        # We have charge, so the process that had it while it ran them is gone.
+        self._write([e for job in direct for e in self._changes(job, process_gone(), retries=0)])
+        for name, jobs in self._by_backend(filter(self._is_own, self._running)).items():
+            if self._backoff.waiting(f"{name}: poll") or time.monotonic() < self._due.get(name, 0):
+                continue
+            handles = {self._handle(job): job for job in jobs}
+            interval = self._backend_named(name).capabilities.interval
+            # Not all at the same moment: many experiments ask one engine.
+            self._due[name] = time.monotonic() + interval * random.uniform(0.9, 1.1)  # noqa: S311
+            try:
+                seen = self._backend_named(name).poll(list(handles))
+            except Exception as error:  # noqa: BLE001 - an engine's failure says nothing about jobs
+                self._backoff.failed(f"{name}: poll", error)
+                unknown = self._cannot_tell(f"{name}: poll", error)
+                self._note(dict.fromkeys(jobs, unknown) if unknown else {})
+            else:
+                self._backoff.worked(f"{name}: poll")
+                self._looked_at({job: seen[h] for h, job in handles.items() if h in seen})
+
+    def _looked_at(self, seen: dict[str, Observation]) -> None:
+        """Take what an engine said of jobs; what it cannot tell counts when it says so again."""
+        for job, one in seen.items():
+            if one.state is State.UNKNOWN:
+                self._untold[job] = self._untold.get(job, 0) + 1
+            else:
+                self._untold.pop(job, None)
+                self._told[job] = self._known(job).handle
+        self._note(
+            {j: one for j, one in seen.items() if not 0 < self._untold.get(j, 0) < _PATIENCE}
+        )
+
+    def _note(self, seen: dict[str, Observation]) -> None:
+        """Write down what is new, causes before consequences."""
+        happened: list[Event] = []
+        ended = {job for job, one in seen.items() if one.state is State.SKIPPED}
+        later = [job for job in self._node if job in ended] if ended else []
+        for job in (*(job for job in seen if job not in ended), *later):
+            slow = self._leaves_something(job, seen[job])
+            if slow and self.stopping:
+                continue
+            if slow or seen[job].state is State.SKIPPED:
+                # What follows looks at this, or takes its time: nothing is kept until after it.
+                self._write(happened)
+                happened = []
+            happened += self._observed(job, seen[job])
+        self._write(happened)
+
+    def _leaves_something(self, job: str, seen: Observation) -> bool:
+        return seen.state.terminal and self._lies_elsewhere(job)
+
+    def _cannot_tell(self, what: str, error: Exception) -> Observation | None:
+        """Return what is seen of jobs of an engine that has failed several times; else None."""
+        if self._backoff.count(what) < _PATIENCE:
+            return None
+        return Observation(State.UNKNOWN, message=str(error))
+
+    def _observed(self, job: str, seen: Observation) -> list[Event]:
+        """Return what is new in an observation; nothing when it shows what is known."""
+        try:
+            retries = self._spec(job).retries
+        except StoreError:
+            retries = 0
+        return self._changes(job, seen, retries=retries)
+
+    def _changes(self, job: str, seen: Observation, *, retries: int) -> list[Event]:
+        known = self._known(job)
+        if known.state.terminal:
+            return []
+        happened = _restart(known, seen)
+        for event in happened:
+            known = CHANGES[event["event"]](known, {**event, "time": time.time()})
+        seen = dataclasses.replace(seen, attempt=known.attempt)
+        if known.cancel_requested and seen.state in {State.FAILED, State.LOST}:
+            seen = dataclasses.replace(seen, state=State.CANCELLED, reason=Reason.CANCELLED)
+        if seen.state is State.SKIPPED:
+            again = self._bound_to_an_earlier_attempt(job)
+            if again:
+                return [events.job_retried(job, known.attempt + 1, because=again)]
+            seen = dataclasses.replace(seen, message=self._why_skipped(job) or seen.message)
+        if not _is_news(seen, known):
+            return happened
+        if not seen.state.terminal:
+            return [*happened, events.job_observed(job, seen)]
+        return happened + self._ended(known, seen, retries)
+
+    def _ended(self, known: JobStatus, seen: Observation, retries: int) -> list[Event]:
+        """Return what the end of an attempt comes to; nothing while its results are not here."""
+        job = known.id
+        unbrought = self._bring(known, seen)
+        if unbrought is None:
+            return []
+        if seen.state is State.SUCCEEDED:
+            self._keep_results(job, known.attempt)
+        happened = [events.job_observed(job, seen)]
+        if unbrought:
+            happened.append(events.job_unbrought(job, known.attempt, unbrought))
+        if known.attempt <= retries and self._is_tried_again(job, seen):
+            # In one write with the end of the attempt, so that nobody ever sees that end alone
+            # and takes it for the end of the job.
+            happened.append(events.job_retried(job, known.attempt + 1, because=str(seen.reason)))
+        return happened
+
+    def _is_tried_again(self, job: str, seen: Observation) -> bool:
+        """Whether it is for us to start it once more; some engines do that themselves."""
+        if seen.state is not State.FAILED or seen.reason is Reason.START:
+            return seen.state in {State.FAILED, State.LOST}
+        return not self._requeues(job)
+
+    def _requeues(self, job: str) -> bool:
+        return self._backend_named(self._backend_name(job)).capabilities.requeue
+
+    def _bound_to_an_earlier_attempt(self, job: str) -> str:
+        """Return why an engine gave a job up that has to be started again; else nothing.
+
+        It knows only the submission that the job was to wait for; we may have made another since.
+        """
+        known = self._known(job)
+        for edge in self._node[job].edges:
+            before = self._known(edge.job)
+            since = before.submitted is None or before.submitted > (known.submitted or 0)
+            if not before.state.terminal and before.previous and since:
+                return f"{edge.job} is tried again"
+        return ""
+
+    def _why_skipped(self, job: str) -> str:
+        """Return which dependency, and what became of it, in the words of all skipped jobs."""
+        jobs = {**self.status.jobs, job: dataclasses.replace(self._known(job), state=State.CREATED)}
+        return dag.skips(self._nodes, jobs).get(job, "")
+
+    def _skip(self) -> None:
+        if not self._moved:
+            return
+        self._moved = False
+        because = dag.skips(self._nodes, self.status.jobs)
+        # What an engine may have been asked to start is looked for there first.
+        self._write(
+            [events.job_skipped(j, why) for j, why in because.items() if j not in self._unconfirmed]
+        )
+
+    def _end(self) -> bool:
+        if self.status.ended is not None:
+            return True
+        return self._write([events.experiment_ended(self.status.state)])
+
+    # What it left behind
+
+    def _lies_elsewhere(self, job: str) -> bool:
+        known = self._known(job)
+        return bool(known.handle) and self._is_remote(job)
+
+    def _bring(self, known: JobStatus, seen: Observation) -> str | None:
+        """Copy what an ended attempt left into the record, before its end is written down.
+
+        Returns:
+            Nothing where all is here; why not, where that has to do; None to try again first.
+        """
+        job = known.id
+        if seen.state is State.SKIPPED or not self._lies_elsewhere(job):
+            return ""
+        what = f"job {job}: bring"
+        if self._backoff.waiting(what):
+            return None
+        why = self._brought(job, dataclasses.replace(known, state=seen.state))
+        since = self._bringing.setdefault(job, time.monotonic())
+        if why and time.monotonic() - since < self.bring_patience:
+            return None
+        self._bringing.pop(job)
+        return why
+
+    def _brought(self, job: str, known: JobStatus) -> str:
+        """Bring what is left of an attempt; return why that could not be done, else nothing."""
+        what = f"job {job}: bring"
+        try:
+            backend = self._backend_named(self._backend_name(job))
+            bring_end(self._record, backend, self._spec(job), known)
+        except Exception as error:  # noqa: BLE001 - an engine's failure: ask again later
+            self._backoff.failed(what, error)
+            return str(error) or type(error).__name__
+        self._backoff.worked(what)
+        return ""
+
+    def _bring_rest(self) -> None:
+        """Bring what could not be brought when its job ended."""
+        for job in self.status.jobs.values():
+            if not job.unbrought or not job.state.terminal or self.stopping:
+                continue
+            what = f"job {job.id}: bring"
+            if self._backoff.waiting(what) or self._brought(job.id, job):
+                continue
+            if job.state is State.SUCCEEDED:
+                self._keep_results(job.id, job.attempt)
+            self._write([events.job_brought(job.id, job.attempt)])
+
+    def _keep_results(self, job: str, attempt: int) -> None:
+        try:
+            results.keep(self._record, job, attempt)
+        except OSError as error:
+            # The attempt's own file stays, and is read where the copy is missing.
+            self._backoff.failed("results", error)
+
+
+def _restart(known: JobStatus, seen: Observation) -> list[Event]:
+    """Return the event for an attempt that the engine began by itself."""
+    if not known.handle or not known.attempt or seen.attempt <= known.attempt:
+        return []
+    # While it waits for its next turn, the engine says why it lost the last one.
+    now = Reason.NONE if seen.state.terminal or seen.attempt > known.attempt + 1 else seen.reason
+    because = known.reason if now is Reason.NONE else now
+    return [events.job_restarted(known.id, seen.attempt, because=str(because))]
+
+
+def _is_news(seen: Observation, known: JobStatus) -> bool:
+    if known.state.terminal or seen.state in {State.CREATED, State.SUBMITTED}:
+        return False
+    if seen.state is known.state is State.UNKNOWN:
+        return False
+    return seen != dataclasses.replace(
+        known.observation,
+        started=seen.started if seen.started is None else known.started,
+    )
