@@ -18,7 +18,7 @@ from .slurm import Slurm
 from .slurm_conf import Shape
 from .ssh import Login
 
-_ENGINES = {"slurm", "login", "own_slurm", "own_login", "shared_folder", "slow_sbatch"}
+_ENGINES = {"slurm", "login", "own_slurm", "own_login", "own_accounting", "shared_folder"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -39,9 +39,18 @@ def _shared_cluster() -> Iterator[Shape]:
 
 @pytest.fixture(scope="session")
 def _own_cluster() -> Iterator[Slurm]:
+    yield from _owned("own", accounting=False)
+
+
+@pytest.fixture(scope="session")
+def _own_accounting_cluster() -> Iterator[Slurm]:
+    yield from _owned("own with accounting", accounting=True)
+
+
+def _owned(name: str, *, accounting: bool) -> Iterator[Slurm]:
     packages.need(packages.ALL)
-    place = Place.of(f"own {os.getpid()}")
-    yield Slurm(place.enter(lambda shape: _bring_up(place, shape, accounting=False)))
+    place = Place.of(f"{name} {os.getpid()}")
+    yield Slurm(place.enter(lambda shape: _bring_up(place, shape, accounting=accounting)))
     place.leave()
 
 
@@ -75,12 +84,21 @@ def login(_shared_cluster: Shape, monkeypatch: pytest.MonkeyPatch) -> Login:
 @pytest.fixture
 def own_slurm(_own_cluster: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slurm]:
     """A cluster that nobody else uses, without accounting: to be broken. It is healed after."""
-    _use(monkeypatch, _own_cluster.shape)
-    yield _own_cluster
-    if _own_cluster.extra:
-        _own_cluster.extra = {}
-        _own_cluster.configure()
-    _own_cluster.heal()
+    yield from _healed(_own_cluster, monkeypatch)
+
+
+@pytest.fixture
+def own_accounting(
+    _own_accounting_cluster: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Slurm]:
+    """Another one, with accounting."""
+    yield from _healed(_own_accounting_cluster, monkeypatch)
+
+
+def _healed(cluster: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slurm]:
+    _use(monkeypatch, cluster.shape)
+    yield cluster
+    cluster.heal()
 
 
 @pytest.fixture

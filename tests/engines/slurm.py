@@ -176,6 +176,9 @@ class Slurm:
         if self.has_accounting:
             self.start_accounting()
         self.start_controller()
+        if self.extra:
+            self.extra = {}
+            self.configure()
         jobs = sorted(set(self.run("squeue", "-h", "-o", "%A").splitlines()))
         if jobs:
             self.run("scancel", *jobs, check=False)
