@@ -277,17 +277,17 @@ def test_what_comes_later_is_not_here_already():
 
 
 def test_absence_shows_as_an_attribute_error_too():
-    assert getattr(run, "SlurmExecutor", None) is None
+    assert getattr(run, "DockerExecutor", None) is None
     with pytest.raises(
-        AttributeError, match=r"SlurmExecutor is not in this version .* comes later"
+        AttributeError, match=r"DockerExecutor is not in this version .* comes later"
     ):
-        run.SlurmExecutor
+        run.DockerExecutor
     with pytest.raises(AttributeError, match="TorchX"):
         run.run.torchx_backend.runner
     with pytest.raises(AttributeError, match="nemo-run config convert"):
         importlib.import_module("nemo_run.cli.config").ConfigSerializer
-    with pytest.raises(AttributeError, match="Slurm comes later"):
-        importlib.import_module("nemo_run.core.execution.launcher").SlurmTemplate
+    with pytest.raises(AttributeError, match="running Ray comes later"):
+        importlib.import_module("nemo_run.core.execution.launcher").SlurmRay
 
 
 def test_plain_mistakes_read_as_python_says_them():

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         FaultTolerance,
         LocalExecutor,
         Resume,
+        SlurmExecutor,
+        SlurmTemplate,
         Torchrun,
         executor_profile,
         import_executor,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         Packager,
         PatternPackager,
     )
+    from nemo_run.remote import LocalTunnel, SSHTunnel
 
     from .cli.help import help  # noqa: A004 - the reference's name
     from .cli.lazy import LazyEntrypoint, LazyModule, LazyTarget, lazy_imports
@@ -53,6 +56,8 @@ _HOMES = {
     "ExecutorMacros": "execution",
     "FaultTolerance": "execution",
     "LocalExecutor": "execution",
+    "SlurmExecutor": "execution",
+    "SlurmTemplate": "execution",
     "Resume": "execution",
     "Torchrun": "execution",
     "executor_profile": "execution",
@@ -65,6 +70,8 @@ _HOMES = {
     "GitArchivePackager": "packaging",
     "HybridPackager": "packaging",
     "Packager": "packaging",
+    "LocalTunnel": "remote.local",
+    "SSHTunnel": "remote.ssh",
     "PatternPackager": "packaging",
     "help": "cli.help",
     "LazyEntrypoint": "cli.lazy",
@@ -87,13 +94,17 @@ __all__ = [
     "LazyModule",
     "LazyTarget",
     "LocalExecutor",
+    "LocalTunnel",
     "NemoRunError",
     "Packager",
     "Partial",
     "PatternPackager",
     "Plugin",
     "Resume",
+    "SSHTunnel",
     "Script",
+    "SlurmExecutor",
+    "SlurmTemplate",
     "Sweep",
     "Torchrun",
     "autoconvert",

@@ -62,6 +62,7 @@ PATHS: dict[str, dict[str, str]] = {
         "Executor": "nemo_run.execution.executor",
         "ExecutorMacros": "nemo_run.execution.executor",
         "LocalExecutor": "nemo_run.execution.local.executor",
+        "SlurmExecutor": "nemo_run.execution.slurm.executor",
     },
     "nemo_run.core.execution.base": {
         "Executor": "nemo_run.execution.executor",
@@ -73,6 +74,7 @@ PATHS: dict[str, dict[str, str]] = {
         "FaultTolerance": "nemo_run.execution.launcher",
         "LAUNCHER_MAP": "nemo_run.execution.launcher",
         "Launcher": "nemo_run.execution.launcher",
+        "SlurmTemplate": "nemo_run.execution.launcher",
         "Torchrun": "nemo_run.execution.launcher",
         "*": "nemo_run.execution.launcher",
     },
@@ -80,6 +82,14 @@ PATHS: dict[str, dict[str, str]] = {
         "LocalExecutor": "nemo_run.execution.local.executor",
         "*": "nemo_run.execution.local.executor",
     },
+    "nemo_run.core.execution.slurm": {
+        "SlurmBatchRequest": "nemo_run.execution.slurm.request",
+        "SlurmExecutor": "nemo_run.execution.slurm.executor",
+        "SlurmJobDetails": "nemo_run.execution.slurm.details",
+        "get_packaging_job_key": "nemo_run.execution.slurm.request",
+        "*": "nemo_run.execution.slurm.executor",
+    },
+    "nemo_run.core.execution.utils": {"fill_template": "nemo_run.execution.templates"},
     "nemo_run.core.frontend": {},
     "nemo_run.core.frontend.console": {},
     "nemo_run.core.frontend.console.api": {
@@ -115,6 +125,23 @@ PATHS: dict[str, dict[str, str]] = {
     "nemo_run.core.serialization.zlib_json": {
         "ZlibJSONSerializer": "nemo_run.config.files.serializers"
     },
+    "nemo_run.core.tunnel": {
+        "LocalTunnel": "nemo_run.remote.local",
+        "SSHTunnel": "nemo_run.remote.ssh",
+        "Tunnel": "nemo_run.remote.tunnel",
+    },
+    "nemo_run.core.tunnel.callback": {"Callback": "nemo_run.remote.legacy"},
+    "nemo_run.core.tunnel.client": {
+        "Callback": "nemo_run.remote.legacy",
+        "LocalTunnel": "nemo_run.remote.local",
+        "PackagingJob": "nemo_run.remote.tunnel",
+        "RunResult": "nemo_run.remote.tunnel",
+        "SSHConfigFile": "nemo_run.remote.legacy",
+        "SSHTunnel": "nemo_run.remote.ssh",
+        "Tunnel": "nemo_run.remote.tunnel",
+        "delete_tunnel_dir": "nemo_run.remote.legacy",
+    },
+    "nemo_run.core.tunnel.rsync": {"rsync": "nemo_run.remote.legacy"},
     "nemo_run.package_info": {
         "__package_name__": "nemo_run",
         "__version__": "nemo_run",
@@ -177,23 +204,16 @@ LATER: dict[str, tuple[str, ...]] = {
         "nemo_run.core.execution.skypilot",
         "nemo_run.core.execution.skypilot_jobs",
     ),
-    "running on Slurm": (
-        "nemo_run.SlurmExecutor",
+    "running Ray": (
         "nemo_run.SlurmRay",
-        "nemo_run.SlurmTemplate",
-        "nemo_run.core.execution.SlurmExecutor",
         "nemo_run.core.execution.launcher.SlurmRay",
-        "nemo_run.core.execution.launcher.SlurmTemplate",
-        "nemo_run.core.execution.slurm",
-        "nemo_run.core.execution.utils",
+        "nemo_run.run.ray",
     ),
-    "running Ray": ("nemo_run.run.ray",),
-    "working on other machines over SSH": (
-        "nemo_run.LocalTunnel",
-        "nemo_run.SSHTunnel",
-        "nemo_run.core.tunnel",
+    "workspaces for an editor": (
+        "nemo_run.DevSpace",
+        "nemo_run.core.tunnel.server",
+        "nemo_run.devspace",
     ),
-    "workspaces for an editor": ("nemo_run.DevSpace", "nemo_run.devspace"),
 }
 
 # Why there is none → the modules and names.
@@ -222,6 +242,9 @@ NEVER: dict[str, tuple[str, ...]] = {
         "nemo_run.run.torchx_backend.packaging.package",
         "nemo_run.run.torchx_backend.runner",
         "nemo_run.run.torchx_backend.schedulers",
+    ),
+    "ssh itself asks for passwords and second factors, once for all (docs/remote.md)": (
+        "nemo_run.core.tunnel.client.authentication_handler",
     ),
     "each backend reads its own logs (nemo_run.execution.backend.Backend.logs)": (
         "nemo_run.core.execution.base.LogSupportedExecutor",

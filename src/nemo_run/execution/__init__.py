@@ -11,10 +11,17 @@ from nemo_run import lazy
 
 if TYPE_CHECKING:
     from nemo_run.execution.executor import Executor, ExecutorMacros, import_executor
-    from nemo_run.execution.launcher import LAUNCHER_MAP, FaultTolerance, Launcher, Torchrun
+    from nemo_run.execution.launcher import (
+        LAUNCHER_MAP,
+        FaultTolerance,
+        Launcher,
+        SlurmTemplate,
+        Torchrun,
+    )
     from nemo_run.execution.local.executor import LocalExecutor
     from nemo_run.execution.profile_config import executor_profile
     from nemo_run.execution.resume import Resume
+    from nemo_run.execution.slurm.executor import SlurmExecutor
 
 _HOMES = {
     "Executor": "executor",
@@ -24,6 +31,8 @@ _HOMES = {
     "Launcher": "launcher",
     "LocalExecutor": "local.executor",
     "Resume": "resume",
+    "SlurmExecutor": "slurm.executor",
+    "SlurmTemplate": "launcher",
     "Torchrun": "launcher",
     "executor_profile": "profile_config",
     "import_executor": "executor",
@@ -37,6 +46,8 @@ __all__ = [
     "Launcher",
     "LocalExecutor",
     "Resume",
+    "SlurmExecutor",
+    "SlurmTemplate",
     "Torchrun",
     "executor_profile",
     "import_executor",
