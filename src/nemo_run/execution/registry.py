@@ -20,7 +20,10 @@ GROUP = "nemo_run.backends"
 
 # Our own are named here too: the package's metadata is not there when it runs from a source tree
 # or inside a zip.
-_BUILT_IN = {"local": "nemo_run.execution.local.client:LocalBackend"}
+_BUILT_IN = {
+    "local": "nemo_run.execution.local.client:LocalBackend",
+    "slurm": "nemo_run.execution.slurm.client:SlurmBackend",
+}
 
 
 @cache

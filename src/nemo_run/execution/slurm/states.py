@@ -1,0 +1,403 @@
+"""From what Slurm and a job's own records say to what is known of the job. Pure.
+
+Three witnesses: squeue knows what goes on, and for a while (``MinJobAge``) what ended; sacct
+knows what ended, where there is accounting, but late; the job's batch script writes down how it
+ended where nothing killed it first.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+import signal
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nemo_run.execution.observation import Observation, Reason, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PATIENCE = 60.0
+"""Seconds for which a job may be in neither squeue nor sacct before it counts as lost."""
+
+LATE = 30.0
+"""Seconds that sacct may take to hear of an end; the record of the job says more than nothing."""
+
+# squeue(1), JOB STATE CODES. COMPLETING hides what the job came to.
+PENDING = frozenset(
+    {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD"}
+    | {"SPECIAL_EXIT", "SUSPENDED", "STOPPED", "POWER_UP_NODE"}
+)
+RUNNING = frozenset({"RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "RESIZING", "UPDATE_DB"})
+_WHY = {
+    "FAILED": Reason.EXIT_CODE,
+    "TIMEOUT": Reason.TIME_LIMIT,
+    "DEADLINE": Reason.TIME_LIMIT,
+    "OUT_OF_MEMORY": Reason.OUT_OF_MEMORY,
+    "NODE_FAIL": Reason.NODE_FAILURE,
+    "BOOT_FAIL": Reason.NODE_FAILURE,
+    "LAUNCH_FAILED": Reason.START,
+    "RECONFIG_FAIL": Reason.START,
+    "PREEMPTED": Reason.PREEMPTED,
+}
+ENDED = frozenset({"COMPLETED", "CANCELLED", *_WHY})
+
+_SAID = {
+    Reason.TIME_LIMIT: "it reached its time limit",
+    Reason.OUT_OF_MEMORY: "it needed more memory than it was given",
+    Reason.NODE_FAILURE: "a node it ran on failed",
+    Reason.PREEMPTED: "it had to make room for another job",
+    Reason.START: "Slurm could not start it",
+}
+
+# squeue(1), JOB REASON CODES: those of which a user should hear.
+_WAITING = {
+    "Dependency": "it waits for another job",
+    "Resources": "it waits for free nodes",
+    "Priority": "jobs of higher priority are before it",
+    "JobArrayTaskLimit": "as many jobs of its array run as may at once",
+    "BeginTime": "it may not begin yet",
+    "JobHeldUser": "it is held; release it with: scontrol release {id}",
+    "JobHeldAdmin": "an administrator holds it",
+    "launch_failed_requeued_held": "its launch failed and it is held; scontrol release {id}",
+    "job_requeued_in_held_state": "it was requeued and is held; scontrol release {id}",
+    "PartitionTimeLimit": "it never starts: its time limit is longer than its partition allows",
+    "PartitionNodeLimit": "it never starts: it asks for more nodes than its partition has",
+    "PartitionDown": "its partition is down",
+    "PartitionInactive": "its partition is inactive",
+    "AssocGrpGRES": "its account uses as many GPUs as it may",
+    "QOSMaxJobsPerUserLimit": "as many jobs of yours run as may at once",
+    "InvalidAccount": "it never starts: its account is not valid",
+    "InvalidQOS": "it never starts: its QOS is not valid",
+    "BadConstraints": "it never starts: no node has what it asks for",
+    "DependencyNeverSatisfied": "it never starts: a job it waits for did not end as it must",
+    "Licenses": "it waits for licences",
+    "ReqNodeNotAvail": "a node it asks for is not available",
+}
+_NOT_STARTED = frozenset({"BadConstraints", "JobLaunchFailure", "launch_failed_requeued_held"})
+_QUOTA = re.compile(r"^(Assoc|QOS|MaxJobs)")
+
+
+class Row(NamedTuple):
+    """What squeue says of a job, or of one component of it."""
+
+    id: str
+    state: str
+    reason: str = ""
+    restarts: int = 0
+    status: int = 0
+    started: float | None = None
+    ended: float | None = None
+
+
+class Account(NamedTuple):
+    """What sacct says of a job, or of one component of it."""
+
+    id: str
+    state: str
+    code: int | None = None
+    number: int = 0
+    started: float | None = None
+    ended: float | None = None
+    reason: str = ""
+    by: str = ""
+
+
+class Ended(NamedTuple):
+    """What a batch script wrote down at its end."""
+
+    code: int
+    by: str
+    time: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a job has written down.
+
+    Attributes:
+        attempt: Which attempt it is of, Slurm's own restarts counted.
+        ended: How it ended; None where nothing is written.
+        started: When it began.
+        members: For a group, how each member ended.
+        cancelled: Whether we have asked Slurm to end it.
+        mine: Whether its folder is this user's; None where there is no folder.
+    """
+
+    attempt: int = 1
+    ended: Ended | None = None
+    started: float | None = None
+    members: Mapping[str, Ended] | None = None
+    cancelled: bool = False
+    mine: bool | None = None
+
+
+def row(fields: Sequence[str]) -> Row:
+    """Return a row of squeue from its columns."""
+    job, state, reason, restarts, status, started, ended = fields
+    return Row(job, state, reason, _number(restarts), _number(status), when(started), when(ended))
+
+
+def account(fields: Sequence[str]) -> Account:
+    """Return a row of sacct from its columns."""
+    job, state, exit_code, started, ended, reason = fields
+    word, _, more = state.partition(" ")
+    code, _, number = exit_code.partition(":")
+    return Account(
+        job,
+        word.rstrip("+"),
+        int(code) if code.isdigit() else None,
+        _number(number),
+        when(started),
+        when(ended),
+        reason,
+        more.removeprefix("by ").strip(),
+    )
+
+
+def record(fields: Mapping[str, Any]) -> Record:
+    """Return what a job has written down, from the agent's answer."""
+    ended = fields.get("ended")
+    members = {name: Ended(*end) for name, end in (fields.get("members") or {}).items()}
+    return Record(
+        attempt=fields["attempt"],
+        ended=Ended(*ended) if ended else None,
+        started=fields.get("started"),
+        members=members,
+        cancelled=bool(fields.get("cancelled")),
+        mine=fields.get("mine"),
+    )
+
+
+def when(said: str) -> float | None:
+    """Return a time of Slurm, in UTC, as seconds since the epoch; None for ``Unknown`` etc."""
+    try:
+        return float(calendar.timegm(time.strptime(said, "%Y-%m-%dT%H:%M:%S")))
+    except ValueError:
+        return None
+
+
+def _number(said: str) -> int:
+    return int(said) if said.isdigit() else 0
+
+
+def observe(
+    rows: Sequence[Row],
+    accounts: Sequence[Account],
+    record: Record | None,
+    *,
+    attempt: int,
+    unseen: float = 0.0,
+    accounting: bool = True,
+    now: float | None = None,
+) -> Observation:
+    """Return what is known of one job.
+
+    Args:
+        rows: What squeue says; several for the components of a heterogeneous job.
+        accounts: What sacct says.
+        record: What the job has written; None where nobody looked.
+        attempt: The attempt that was submitted.
+        unseen: For how many seconds squeue has not known it.
+        accounting: Whether sacct can be asked at all.
+        now: The time; the clock's where it is None.
+    """
+    now = time.time() if now is None else now
+    record = record or Record(attempt)
+    rows = [r for r in rows if r.state != "REVOKED"] or list(rows)
+    live = [r for r in rows if r.state not in ENDED]
+    if live:
+        return _going(live, record, attempt, now)
+    verdict = _worst_row(rows, accounts) or _worst_account(accounts)
+    if verdict is not None:
+        return _ended(verdict, record, attempt)
+    return _unseen(accounts, record, unseen, accounting=accounting, now=now)
+
+
+def _going(rows: Sequence[Row], record: Record, attempt: int, now: float) -> Observation:
+    row = next((r for r in rows if r.state in RUNNING), rows[0])
+    number = attempt + max(r.restarts for r in rows)
+    if row.state == "COMPLETING" and record.ended and now - record.ended.time > 10 * LATE:
+        # A node that does not let go may keep a job completing for hours.
+        return _by_record(record, record.ended)
+    if row.state in RUNNING:
+        word = "" if row.state == "RUNNING" else f"Slurm: {row.state}"
+        return Observation(State.RUNNING, attempt=number, message=word, started=row.started)
+    if row.state not in PENDING:
+        return Observation(
+            State.UNKNOWN, attempt=number, message=f"Slurm calls its state {row.state!r}."
+        )
+    reason, message = _waiting(row)
+    return Observation(State.PENDING, reason, attempt=number, message=message)
+
+
+def _waiting(row: Row) -> tuple[Reason, str]:
+    word = row.reason.partition(",")[0].strip()
+    said = _WAITING.get(word, "").replace("{id}", row.id)
+    if row.state not in {"PENDING", "CONFIGURING"}:
+        said = said or f"Slurm: {row.state}"
+    if not said and word not in {"", "None"}:
+        said = f"Slurm's reason: {row.reason}"
+    elif said and word not in {"", "None"}:
+        said = f"{said} ({row.reason})"
+    if word.startswith("Dependency"):
+        return Reason.DEPENDENCY, said
+    return (Reason.QUOTA if _QUOTA.match(word) else Reason.NONE), said
+
+
+def _worst_row(rows: Sequence[Row], accounts: Sequence[Account]) -> Account | None:
+    """Return the end that squeue shows, with what sacct knows of it beside."""
+    ended = [_as_account(r, accounts) for r in rows if r.state in ENDED]
+    return max(ended, key=_badness, default=None)
+
+
+def _as_account(row: Row, accounts: Sequence[Account]) -> Account:
+    by = next((a.by for a in accounts if a.id == row.id and a.state == row.state), "")
+    # squeue gives the status as wait(2) does.
+    return Account(
+        row.id,
+        row.state,
+        row.status >> 8,
+        row.status & 0x7F,
+        row.started,
+        row.ended,
+        row.reason,
+        by,
+    )
+
+
+def _worst_account(accounts: Sequence[Account]) -> Account | None:
+    if any(a.state not in ENDED for a in accounts):
+        return None
+    return max(accounts, key=_badness, default=None)
+
+
+def _badness(end: Account) -> tuple[bool, bool, int]:
+    return end.state != "COMPLETED", end.state != "CANCELLED", end.code or 0
+
+
+def _ended(end: Account, record: Record, attempt: int) -> Observation:
+    times = (record.started or end.started, end.ended)
+    number = max(record.attempt, attempt)
+    if end.state == "CANCELLED":
+        return _cancelled(end, record, number)
+    if end.state == "COMPLETED":
+        return Observation(State.SUCCEEDED, Reason.NONE, 0, number, "", *times, _members(record))
+    own = record.ended
+    code, number_of_signal = end.code or 0, end.number
+    if own and own.code and end.state == "FAILED":
+        return _by_record(record, own, ended=end.ended)
+    status = 128 + number_of_signal if number_of_signal else code
+    reason, message = _failure(end, status)
+    return Observation(
+        State.FAILED, reason, status or None, number, message, *times, _members(record)
+    )
+
+
+def _failure(end: Account, status: int) -> tuple[Reason, str]:
+    reason = _WHY[end.state]
+    if reason is not Reason.EXIT_CODE:
+        return reason, f"{_SAID[reason]} (Slurm: {end.state})"
+    if end.reason in _NOT_STARTED:
+        return Reason.START, f"{_SAID[Reason.START]} ({end.reason})"
+    return describe(status)
+
+
+def _cancelled(end: Account, record: Record, number: int) -> Observation:
+    times = (record.started or end.started, end.ended)
+    never = end.started is None or end.started == end.ended
+    if "Dependency" in end.reason and never and not record.cancelled:
+        message = f"a job it waits for did not end as it must (Slurm: {end.reason})"
+        return Observation(State.SKIPPED, Reason.DEPENDENCY, None, number, message, None, end.ended)
+    who = f" by user {end.by}" if end.by else ""
+    message = "" if record.cancelled else f"it was cancelled{who}"
+    started = None if end.started is None else times[0]
+    return Observation(
+        State.CANCELLED,
+        Reason.CANCELLED,
+        None,
+        number,
+        message,
+        started,
+        end.ended,
+        _members(record),
+    )
+
+
+def _unseen(
+    accounts: Sequence[Account], record: Record, unseen: float, *, accounting: bool, now: float
+) -> Observation:
+    """Return what is known of a job that squeue does not have and sacct does not call ended."""
+    own = record.ended
+    if own is not None:
+        # Code 0 is the job's own word; of another one Slurm knows the cause, a little later.
+        if own.code == 0 or not accounting or now - own.time > LATE:
+            return _by_record(record, own)
+        return Observation(
+            State.RUNNING,
+            attempt=record.attempt,
+            message=f"it ended with {own.code}; Slurm's word on it is awaited",
+            started=record.started,
+        )
+    if record.cancelled and unseen > LATE:
+        return Observation(State.CANCELLED, Reason.CANCELLED, None, record.attempt)
+    if unseen <= PATIENCE or record.mine is False:
+        return Observation(
+            State.UNKNOWN,
+            attempt=record.attempt,
+            message="neither squeue nor sacct knows it, and it has not written how it ended",
+        )
+    said = f" (sacct: {accounts[0].state})" if accounts else ""
+    return Observation(
+        State.LOST,
+        Reason.PROCESS_LOST,
+        None,
+        record.attempt,
+        f"Slurm does not know it any more{said}, and it has not written how it ended",
+        record.started,
+    )
+
+
+def _by_record(record: Record, own: Ended, ended: float | None = None) -> Observation:
+    times = (record.started, ended or own.time)
+    if own.code == 0:
+        return Observation(
+            State.SUCCEEDED, Reason.NONE, 0, record.attempt, "", *times, _members(record)
+        )
+    if record.cancelled:
+        return Observation(
+            State.CANCELLED, Reason.CANCELLED, None, record.attempt, "", *times, _members(record)
+        )
+    reason, what = describe(own.code)
+    message = f"{own.by}: {what}" if own.by else what
+    return Observation(
+        State.FAILED, reason, own.code, record.attempt, message, *times, _members(record)
+    )
+
+
+def _members(record: Record) -> tuple[tuple[str, Observation], ...]:
+    return tuple(
+        (name, _member(end, record)) for name, end in sorted((record.members or {}).items())
+    )
+
+
+def _member(end: Ended, record: Record) -> Observation:
+    if "stopped" in end.by or "cancel" in end.by:
+        return Observation(State.CANCELLED, Reason.CANCELLED, end.code, record.attempt)
+    if end.code == 0:
+        return Observation(State.SUCCEEDED, Reason.NONE, 0, record.attempt, ended=end.time)
+    reason, message = describe(end.code)
+    return Observation(State.FAILED, reason, end.code, record.attempt, message, ended=end.time)
+
+
+def describe(code: int) -> tuple[Reason, str]:
+    """Return why a process with this exit status failed, and words that say so."""
+    try:
+        number = signal.Signals(code - 128) if code > 128 else None
+    except ValueError:
+        number = None
+    if number is None:
+        return Reason.EXIT_CODE, f"exit code {code}"
+    return Reason.SIGNAL, f"ended by signal {int(number)} ({number.name})"

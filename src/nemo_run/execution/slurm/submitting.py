@@ -1,0 +1,220 @@
+"""From rendered jobs to what the agent is asked to submit, and from its answer to handles."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nemo_run.exceptions import BackendError, ShortageError
+from nemo_run.execution.folders import attempt_folder, log_folder, member_folder
+
+from .connections import ask, host_of, remember, tunnel_of
+from .handles import LOCAL, Place, handle_of, job_id, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from nemo_run.execution.backend import Rendered
+    from nemo_run.execution.jobspec import Handle, JobSpec, Token
+
+# Beyond this, sbatch itself takes too long to be waited for; the agent says something in between.
+_TIMEOUT = 900.0
+
+_ADVICE = (
+    ("Invalid partition", "`sinfo -s` lists the partitions."),
+    ("Invalid account", "`sacctmgr show assoc user=$USER` lists your accounts and partitions."),
+    ("Invalid qos", "`sacctmgr show assoc user=$USER format=account,qos` lists what you may use."),
+    ("node configuration is not available", "`sinfo -o '%P %D %c %m %G'` shows what nodes have."),
+    ("time limit", "`sinfo -o '%P %l'` shows the longest time of each partition."),
+    ("More processors requested", "`sinfo -o '%P %D %c'` shows nodes and CPUs."),
+    ("Invalid feature", "`sinfo -o '%P %f'` lists the features of nodes."),
+    ("Job dependency problem", "A job that it waits for is unknown to the cluster."),
+    ("access/permission", "Ask whoever runs the cluster whether your account may submit there."),
+    ("DOS line breaks", "A text that went into the script has carriage returns."),
+)
+
+
+@dataclass
+class Contents:
+    """The files of many jobs; each content is sent once."""
+
+    blobs: list[bytes] = field(default_factory=list)
+    _known: dict[bytes, int] = field(default_factory=dict)
+
+    def add(self, content: bytes) -> int:
+        """Return the number of a content."""
+        if content not in self._known:
+            self._known[content] = len(self.blobs)
+            self.blobs.append(content)
+        return self._known[content]
+
+    def payload(self) -> Iterator[bytes]:
+        """Return all of them, one after the other, compressed."""
+        packer = zlib.compressobj(6)
+        for blob in self.blobs:
+            yield packer.compress(blob)
+        yield packer.flush()
+
+
+def submit(jobs: Sequence[Rendered]) -> dict[Token, Handle | Exception]:
+    """Start jobs, those of one host in one call.
+
+    Args:
+        jobs: The jobs, in any order.
+    """
+    answers: dict[Token, Handle | Exception] = {}
+    by_host: dict[str, list[Rendered]] = {}
+    for job in jobs:
+        by_host.setdefault(host_of(job.spec.options), []).append(job)
+    for host, theirs in by_host.items():
+        try:
+            answers.update(_submit(host, theirs))
+        except BackendError as error:
+            if len(by_host) == 1:
+                raise
+            answers.update({job.spec.token: ShortageError(str(error)) for job in theirs})
+    return answers
+
+
+def _submit(host: str, jobs: Sequence[Rendered]) -> dict[Token, Handle | Exception]:
+    options = jobs[0].spec.options
+    tunnel = tunnel_of(options)
+    remember(options)
+    contents = Contents()
+    submissions: list[dict[str, Any]] = []
+    refused: dict[Token, Handle | Exception] = {}
+    for job in jobs:
+        try:
+            submissions.append(_one(job, host, contents))
+        except BackendError as error:
+            refused[job.spec.token] = error
+    request = {
+        "op": "submit",
+        "submissions": submissions,
+        "blobs": [len(blob) for blob in contents.blobs],
+    }
+    # What was cut off is not asked for again here: the caller looks first what came of it.
+    answer = ask(tunnel, request, contents.payload(), timeout=_TIMEOUT, again=False)
+    specs = {job.spec.token: job.spec for job in jobs}
+    return refused | {
+        token: _answered(specs[token], host, answer["answers"][token])
+        for token in specs
+        if token in answer["answers"]
+    }
+
+
+def _one(job: Rendered, host: str, contents: Contents) -> dict[str, Any]:
+    folder = attempt_folder(job.spec)
+    return {
+        "script": script_of(job),
+        "options": ["--parsable", "--kill-on-invalid-dep=yes"],
+        "elements": [[job.spec.token, folder, None]],
+        "after": after(job, host),
+        "files": files(job, host, contents),
+        "folders": folders(job),
+    }
+
+
+def script_of(job: Rendered) -> str:
+    """Return the path of the batch script: the first artifact."""
+    return job.artifacts[0].path
+
+
+def files(job: Rendered, host: str, contents: Contents) -> list[tuple[str, int, int]]:
+    """Return path, number of the content and permissions of each file that is to be sent."""
+    wanted = [(a.path, a.content, a.mode) for a in job.artifacts]
+    wanted += [
+        (f"{member.directory}/{name}", text.encode("utf-8", "surrogateescape"), 0o600)
+        for member in job.spec.members
+        for name, text in member.files.items()
+    ]
+    if host == LOCAL:
+        wanted = [one for one in wanted if not _is_there(one[0], one[1])]
+    return [(path, contents.add(content), mode) for path, content, mode in wanted]
+
+
+def _is_there(path: str, content: bytes) -> bool:
+    try:
+        return Path(path).read_bytes() == content
+    except OSError:
+        return False
+
+
+def folders(job: Rendered) -> list[str]:
+    """Return the folders that must be there before the job starts: Slurm makes none."""
+    spec = job.spec
+    found = {attempt_folder(spec), *(member_folder(spec, m) for m in spec.members)}
+    found |= {log_folder(spec, m) for m in spec.members}
+    found |= {m.directory for m in spec.members}
+    for path in outputs(job.artifacts[0].content):
+        head = path.rpartition("/")[0]
+        # Of what Slurm fills in itself, nothing can be made before.
+        if head.startswith("/") and "%" not in head.replace("%%", ""):
+            found.add(head.replace("%%", "%"))
+    return sorted(found)
+
+
+def outputs(script: bytes) -> list[str]:
+    """Return where ``#SBATCH`` lines send output and errors, with the ``%`` that Slurm fills in."""
+    found = re.findall(rb"^#SBATCH\s+(?:--output|--error|-o|-e)[= ](.+)$", script, re.MULTILINE)
+    words = [shlex.split(one.decode("utf-8", "surrogateescape")) for one in found]
+    return [one[0] for one in words if one]
+
+
+def after(job: Rendered, host: str) -> list[dict[str, str]]:
+    """Return what Slurm is to wait for before it starts a job.
+
+    Raises:
+        BackendError: A job on another cluster, or what names no job at all.
+    """
+    found = []
+    for one in job.after:
+        place = place_of(one.job)
+        if place is None:
+            found.append({"kind": one.kind, "token": str(one.job)})
+        else:
+            _same(job.spec, one.job, place, host)
+            found.append({"kind": one.kind, "id": place.id, "folder": place.folder})
+    kind = job.spec.options.get("dependency_type") or "afterok"
+    for named in job.spec.options.get("dependencies") or ():
+        place = place_of(named)
+        number = job_id(named)
+        if number is None:
+            raise BackendError(
+                f"Job {job.spec.job!r} depends on {named!r}, which names no job. Give the id "
+                "that squeue shows, such as '4242' or '4242_7', or a handle of a Slurm job."
+            )
+        if place is not None:
+            _same(job.spec, named, place, host)
+        found.append({"kind": kind, "id": number, "folder": place.folder if place else ""})
+    return found
+
+
+def _same(spec: JobSpec, named: str, place: Place, host: str) -> None:
+    if place.host != host:
+        raise BackendError(
+            f"Job {spec.job!r} is to start after {named}, which runs on {place.host}; Slurm on "
+            f"{host} cannot wait for it. Leave it to NeMo Run: name the job as a dependency in "
+            "the experiment."
+        )
+
+
+def _answered(spec: JobSpec, host: str, answer: Mapping[str, Any]) -> Handle | Exception:
+    if "id" in answer:
+        cluster = answer.get("cluster") or ""
+        return handle_of(Place(host, answer["id"], cluster, attempt_folder(spec)))
+    said = str(answer["why"]).strip()
+    where = "" if host == LOCAL else f" on {host}"
+    advice = next((f" {hint}" for word, hint in _ADVICE if word.lower() in said.lower()), "")
+    kind = ShortageError if answer["kind"] == "shortage" else BackendError
+    return kind(f"Job {spec.job!r} could not be submitted{where}: {_line(said)}{advice}")
+
+
+def _line(said: str) -> str:
+    lines = [line.removeprefix("sbatch: error: ").strip() for line in said.splitlines()]
+    text = "; ".join(dict.fromkeys(line.rstrip(".") for line in lines if line))
+    return f"{text}."
