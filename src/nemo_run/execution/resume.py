@@ -73,7 +73,7 @@ class Resume(ConfigurableMixin):
 
     max_attempts: int = 10
     max_time: int | str | None = None
-    on: tuple[Cause, ...] = CAUSES
+    on: tuple[Cause, ...] | Cause = CAUSES
     signal: str = "USR1"
     signal_before: int = 60
     how: Literal["requeue", "chain"] = "requeue"
@@ -99,8 +99,9 @@ class Resume(ConfigurableMixin):
                     f"Resume.on has {shown(cause)}; it may have "
                     f"{', '.join(map(repr, CAUSES))}.{nearest(str(cause), CAUSES)}"
                 )
-        if self.how not in ("requeue", "chain"):
-            raise PlanError(f"Resume.how is {shown(self.how)}; it may be 'requeue' or 'chain'.")
+        how: object = self.how
+        if how not in ("requeue", "chain"):
+            raise PlanError(f"Resume.how is {shown(how)}; it may be 'requeue' or 'chain'.")
         signal_option(self.signal, self)
         _ = self.seconds
         for pattern in (*self.patterns, *([] if self.finished is None else [self.finished])):
@@ -183,7 +184,7 @@ def signal_option(executors: str | None, policy: Resume) -> Signal:
     """
     given = executors or policy.signal
     whose = "signal of the executor" if executors and executors != policy.signal else "signal"
-    found = _SIGNAL.fullmatch(given) if isinstance(given, str) else None
+    found = _SIGNAL.fullmatch(str(given))
     if found is None or found["name"] in _NO_STOP or found["name"] in ("9", "19", "18"):
         raise PlanError(
             f"The {whose} is {shown(given)}; with resume it must be a signal that tasks can "

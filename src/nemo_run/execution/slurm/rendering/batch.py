@@ -8,7 +8,7 @@ from nemo_run.execution.folders import is_group
 from nemo_run.execution.quoting import quote
 from nemo_run.execution.slurm import layout
 
-from . import again, code, facts, links, members, srun, waiting
+from . import code, facts, links, members, resume, srun, waiting
 from .header import header
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def batch_script(spec: JobSpec) -> str:
         _who(spec),
         _exports(spec),
         _folders(spec),
-        again.prologue(spec),
+        resume.prologue(spec),
         links.lines(spec),
         code.lines(spec),
         facts.lines(spec),
@@ -62,7 +62,7 @@ def batch_script(spec: JobSpec) -> str:
         srun.memory_lines(spec),
         *_steps(spec),
         srun.memory_end(spec),
-        again.epilogue(spec),
+        resume.epilogue(spec),
         ['finish "$code" "$by"'],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"

@@ -8,7 +8,7 @@ from nemo_run.execution.quoting import quote
 from nemo_run.execution.slurm import layout
 from nemo_run.execution.slurm.gpus import gpu_options
 
-from . import again, members
+from . import members, resume
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +57,7 @@ def header(spec: JobSpec) -> list[str]:
     """
     options = dict(spec.options)
     groups = members.components(spec)
-    first = {**_job(spec, options), **_size(spec, groups[0]), **again.sbatch_options(spec)}
+    first = {**_job(spec, options), **_size(spec, groups[0]), **resume.sbatch_options(spec)}
     lines = _lines(first, _own(options))
     for group in groups[1:]:
         lines += ["#SBATCH hetjob", *_lines(_component(spec, group), {})]

@@ -2,7 +2,7 @@
 
 The lines are for bash and count on ``$job`` (the job's folder), ``$attempt`` (its number),
 ``$here`` (the attempt's folder), ``$code`` and ``$by`` (how the steps ended, and who decided),
-the function ``record CODE BY`` (the exit record), and on ``await PID`` for every wait.
+the functions ``record CODE BY``, which writes the exit record, and ``finish``, which also exits.
 """
 
 from __future__ import annotations
@@ -14,11 +14,20 @@ from nemo_run.execution.quoting import quote
 from nemo_run.execution.resume import CAUSES, INTERRUPTED, clock, policy_of, signal_option
 from nemo_run.execution.slurm import layout
 
-from .resume_lines import AROUND, AWAIT, CAUSE, PROGRESS, SIGNALS, START, TIME
+from . import resume_lines as lines
 
 if TYPE_CHECKING:
     from nemo_run.execution.jobspec import JobSpec
     from nemo_run.execution.resume import Resume
+
+# Launchers and shells answer these themselves, and scancel counts on the first.
+_CAUGHT = frozenset({"TERM", "INT", "HUP", "QUIT", "15", "2", "1", "3"})
+
+_REFUSAL_HEAD = [
+    "# Says why no attempt may follow another; says nothing if one may.",
+    "#   refusal <attempt> <what ended it>",
+    "refusal() {",
+]
 
 _WILD = re.compile(r"\*\*|\*|\?|\[[^]/]*\]")
 
@@ -33,14 +42,14 @@ def policy(spec: JobSpec) -> Resume | None:
 
 
 def sbatch_options(spec: JobSpec) -> dict[str, Any]:
-    """Return the options of sbatch that the policy asks for; none without one.
+    """Return the options of sbatch that running again needs.
 
     Args:
         spec: The job.
     """
     found = policy(spec)
     if found is None:
-        return {}
+        return {_requeue(again=bool(spec.retries)): True}
     signal = {"signal": signal_option(spec.options.get("signal"), found).option}
     # Slurm refuses "scontrol requeue" for a job without --requeue.
     again = found.how == "requeue" or spec.retries
@@ -51,11 +60,6 @@ def _requeue(*, again: bool) -> str:
     return "requeue" if again else "no_requeue"
 
 
-def waiting() -> list[str]:
-    """Return the function ``await PID``, which waits whatever signals come."""
-    return AWAIT.splitlines()
-
-
 def prologue(spec: JobSpec) -> list[str]:
     """Return the lines before the steps: what came before, and whether this attempt may be.
 
@@ -63,28 +67,32 @@ def prologue(spec: JobSpec) -> list[str]:
         spec: The job.
     """
     found = policy(spec)
-    if found is None:
-        return []
-    parts = [
-        _title(found),
-        AROUND,
-        CAUSE,
-        TIME if found.seconds is not None else "",
-        PROGRESS if found.patterns else "",
-        _refusal(found),
-        SIGNALS + _after(found),
-        START,
-    ]
-    return _filled("\n".join(part for part in parts if part), spec, found).splitlines()
+    if found is not None:
+        return _filled(_parts(spec, found), spec, found).splitlines()
+    if spec.attempt == 1 and not spec.retries:
+        return ["export NEMORUN_PREVIOUS_END=''"]
+    parts = [lines.AROUND, lines.CAUSE, lines.RETRIED, lines.TOLD, lines.ALLOCATION]
+    return _joined([*parts, lines.AGAIN] if spec.retries else parts).splitlines()
 
 
 def epilogue(spec: JobSpec) -> list[str]:
-    """Return the lines after the steps: an interrupted job goes on, every other one ends.
+    """Return the lines after the steps: a job that is interrupted, or failed, may go on.
 
     Args:
         spec: The job.
     """
-    return ["go_on_if_interrupted"] if policy(spec) else []
+    found = ["go_on_if_interrupted"] if policy(spec) else []
+    if not spec.retries:
+        return found
+    return [
+        *found,
+        *([""] if found else []),
+        f"# A failure is tried again, up to {spec.retries} times.",
+        f'if [ "$code" -ne 0 ] && [ "$(failures)" -le {spec.retries} ]; then',
+        '    record "$code" "$by, requeued"',
+        '    scontrol requeue "$slurm_job" && exit "$code"',
+        "fi",
+    ]
 
 
 def step(spec: JobSpec) -> list[str]:
@@ -97,12 +105,35 @@ def step(spec: JobSpec) -> list[str]:
     if found is None or "time limit" not in found.causes:
         return []
     name = signal_option(spec.options.get("signal"), found).name
-    if name in ("TERM", "INT", "HUP", "QUIT", "15", "2", "1", "3"):
-        return []  # launchers catch these, and scancel counts on the first
+    if name in _CAUGHT:
+        return []
     return [
         f"# {name} comes before the time limit. It ends nothing that does not ask for it.",
         f"trap '' {name}",
     ]
+
+
+def _parts(spec: JobSpec, found: Resume) -> str:
+    parts = [
+        _title(found) + lines.AROUND.lstrip("\n"),
+        lines.CAUSE,
+        lines.TIME if found.seconds is not None else "",
+        lines.PROGRESS if found.patterns else "",
+        _refusal(found),
+        lines.SIGNALS,
+        lines.REQUEUE if found.how == "requeue" else lines.CHAIN,
+        lines.AGAIN if spec.retries else "",
+        lines.START,
+        lines.TOLD + lines.STOPPING.lstrip("\n"),
+        lines.ALLOCATION,
+        'progress >"$here/progress"' if found.patterns else "",
+        "trap ask_to_stop @signal@\ntrap time_is_up ALRM",
+    ]
+    return _joined(parts)
+
+
+def _joined(parts: list[str]) -> str:
+    return "\n\n".join(part.strip("\n") for part in parts if part)
 
 
 def _title(found: Resume) -> str:
@@ -111,43 +142,26 @@ def _title(found: Resume) -> str:
         limits.append(f"{clock(found.seconds)} in all")
     if found.patterns:
         limits.append(f"{found.no_progress} in a row without progress")
-    return f"# Goes on after {', '.join(found.causes)}: {'; '.join(limits)}.\n"
+    return f"# Goes on after {', '.join(found.causes)}:\n# {', '.join(limits)}.\n"
 
 
 def _refusal(found: Resume) -> str:
-    lines = [
-        "# Says why no attempt may follow that one; says nothing if one may.",
-        "#   refusal <attempt> <what ended it>",
-        "refusal() {",
-        "    case $2 in",
-        *(
-            f"    {quote(cause)}) echo 'it is not asked for' && return ;;"
-            for cause in CAUSES
-            if cause not in found.causes
-        ),
-        "    esac",
-        f'    if [ "$1" -ge {found.max_attempts} ]; then',
-        f"        echo 'all {found.max_attempts} attempts are used'",
-    ]
-    if len(found.causes) == len(CAUSES):
-        del lines[3:5]
+    most = found.max_attempts
+    conditions = [(f'[ "$1" -ge {most} ]', f"all {most} attempts are used")]
     if found.seconds is not None:
-        lines += [
-            f'    elif [ "$(seconds_used)" -ge {found.seconds} ]; then',
-            f"        echo 'all of {clock(found.seconds)} is used'",
-        ]
+        spent = f'[ "$(seconds_used)" -ge {found.seconds} ]'
+        conditions.append((spent, f"all of {clock(found.seconds)} is used"))
     if found.patterns:
-        lines += [
-            '    elif stands_still "$1"; then',
-            f"        echo 'no progress in {found.no_progress} attempts'",
-        ]
-    return "\n".join([*lines, "    fi", "}\n"])
-
-
-def _after(found: Resume) -> str:
-    if found.how == "chain":
-        return "\n"
-    return ""
+        conditions.append(('stands_still "$1"', f"no progress in {found.no_progress} attempts"))
+    for cause in CAUSES:
+        if cause not in found.causes:
+            conditions.append((f'[ "$2" = {quote(cause)} ]', f"it is not to go on after {cause}"))
+    tests = [
+        line
+        for index, (test, said) in enumerate(conditions)
+        for line in (f"    {'el' if index else ''}if {test}; then", f"        echo '{said}'")
+    ]
+    return "\n".join([*_REFUSAL_HEAD, *tests, "    fi", "}"])
 
 
 def _filled(text: str, spec: JobSpec, found: Resume) -> str:

@@ -2,19 +2,6 @@
 
 from __future__ import annotations
 
-AWAIT = r"""
-# Waits for a process to end, whatever signals come meanwhile, and returns its exit status.
-await() {
-    local before status
-    while before=$signals; do
-        wait "$1"
-        status=$?
-        [ "$before" -ne "$signals" ] || return "$status"
-    done
-}
-signals=0
-"""
-
 AROUND = r"""
 slurm_job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID:-}}
 slurm_job=${slurm_job:-$SLURM_JOB_ID}
@@ -97,7 +84,7 @@ PROGRESS = r"""
 # Says what the files that tell progress are like; the same words, no progress.
 progress() (
     shopt -s globstar nullglob
-    LC_ALL=C
+    export LC_ALL=C
     printf '%s\0' @files@ | xargs -0 stat -c '%F %s %y %n' -- 2>/dev/null |
         grep -a '^regular file' | cksum
 )
@@ -113,12 +100,14 @@ stands_still() {
 
 SIGNALS = r"""
 # Slurm says that the time is nearly over: the steps hear of it, and have what is left.
+# shellcheck disable=SC2329 # a trap calls it
 ask_to_stop() {
     local known now end grace cause='time limit'
     known=$(about)
-    if [ -e "$here/stop" ] || [ "$(field JobState "$known")" != RUNNING ]; then
-        return
-    fi
+    case $(field JobState "$known") in
+    '' | RUNNING | SUSPENDED) [ ! -e "$here/stop" ] || return 0 ;;
+    *) return ;; # it is being ended already
+    esac
     case $(field PreemptTime "$known") in
     '' | None | Unknown) ;;
     *) cause='preemption' ;;
@@ -172,84 +161,97 @@ interruption() {
 
 # Whether the task says that it is done. One that ends with 0 because it was asked to stop is not.
 is_finished() {
-    local file
-    for file in @finished@; do
-        [ ! -e "$file" ] || return 0
-    done
-    return 1
+    ls -d -- @finished@ >/dev/null 2>&1
 }
 
-# After the steps: lets Slurm start an interrupted job again, if the limits allow it.
+# After the steps: an interrupted job goes on, if the limits allow it, or ends here.
 go_on_if_interrupted() {
     local cause why
     trap '' ALRM
     cause=$(interruption)
     [ -n "$cause" ] || return 0
-    by=$cause
     [ "$code" -ne 0 ] || code=@interrupted@
     case $cause in
-    cancelled) return ;;
-    *', requeued') record "$code" "$by" && exit "$code" ;;
+    cancelled | *', requeued') finish "$code" "$cause" ;;
     esac
     why=$(refusal "$attempt" "$cause")
     if [ -n "$why" ]; then
         echo "Not started again after $cause: $why." >&2
-        by="resume: $why, after $cause"
-        return
+        finish "$code" "resume: $why, after $cause"
     fi
-    go_on
+    go_on "$cause"
+    finish "$code" "$cause"
 }
 
 # The steps have not ended in time.
+# shellcheck disable=SC2329 # a trap calls it
 time_is_up() {
     code=124
     go_on_if_interrupted
-    record "$code" "$by"
-    exit "$code"
 }
 """
 
 REQUEUE = r"""
+# Lets Slurm start this job again.
+#   go_on <what interrupted it>
 go_on() {
-    local tries
-    record "$code" "$by, requeued"
-    for tries in 1 2 3; do
+    local pause
+    record "$code" "$1, requeued"
+    for pause in 5 10 15; do
         scontrol requeue "$slurm_job" && exit "$code"
-        sleep $((tries * 5))
+        sleep "$pause"
     done
 }
 """
 
 CHAIN = r"""
-# The next attempt is another job, which whoever submitted this one submits.
+# The next attempt is a job of its own, which the program that submitted this one submits.
 go_on() {
-    echo "Ended by $by; the next attempt is another job." >&2
+    echo "Ended by $1; the next attempt is another job." >&2
 }
 """
 
 START = r"""
-NEMORUN_PREVIOUS_END=''
+previous=''
 if [ "$attempt" -gt 1 ]; then
     previous=$(end_of $((attempt - 1)))
-    why=$(refusal $((attempt - 1)) "$previous")
     echo "Attempt $attempt of at most @max@, after $previous."
+    why=$(refusal $((attempt - 1)) "$previous")
     if [ -n "$why" ]; then
         echo "It does not start: $why." >&2
-        record @interrupted@ "resume: $why, after $previous"
-        exit @interrupted@
+        finish @interrupted@ "resume: $why, after $previous"
     fi
-    NEMORUN_PREVIOUS_END=${previous/preemption/preempted}
 fi
-export NEMORUN_PREVIOUS_END
+"""
+
+RETRIED = r"""
+previous=''
+[ "$attempt" -eq 1 ] || previous=$(end_of $((attempt - 1)))
+"""
+
+TOLD = r"""
+export NEMORUN_PREVIOUS_END="${previous/preemption/preempted}"
+"""
+
+STOPPING = r"""
 export NEMORUN_STOP_FILE="$NEMORUN_JOB_DIR/attempts/$attempt/stop"
 export NEMORUN_FINISHED_FILE="$NEMORUN_JOB_DIR/attempts/$attempt/finished"
+"""
 
+ALLOCATION = r"""
 # What the next attempt has to know of this one, should it be cut off.
 output=$(scontrol show job "$slurm_job" | sed -n 's/^ *StdErr=//p' | head -n 1)
 size=$(stat -c %s "$output" 2>/dev/null || echo 0)
 printf '%s\n' "$SLURM_JOB_NODELIST" "$size" "$output" >"$here/allocation"
-@note_progress@
-trap 'signals=$((signals + 1)); ask_to_stop' @traps@
-trap 'signals=$((signals + 1)); time_is_up' ALRM
-trap 'signals=$((signals + 1))' TERM
+"""
+
+AGAIN = r"""
+# How many attempts up to this one have failed by themselves.
+failures() {
+    local number total=1
+    for ((number = 1; number < attempt; number++)); do
+        [ "$(end_of "$number")" != failed ] || total=$((total + 1))
+    done
+    echo "$total"
+}
 """

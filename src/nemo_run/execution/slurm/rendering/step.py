@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nemo_run.execution.quoting import is_variable, quote
 from nemo_run.execution.slurm import layout, macros
 
-from . import members
+from . import members, resume
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ def step_script(spec: JobSpec, member: Member) -> str:
         _head(member),
         _facts(spec, member),
         _log(spec, member),
+        resume.step(spec),
         _environment(member.environment, member),
         _program(member),
     ]
