@@ -62,7 +62,6 @@ PATHS: dict[str, dict[str, str]] = {
         "Executor": "nemo_run.execution.executor",
         "ExecutorMacros": "nemo_run.execution.executor",
         "LocalExecutor": "nemo_run.execution.local.executor",
-        "SlurmExecutor": "nemo_run.execution.slurm.executor",
     },
     "nemo_run.core.execution.base": {
         "Executor": "nemo_run.execution.executor",
@@ -74,7 +73,6 @@ PATHS: dict[str, dict[str, str]] = {
         "FaultTolerance": "nemo_run.execution.launcher",
         "LAUNCHER_MAP": "nemo_run.execution.launcher",
         "Launcher": "nemo_run.execution.launcher",
-        "SlurmTemplate": "nemo_run.execution.launcher",
         "Torchrun": "nemo_run.execution.launcher",
         "*": "nemo_run.execution.launcher",
     },
@@ -82,14 +80,6 @@ PATHS: dict[str, dict[str, str]] = {
         "LocalExecutor": "nemo_run.execution.local.executor",
         "*": "nemo_run.execution.local.executor",
     },
-    "nemo_run.core.execution.slurm": {
-        "SlurmBatchRequest": "nemo_run.execution.slurm.request",
-        "SlurmExecutor": "nemo_run.execution.slurm.executor",
-        "SlurmJobDetails": "nemo_run.execution.slurm.details",
-        "get_packaging_job_key": "nemo_run.execution.slurm.request",
-        "*": "nemo_run.execution.slurm.executor",
-    },
-    "nemo_run.core.execution.utils": {"fill_template": "nemo_run.execution.templates"},
     "nemo_run.core.frontend": {},
     "nemo_run.core.frontend.console": {},
     "nemo_run.core.frontend.console.api": {
@@ -204,11 +194,17 @@ LATER: dict[str, tuple[str, ...]] = {
         "nemo_run.core.execution.skypilot",
         "nemo_run.core.execution.skypilot_jobs",
     ),
-    "running Ray": (
+    "running on Slurm": (
+        "nemo_run.SlurmExecutor",
         "nemo_run.SlurmRay",
+        "nemo_run.SlurmTemplate",
+        "nemo_run.core.execution.SlurmExecutor",
         "nemo_run.core.execution.launcher.SlurmRay",
-        "nemo_run.run.ray",
+        "nemo_run.core.execution.launcher.SlurmTemplate",
+        "nemo_run.core.execution.slurm",
+        "nemo_run.core.execution.utils",
     ),
+    "running Ray": ("nemo_run.run.ray",),
     "workspaces for an editor": (
         "nemo_run.DevSpace",
         "nemo_run.core.tunnel.server",

@@ -78,6 +78,15 @@ class SSHTunnel(Tunnel):
             "-N", "-T", "-o", "ExitOnForwardFailure=yes", *options, plain=False
         )
 
+    def remote_shell(self) -> list[str]:
+        """Return ssh's argument list without host and command, as ``rsync -e`` takes it."""
+        self.connect()
+        return self._connection().argv()[:-2]
+
+    def typed(self) -> str:
+        """Return the command that a person would type to log in."""
+        return self._connection().destination.typed()
+
     def put(self, local_path: str, remote_path: str) -> None:
         """Copy a file or folder there; see :meth:`Tunnel.put`."""
         from .copying import put
