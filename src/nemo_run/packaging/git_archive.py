@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import PackagingError, nearest
@@ -65,8 +66,8 @@ class GitArchivePackager(TreePackager):
 
     def contents(self, place: CodePlace) -> Contents:
         """Return what is in the repository; see :class:`Packager`."""
-        start = os.path.join(place.working_directory, os.path.expanduser(self.basepath))  # noqa: PTH111, PTH118
-        top = repository.top_of(start)
+        start = Path(place.working_directory, self.basepath).expanduser()
+        top = repository.top_of(str(start))
         subpath = _subpath(self.subpath, top)
         wanted = _below(subpath)
         commit, listing = self._listing(top, wanted)
