@@ -81,13 +81,10 @@ class Entered(Protocol):
         """
         ...
 
-    def route(
-        self, spec: JobSpec, handle: Handle, *, node: int, port: int, local_port: int
-    ) -> Route:
+    def route(self, handle: Handle, *, node: int, port: int, local_port: int) -> Route:
         """Return how a port of a job's node is reached from this machine.
 
         Args:
-            spec: The job.
             handle: What the engine calls it.
             node: Which of its nodes, from 0.
             port: The port there.

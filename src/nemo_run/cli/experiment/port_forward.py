@@ -26,8 +26,8 @@ def command(experiment: str, job: str, ports: str, node: int) -> int:
     nemo-run experiment port-forward digits train 8080:6006   http://localhost:8080
     """
     local, remote = _ports(ports)
-    backend, spec, handle = running_job(record_of(experiment), job)
-    route = backend.route(spec, handle, node=node, port=remote, local_port=local)
+    backend, _, handle = running_job(record_of(experiment), job)
+    route = backend.route(handle, node=node, port=remote, local_port=local)
     note(f"localhost:{local} is port {remote} of {route.host}. Ctrl-C ends that.")
     try:
         if route.command:

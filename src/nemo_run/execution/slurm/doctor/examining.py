@@ -27,10 +27,10 @@ def examine(executor: SlurmExecutor) -> Iterator[Finding]:
         RemoteError: Its login node cannot be reached.
         PlanError: A field of the executor makes no sense.
     """
-    from nemo_run.execution.slurm.rendering import render
+    from nemo_run.execution.slurm.render import render
 
     target = executor.target("/experiment", "title", "doctor", "test")
-    folder = executor.tunnel.job_dir or "~"
+    folder = executor.way.job_dir or "~"
     spec = JobSpec(
         experiment="doctor",
         job="test",
@@ -48,7 +48,7 @@ def examine(executor: SlurmExecutor) -> Iterator[Finding]:
         options=executor.backend_options({}),
     )
     script = render(spec)[0].content.decode("utf-8", "surrogateescape")
-    executor.tunnel.connect()
+    executor.way.connect()
     looking = files("nemo_run.execution.slurm.doctor").joinpath("looking.py").read_text("utf-8")
-    answer = call(executor.tunnel, looking, {"folder": folder, "script": script}, again=True)
+    answer = call(executor.way, looking, {"folder": folder, "script": script}, again=True)
     yield from judged(answer.value, spec.options)

@@ -10,13 +10,17 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 _SECONDS = 30
 
+# Python 3.6 has no dict[str, Any] yet.
+Facts = Any
+Answer = Any
 
-def said(*words, **more):
+
+def said(*words: str, text: str = "") -> Answer:
     """Return how a program ended and what it said; rc 127 where there is none."""
-    text = more.get("text")
     try:
         process = subprocess.Popen(
             words,
@@ -27,7 +31,7 @@ def said(*words, **more):
     except OSError as error:
         return {"rc": 127, "out": "", "err": str(error)}
     try:
-        out, err = process.communicate((text or "").encode(), timeout=_SECONDS)
+        out, err = process.communicate(text.encode(), timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -39,7 +43,7 @@ def said(*words, **more):
     }
 
 
-def folder_facts(path):
+def folder_facts(path: str) -> Facts:
     """Return whether experiments can be written to a folder, and on what kind of disk."""
     facts = {"path": path}
     try:
@@ -56,7 +60,7 @@ def folder_facts(path):
     return facts
 
 
-def test_submission(script):
+def test_submission(script: str) -> Answer:
     """Ask Slurm whether it would take a job, without giving it one (sbatch(1), --test-only)."""
     descriptor, path = tempfile.mkstemp(prefix="nemo-run-doctor-", suffix=".sh")
     try:
@@ -67,7 +71,7 @@ def test_submission(script):
         Path(path).unlink()
 
 
-def main(request, _stdin, _emit):
+def main(request: Facts, _stdin: object, _emit: object) -> Facts:
     """Return the facts.
 
     The request has ``folder``, where experiments go, and ``script``, a job like the user's.
