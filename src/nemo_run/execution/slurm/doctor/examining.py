@@ -27,10 +27,11 @@ def examine(executor: SlurmExecutor) -> Iterator[Finding]:
         RemoteError: Its login node cannot be reached.
         PlanError: A field of the executor makes no sense.
     """
+    from nemo_run.config.home import get_nemorun_home
     from nemo_run.execution.slurm.render import render
 
     target = executor.target("/experiment", "title", "doctor", "test")
-    folder = executor.way.job_dir or "~"
+    folder = executor.way.job_dir or get_nemorun_home()
     spec = JobSpec(
         experiment="doctor",
         job="test",

@@ -45,7 +45,7 @@ def said(*words: str, text: str = "") -> Answer:
 
 def folder_facts(path: str) -> Facts:
     """Return whether experiments can be written to a folder, and on what kind of disk."""
-    facts = {"path": path}
+    facts: Facts = {"path": path}
     try:
         Path(path).mkdir(0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path, prefix=".nemo-run-doctor-"):
