@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 # The first rank of a node writes where its launcher writes; every other one into a log of its
 # own. torchrun's own --redirects makes two files a rank in a folder whose name it draws.
-RANK_LOG = '[ "${LOCAL_RANK:-0}" = 0 ] || exec >>"$NEMORUN_LOG_DIR/rank-$RANK.log" 2>&1; exec "$@"'
+# A job that wants one log of all ranks says so.
+RANK_LOG = (
+    '[ "${LOCAL_RANK:-0}" = 0 ] || [ -n "${NEMORUN_ONE_LOG:-}" ] || '
+    'exec >>"$NEMORUN_LOG_DIR/rank-$RANK.log" 2>&1; exec "$@"'
+)
+
+# Only one process can sample the metrics of a GPU, so each rank of a node samples its own.
+_METRICS = (
+    'gpu=all; [ "${LOCAL_WORLD_SIZE:-1}" = 1 ] || gpu=$LOCAL_RANK; '
+    'nsys=$0 command=$1; shift; exec "$nsys" "$command" "--gpu-metrics-device=$gpu" "$@"'
+)
 
 
 @dataclass(frozen=True)
@@ -156,7 +166,11 @@ def profiled(
     if prefix is None:
         return program
     entrypoint, postfix = nsys
-    return (entrypoint, *prefix, *program, *([postfix] if postfix else []))
+    after = (*program, *([postfix] if postfix else []))
+    if not launcher.nsys_gpu_metrics:
+        return (entrypoint, *prefix, *after)
+    sampled = [word for word in prefix if not word.startswith("--gpu-metrics-device")]
+    return ("sh", "-c", _METRICS, entrypoint, *sampled, *after)
 
 
 def check_positive(counts: Sequence[tuple[str, object]]) -> None:

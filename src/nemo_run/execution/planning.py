@@ -32,6 +32,7 @@ from .jobspec import ArrayPlace, JobSpec, Member, Policy
 from .launcher import FaultTolerance, Launcher, Torchrun, resolve_launcher
 from .scripts import Place, Program, check_program, program
 from .target import Target
+from .templates import transformed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,8 +163,8 @@ def plan_job(request: PlanRequest) -> JobSpec:
 def _options(request: PlanRequest) -> dict[str, Any]:
     """Return what the backend has to know; of several executors, what they make together."""
     first = request.members[0].executor
-    others = [task.executor for task in request.members[1:] if task.executor is not first]
-    whole = first.together(others) if others else first
+    others = [task.executor for task in request.members[1:]]
+    whole = first.together(others) if any(one is not first for one in others) else first
     options = whole.backend_options(request.environment)
     return {**options, "store": request.target.store} if request.code else options
 
@@ -221,7 +222,8 @@ def _member(request: PlanRequest, task: TaskRequest) -> Member:
     environment = _task_environment(task, launcher, target)
     place = _place(request, task.name, f"{target.inside}{below}", environment)
     runs = _program(task, place, request)
-    inner = _profiled(task, launcher, runs.command, place)
+    through = transformed(executor, launcher, _profiled(task, launcher, runs.command, place), place)
+    inner = through.command
     by_launcher = starts_ranks(launcher)
     if by_launcher:
         _check_launcher(launcher, place)
@@ -235,7 +237,7 @@ def _member(request: PlanRequest, task: TaskRequest) -> Member:
         processes_per_node=1 if by_launcher else processes,
         ranks_per_process=processes if by_launcher else 1,
         role=task.role,
-        files={**runs.files, **_documents(task), **_profile_folder(launcher)},
+        files={**runs.files, **through.files, **_documents(task), **_profile_folder(launcher)},
     )
 
 

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import PlanError
 
 from .quoting import words
+from .scripts import Place, Program, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .launcher import SlurmTemplate
+    from .executor import Executor
+    from .launcher import Launcher, SlurmTemplate
+
+
+def transformed(
+    executor: Executor, launcher: Launcher, command: tuple[str, ...], place: Place
+) -> Program:
+    """Return what a launcher that writes commands anew makes of one; else the command.
+
+    Args:
+        executor: Where it runs.
+        launcher: The launcher.
+        command: The argument list of a process.
+        place: Where it runs, as scripts need to know it.
+
+    Raises:
+        PlanError: The executor's jobs cannot run what the launcher makes, or it makes nothing.
+    """
+    script = launcher.transform(list(command))
+    if script is None:
+        return Program(command)
+    if not executor.supports_launcher_transform():
+        raise PlanError(
+            f"{type(launcher).__name__} writes commands anew, which {type(executor).__name__} does "
+            f"not support; it is for SlurmExecutor."
+        )
+    return program(script, dataclasses.replace(place, name=f"{place.name}-launch"))
 
 
 def rendered(launcher: SlurmTemplate, command: Sequence[str]) -> str:

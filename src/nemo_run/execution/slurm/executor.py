@@ -28,9 +28,9 @@ GpusVia = Literal["gres", "gpus-per-node", "gpus-per-task", "none"]
 
 
 def _default_packager() -> Packager:
-    from nemo_run.packaging import Packager
+    from nemo_run.packaging import GitArchivePackager
 
-    return Packager()
+    return GitArchivePackager()
 
 
 def _default_tunnel() -> LocalTunnel:
