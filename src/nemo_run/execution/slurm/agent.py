@@ -20,7 +20,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import IO, Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
+from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 try:
     import fcntl
@@ -254,10 +254,9 @@ def write(path: str, content: bytes, mode: int = 0o600) -> None:
         pass
     descriptor, temporary = tempfile.mkstemp(prefix=".nemorun.", dir=os.path.dirname(path))
     try:
+        # No sync: what counts is the claim, which is synced before anybody is asked.
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
         os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
@@ -519,10 +518,7 @@ class Submitting:
         fields = {"pid": os.getpid(), "host": os.uname().nodename, "time": time.time()}
         fields["script"] = submission.script
         indices = [index for _, _, index in todo if index is not None]
-        for _, folder, index in todo:
-            if folder != submission.folder:
-                with Locked(folder) as own:
-                    own.say(dict(fields, index=index))
+        self._point(submission, todo, fields)
         claim.say(fields)
         options = list(submission.options)
         if indices:
@@ -531,6 +527,21 @@ class Submitting:
         if after:
             options.append("--dependency=" + after)
         return self._sbatch(submission, claim, todo, options)
+
+    @staticmethod
+    def _point(submission: Submission, todo: List[Any], fields: Json) -> None:
+        """Let the folder of each element of an array lead to the claim for the array."""
+
+        def point(element: Any) -> None:
+            _, folder, index = element
+            with Locked(folder) as own:
+                own.say(dict(fields, index=index))
+
+        elsewhere = [element for element in todo if element[1] != submission.folder]
+        if elsewhere:
+            # Side by side: a file system syncs many files in little more time than one.
+            with ThreadPoolExecutor(16) as pool:
+                list(pool.map(point, elsewhere))
 
     def _dependency(self, submission: Submission) -> Tuple[str, str]:
         """Return the text for --dependency, or why the job can never start."""
@@ -541,6 +552,8 @@ class Submitting:
                 who = one["token"]
                 return "", "It waits for %s, which was not submitted: %s" % (who, answer["why"])
             job = str(answer["id"] if answer else one["id"])
+            if one.get("whole"):
+                job = job.partition("_")[0]
             came = self._came_to(job, one.get("folder", ""))
             if came is not None and one["kind"] == ("afternotok" if came else "afterok"):
                 end = "succeeded" if came else "did not succeed"
@@ -691,6 +704,78 @@ def submit(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
             pass  # nobody listens any more; the files say it too
 
     return Submitting(request, stdin, told).run()
+
+
+# --- Code ---------------------------------------------------------------------------------------
+
+
+def probe(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
+    """Return what of some code is here, what it can be compared with, and how long arrays are."""
+    answer = {"tars": [], "known": {}, "git": False, "max_array_size": 0}  # type: Json
+    for store, tree in request["trees"]:
+        if os.path.exists(os.path.join(store, "code", tree + ".tar")):
+            answer["tars"].append([store, tree])
+        if store not in answer["known"]:
+            # A git that does not work here is as good as none.
+            code, out, _ = ask(["sh", "-c", request["known"], "sh", store + "/code.git"])
+            answer["known"][store] = out.split() if code == 0 else []
+    if request["trees"]:
+        answer["git"] = ask(["sh", "-c", "git --version"])[0] == 0
+    if request["arrays"]:
+        code, out, _ = ask(["scontrol", "show", "config"])
+        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", out, re.M)
+        answer["max_array_size"] = int(found.group(1)) if found else 0
+    return answer
+
+
+def receive(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
+    """Take code: packs where there is git, archives elsewhere."""
+    for repository, tree, tar in request["trees"]:
+        os.makedirs(os.path.dirname(tar), mode=0o700, exist_ok=True)
+        if request["script"]:
+            unpack(request["script"], [repository, tree, tar], stdin)
+            continue
+        descriptor, temporary = tempfile.mkstemp(prefix=".nemorun.", dir=os.path.dirname(tar))
+        with os.fdopen(descriptor, "wb") as file:
+            for piece in pieces(stdin):
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, tar)
+    return {}
+
+
+def unpack(script: str, arguments: List[str], stdin: IO[bytes]) -> None:
+    """Feed a pack to the script that takes it."""
+    with tempfile.TemporaryFile() as complaints:
+        child = subprocess.Popen(
+            ["sh", "-c", script, "sh"] + arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=complaints,
+        )
+        assert child.stdin is not None
+        try:
+            for piece in pieces(stdin):
+                child.stdin.write(piece)
+            child.stdin.close()
+        except BrokenPipeError:
+            pass  # what it says and its status tell more
+        if child.wait():
+            complaints.seek(0)
+            raise Refused("git here does not take the code: " + text(complaints.read()).strip())
+
+
+def pieces(stdin: IO[bytes]) -> Iterator[bytes]:
+    """Return the pieces of one archive, each of which comes behind its length."""
+    while True:
+        length = int(stdin.readline() or 0)
+        if not length:
+            return
+        piece = stdin.read(length)
+        if len(piece) < length:
+            raise Refused("The code did not come whole.")
+        yield piece
 
 
 # --- Finding and owning -------------------------------------------------------------------------
@@ -931,6 +1016,8 @@ def collected(path: str, name: str, known_files: Json, emit: Emit) -> None:
 
 OPERATIONS = {
     "submit": submit,
+    "probe": probe,
+    "receive": receive,
     "find": find,
     "poll": poll,
     "cancel": cancel,

@@ -15,10 +15,13 @@ from .connections import ask, host_of, reach, tunnel_of
 from .handles import Place, handle_of, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nemo_run.execution.backend import Artifact, Rendered
+    from nemo_run.execution.findings import Finding, Route
     from nemo_run.execution.jobspec import Handle, JobSpec, Token
+
+    from .executor import SlurmExecutor
 
 
 class SlurmBackend:
@@ -147,6 +150,26 @@ class SlurmBackend:
         """Return when a look may show something new, at the latest after ``timeout`` seconds."""
         due = [polling.Cluster(host).due() for host in _by_host(handles)]
         time.sleep(max(0.0, min([timeout, *(max(one, polling.GAP) for one in due)])))
+
+    def examine(self, executor: SlurmExecutor) -> Iterator[Finding]:
+        """Yield what works of a cluster and what does not; see :class:`Examined`."""
+        from .doctor.examining import examine
+
+        return examine(executor)
+
+    def shell(
+        self, spec: JobSpec, handle: Handle, *, node: int, command: Sequence[str]
+    ) -> Sequence[str]:
+        """Return the command that opens a shell beside a running job; see :class:`Entered`."""
+        from .entering import shell
+
+        return shell(spec, handle, node=node, command=command)
+
+    def route(self, handle: Handle, *, node: int, port: int, local_port: int) -> Route:
+        """Return how a port of a job's node is reached from here; see :class:`Entered`."""
+        from .entering import route
+
+        return route(handle, node=node, port=port, local_port=local_port)
 
 
 def _by_host(handles: Iterable[Handle]) -> dict[str, list[Place]]:

@@ -38,6 +38,8 @@ def host_of(options: Mapping[str, Any]) -> str:
 
 def store_of(options: Mapping[str, Any]) -> str:
     """Return the folder on the target that keeps the code that was sent there."""
+    if options.get("store"):
+        return str(options["store"])
     root = str((options.get("tunnel") or {}).get("job_dir") or "").rstrip("/")
     return f"{root}/.nemo_run" if root else get_nemorun_home()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import zlib
 from dataclasses import dataclass, field
@@ -12,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.exceptions import BackendError, ShortageError
 from nemo_run.execution.folders import attempt_folder, log_folder, member_folder
 
+from . import arrays
 from .connections import ask, host_of, remember, tunnel_of
 from .handles import LOCAL, Place, handle_of, job_id, place_of
+from .staging import stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from nemo_run.execution.backend import Rendered
     from nemo_run.execution.jobspec import Handle, JobSpec, Token
+
+    from .arrays import Array
 
 # Beyond this, sbatch itself takes too long to be waited for; the agent says something in between.
 _TIMEOUT = 900.0
@@ -85,43 +88,77 @@ def _submit(host: str, jobs: Sequence[Rendered]) -> dict[Token, Handle | Excepti
     tunnel = tunnel_of(options)
     remember(options)
     contents = Contents()
-    submissions: list[dict[str, Any]] = []
-    refused: dict[Token, Handle | Exception] = {}
+    answers: dict[Token, Handle | Exception] = {}
+    accepted, after_of = [], {}
     for job in jobs:
         try:
-            submissions.append(_one(job, host, contents))
+            after_of[job.spec.token] = after(job, host)
+            accepted.append(job)
         except BackendError as error:
-            refused[job.spec.token] = error
+            answers[job.spec.token] = error
+    limit = stage(host, tunnel, [job.spec for job in accepted])
+    together, alone = arrays.planned(accepted, limit)
+    submissions = [_one(job, host, contents, after_of[job.spec.token]) for job in alone]
+    submissions += _arrays(together, host, contents, after_of)
     request = {
         "op": "submit",
         "submissions": submissions,
         "blobs": [len(blob) for blob in contents.blobs],
     }
+    if not submissions:
+        return answers
     # What was cut off is not asked for again here: the caller looks first what came of it.
     answer = ask(tunnel, request, contents.payload(), timeout=_TIMEOUT, again=False)
     specs = {job.spec.token: job.spec for job in jobs}
-    return refused | {
+    return answers | {
         token: _answered(specs[token], host, answer["answers"][token])
         for token in specs
         if token in answer["answers"]
     }
 
 
-def _one(job: Rendered, host: str, contents: Contents) -> dict[str, Any]:
-    folder = attempt_folder(job.spec)
+_OPTIONS = ["--parsable", "--kill-on-invalid-dep=yes"]
+
+
+def _one(job: Rendered, host: str, contents: Contents, waits: list[Any]) -> dict[str, Any]:
     return {
-        "script": script_of(job),
-        "options": ["--parsable", "--kill-on-invalid-dep=yes"],
-        "elements": [[job.spec.token, folder, None]],
-        "after": after(job, host),
+        "script": job.artifacts[0].path,
+        "options": _OPTIONS,
+        "elements": [[job.spec.token, attempt_folder(job.spec), None]],
+        "after": waits,
         "files": files(job, host, contents),
         "folders": folders(job),
     }
 
 
-def script_of(job: Rendered) -> str:
-    """Return the path of the batch script: the first artifact."""
-    return job.artifacts[0].path
+def _arrays(
+    together: Sequence[Array],
+    host: str,
+    contents: Contents,
+    after_of: Mapping[Token, list[Any]],
+) -> Iterator[dict[str, Any]]:
+    """Yield the submission of each array."""
+    before: dict[tuple[str, int], str] = {}
+    for array in sorted(together, key=lambda one: one.number):
+        tokens = [job.spec.token for job in array.jobs]
+        waits = list(after_of[tokens[0]])
+        name = (array.folder.rpartition("/")[0], array.parallel)
+        if array.parallel and name in before:
+            # The limit is for all of them, and Slurm keeps it within one array only.
+            waits.append({"kind": "afterany", "token": before[name], "whole": True})
+        before[name] = tokens[0]
+        own = [one for job in array.jobs for one in files(job, host, contents)]
+        made = {one for job in array.jobs for one in folders(job)}
+        places = zip(tokens, array.jobs, array.indices, strict=True)
+        yield {
+            "script": array.artifacts[0].path,
+            "options": _OPTIONS,
+            "elements": [[token, attempt_folder(job.spec), i] for token, job, i in places],
+            "parallel": array.parallel,
+            "after": waits,
+            "files": own + [(a.path, contents.add(a.content), a.mode) for a in array.artifacts],
+            "folders": sorted(made | {array.folder}),
+        }
 
 
 def files(job: Rendered, host: str, contents: Contents) -> list[tuple[str, int, int]]:
@@ -160,9 +197,8 @@ def folders(job: Rendered) -> list[str]:
 
 def outputs(script: bytes) -> list[str]:
     """Return where ``#SBATCH`` lines send output and errors, with the ``%`` that Slurm fills in."""
-    found = re.findall(rb"^#SBATCH\s+(?:--output|--error|-o|-e)[= ](.+)$", script, re.MULTILINE)
-    words = [shlex.split(one.decode("utf-8", "surrogateescape")) for one in found]
-    return [one[0] for one in words if one]
+    found = [value for name, value in arrays.header(script) if name in {"output", "error"}]
+    return [one for value in found for one in shlex.split(value)[:1]]
 
 
 def after(job: Rendered, host: str) -> list[dict[str, str]]:
