@@ -135,27 +135,33 @@ def strangers(
         Exception: The engine could not be asked.
     """
     asked = {job.id: _named_by(record, job, backend.name) for job in jobs}
-    own = backend.own([(spec, Handle(job.handle)) for job in jobs for spec in [asked[job.id]]])
+    named = [(spec, Handle(job.handle)) for job in jobs if (spec := asked[job.id]) is not None]
+    own = backend.own(named)
     return {
         job.id: _foreign_handle(record, job)
         for job in jobs
-        if asked[job.id].token not in own
+        if (spec := asked[job.id]) is None
+        or spec.token not in own
         or not holds(record, record.job_dir(job.id) / "attempts" / str(job.attempt))
     }
 
 
-def _named_by(record: Record, job: JobStatus, backend: str) -> JobSpec:
-    """Return who a job is: by its place in the record, and on another target by its plan."""
+def _named_by(record: Record, job: JobStatus, backend: str) -> JobSpec | None:
+    """Return who a job is: by its place in the record, and on another target by its plan.
+
+    None where that plan is none of this record.
+    """
     attempt = job.submitted_attempt or job.attempt
     folder = str(record.job_dir(job.id))
     bare = JobSpec(record.id, job.id, backend, folder, members=(), attempt=attempt)
     try:
         spec = spec_of(record, job.id)
-        if spec is None or spec.backend != backend or _not_own(record, job.id, spec):
+        if spec is None or spec.backend != backend or not is_elsewhere(record, spec):
             return bare
+        wrong = _not_own(record, job.id, spec)
     except StoreError:
         return bare
-    return dataclasses.replace(spec, attempt=attempt) if is_elsewhere(record, spec) else bare
+    return None if wrong else dataclasses.replace(spec, attempt=attempt)
 
 
 def holds(record: Record, path: str | Path) -> bool:

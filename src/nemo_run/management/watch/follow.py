@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _SHORTEST, _LONGEST = 0.01, 0.2
 _LIVENESS = 2.0
 _REPLACEMENTS = 3
+_DRAINING = 60.0
 
 
 class Following:
@@ -74,11 +75,19 @@ class Following:
         while True:
             moved = self.step()
             if self.status.ended is not None or self._over(jobs):
-                self._logs(self.status)
+                self._drain()
                 return self.status
             self._check_conductor()
             self._pause = _SHORTEST if moved else min(self._pause * 1.3, _LONGEST)
             time.sleep(self._pause)
+
+    def _drain(self) -> None:
+        """Show the rest of what was written, also where it has to be fetched first."""
+        self._logs(self.status)
+        deadline = time.monotonic() + _DRAINING
+        while self._reader is not None and self._reader.behind and time.monotonic() < deadline:
+            time.sleep(_LONGEST)
+            self._logs(self.status)
 
     def step(self) -> bool:
         """Show what is new; return whether anything was."""

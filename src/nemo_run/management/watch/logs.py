@@ -18,6 +18,7 @@ from nemo_run.execution.observation import State
 from nemo_run.management.plans import holds, spec_of
 
 from . import tail
+from .arriving import Arrivals
 from .ranks import Ranks, chosen_files, failed_ranks
 
 if TYPE_CHECKING:
@@ -93,13 +94,29 @@ def _within(record: Record, files: list[LogFile]) -> list[LogFile]:
     """
     folders = {file.path.rpartition("/")[0] for file in files}
     wrong = next((folder for folder in folders if not holds(record, folder)), None)
-    wrong = wrong or next((f.path for f in files if Path(f.path).is_symlink()), None)
+    inside = f"{os.path.realpath(record.path)}/"
+    # A link from one place in the record to another is as good as the file.
+    led = [_without_link(file) for file in files]
+    wrong = wrong or next(
+        (
+            file.path
+            for file, real in zip(files, led, strict=True)
+            if real is not file and not real.path.startswith(inside)
+        ),
+        None,
+    )
     if wrong is None:
-        return files
+        return led
     raise CorruptRecordError(
         f"The logs of {record.id} are said to be in {wrong}, which leads to "
         f"{os.path.realpath(wrong)}, out of {record.path}. They are not read."
     )
+
+
+def _without_link(file: LogFile) -> LogFile:
+    if not Path(file.path).is_symlink():
+        return file
+    return dataclasses.replace(file, path=os.path.realpath(file.path))
 
 
 def _listed(folder: Path, attempt: int) -> list[LogFile]:
@@ -195,6 +212,12 @@ class LogReader:
         self._sources: dict[tuple[str, int], list[_Source]] = {}
         self._ended: set[tuple[str, int]] = set()
         self._specs: dict[str, JobSpec | None] = {}
+        self._arrivals = Arrivals(self.record)
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is output elsewhere that cannot be had now."""
+        return self._arrivals.failing
 
     @property
     def ended(self) -> bool:
@@ -257,27 +280,35 @@ class LogReader:
     def _read_attempt(self, known: JobStatus, attempt: int, *, over: bool) -> Iterator[Piece]:
         job = known.id
         sources = self._sources.setdefault((job, attempt), [])
-        self._find_new(sources, known, attempt)
+        files = self._chosen(known, attempt)
+        here = self._arrivals.are_here(self._specs[job], attempt, files, over=over)
+        self._add_new(sources, files, known, attempt)
         # Sizes are taken once: a process that writes faster than its log is read, or one that
         # is left over from an ended job, must not keep the reader here for ever.
         ends = [_size(source.file.path) for source in sources]
         for source, end in zip(sources, ends, strict=True):
             yield from source.read(end)
         # A file that cannot be read now may be readable in a moment.
-        if over and all(source.trouble is None for source in sources):
+        if over and here and all(source.trouble is None for source in sources):
             for source in sources:
                 yield from source.flush()
             del self._sources[(job, attempt)]
             self._ended.add((job, attempt))
 
-    def _find_new(self, sources: list[_Source], known: JobStatus, attempt: int) -> None:
+    def _chosen(self, known: JobStatus, attempt: int) -> list[LogFile]:
         job = known.id
-        seen = {source.file.path for source in sources}
         if self._specs.get(job) is None:
             self._specs[job] = spec_of(self.record, job)
         files = _files_of(self.record, job, self._specs[job], attempt)
         failed = failed_ranks(self.record, known, attempt) if self.ranks.failed else ()
-        for file in chosen_files(files, self.ranks, failed):
+        return chosen_files(files, self.ranks, failed)
+
+    def _add_new(
+        self, sources: list[_Source], files: Sequence[LogFile], known: JobStatus, attempt: int
+    ) -> None:
+        job = known.id
+        seen = {source.file.path for source in sources}
+        for file in files:
             if file.path in seen:
                 continue
             cursor = tail.Cursor(file.path)
