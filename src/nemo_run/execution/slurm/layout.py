@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 STARTED = "started"
 EXIT = "exit"
+# In the folder of a member: what srun said, and which step of Slurm it is (only in groups).
+SRUN_MESSAGES = "srun.log"
+STEP = "step"
 
 
 def job_title(spec: JobSpec) -> str:

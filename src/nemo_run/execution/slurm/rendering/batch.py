@@ -8,7 +8,7 @@ from nemo_run.execution.folders import is_group
 from nemo_run.execution.quoting import quote
 from nemo_run.execution.slurm import layout
 
-from . import code, facts, links, members, resume, srun, waiting
+from . import code, facts, links, resume, srun, waiting
 from .header import header
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def batch_script(spec: JobSpec) -> str:
         links.lines(spec),
         code.lines(spec),
         facts.lines(spec),
+        waiting.functions(spec),
         _setup(spec),
         srun.memory_lines(spec),
         *_steps(spec),
@@ -117,5 +118,4 @@ def _steps(spec: JobSpec) -> list[list[str]]:
         for index in range(len(spec.members))
     ]
     started[-1] = started[-1][:-1] if pause else started[-1]
-    _ = members
     return [waiting.before_group(spec), *started, waiting.for_group(spec)]

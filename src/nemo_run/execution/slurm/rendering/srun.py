@@ -8,7 +8,7 @@ from nemo_run.execution.quoting import quote
 from nemo_run.execution.slurm import layout, macros
 from nemo_run.execution.slurm.gpus import gpu_options
 
-from . import containers, facts, members
+from . import containers, facts, members, waiting
 
 if TYPE_CHECKING:
     from nemo_run.execution.jobspec import JobSpec
@@ -25,8 +25,22 @@ def lines(spec: JobSpec, index: int) -> list[str]:
     """
     member = spec.members[index]
     step = layout.step_script(spec, member).replace(spec.directory, layout.inside(spec), 1)
-    words = [*_meeting(spec, index), "srun", *_options(spec, index), "sh", quote(step), "&"]
+    words = [
+        *_meeting(spec, index),
+        "srun",
+        *_options(spec, index),
+        f"sh {quote(step)}",
+        *_messages(spec, index),
+        "&",
+    ]
     return wrapped(words)
+
+
+def _messages(spec: JobSpec, index: int) -> list[str]:
+    if not waiting.needs_messages(spec):
+        return []
+    below = quote(layout.below(spec, spec.members[index]) + f"/{layout.SRUN_MESSAGES}")
+    return [f'2>"$here"{below}']
 
 
 def _meeting(spec: JobSpec, index: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nemo_run.execution.folders import is_group
 from nemo_run.execution.quoting import is_variable, quote
 from nemo_run.execution.slurm import layout, macros
 
@@ -25,6 +26,7 @@ def step_script(spec: JobSpec, member: Member) -> str:
     blocks = [
         _head(member),
         _facts(spec, member),
+        _which(spec),
         _log(spec, member),
         resume.step(spec),
         _environment(member.environment, member),
@@ -62,12 +64,22 @@ def _facts(spec: JobSpec, member: Member) -> list[str]:
     ]
 
 
+def _which(spec: JobSpec) -> list[str]:
+    if not is_group(spec):
+        return []
+    return [
+        "# The batch script ends this step when another member has decided.",
+        '[ "$SLURM_PROCID" != 0 ] ||',
+        f'    echo "$SLURM_JOB_ID.$SLURM_STEP_ID" >"$NEMORUN_ATTEMPT_DIR/{layout.STEP}"',
+    ]
+
+
 def _log(spec: JobSpec, member: Member) -> list[str]:
     if member.nodes * member.processes_per_node == 1:
         return []
     options = members.options_of(spec, spec.members.index(member))
     if options["job_details"]["merged"]:
-        return []
+        return ["# Its name says that one log is for all.", "export NEMORUN_ONE_LOG=1"]
     ranks = member.ranks_per_process
     rank = "$SLURM_PROCID" if ranks == 1 else f"$((SLURM_PROCID * {ranks}))"
     errors = "2>&1" if options["stderr_to_stdout"] else f'2>>"$NEMORUN_LOG_DIR/rank-{rank}.err"'
