@@ -15,9 +15,9 @@ from nemo_run.packaging import CodePlace, CodeStore, Packager, Snapshot
 
 
 @pytest.fixture(autouse=True)
-def own_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_git(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """git with a configuration of its own, and no other repository than those of the test."""
-    configuration = tmp_path / "gitconfig"
+    configuration = tmp_path_factory.mktemp("git") / "gitconfig"
     configuration.write_text(
         "[user]\nname = A\nemail = a@example.com\n[init]\ndefaultBranch = main\n"
         '[protocol "file"]\nallow = always\n'

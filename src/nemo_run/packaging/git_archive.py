@@ -127,7 +127,7 @@ class GitArchivePackager(TreePackager):
         patterns = as_list(self.include_pattern)
         folders = as_list(self.include_pattern_relative_path) or [""] * len(patterns)
         for pattern, folder in zip(patterns, folders, strict=True):
-            place = os.path.join(top, os.path.expanduser(folder))  # noqa: PTH111, PTH118
+            place = str(Path(top, folder).expanduser())
             more = matched(pattern, place)
             if not more:
                 found.warnings += (

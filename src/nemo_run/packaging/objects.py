@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.exceptions import PackagingError
-
 from .git import GitError
-from .tree import pieces_of
+from .tree import Vanished, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +65,7 @@ class Reader:
         """Yield the size of an entry, then its bytes; all of them must be taken.
 
         Raises:
+            Vanished: The file is there no more.
             PackagingError: They cannot be read.
         """
         if entry.data is not None:
@@ -87,13 +86,9 @@ class Reader:
 
 
 def _file(path: bytes) -> Iterator[Any]:
-    from .tree import shown
-
     try:
         file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - bytes are no pathlib path
-    except OSError as error:
-        raise PackagingError(
-            f"{shown(path)} went away while the code was read ({error.strerror}); try again."
-        ) from None
+    except OSError:
+        raise Vanished from None  # it could be read a moment ago
     with file:
         yield from pieces_of(file)

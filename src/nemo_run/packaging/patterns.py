@@ -65,7 +65,7 @@ def matched(pattern: str, folder: str) -> dict[bytes, Entry]:
                     f"The pattern {pattern!r} matches {shown(file)}, which is not below "
                     f"{shown(folder)}. Give a relative path that is above all that matches."
                 )
-            if _is_gits(path) or path in found:
+            if is_gits(path) or path in found:
                 continue
             try:
                 found[path] = entry_of(file)
@@ -92,5 +92,6 @@ def _refuse(error: OSError) -> None:
     )
 
 
-def _is_gits(path: bytes) -> bool:
+def is_gits(path: bytes) -> bool:
+    """Whether a path is that of a repository's own files, which no tree can hold."""
     return any(part.lower() == b".git" for part in path.split(b"/"))

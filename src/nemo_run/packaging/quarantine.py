@@ -15,7 +15,7 @@ from nemo_run.exceptions import PackagingError
 
 from .git import GitError, of_store
 from .objects import Reader
-from .tree import blob_hash, tree_id
+from .tree import Vanished, blob_hash, tree_id
 
 if TYPE_CHECKING:
     from .store import CodeStore
@@ -54,12 +54,11 @@ class Quarantine:
         if found != self.tree:
             raise PackagingError(f"git made the tree {found} of the code, not {self.tree}.")
 
-    def keep(self, tree: str, message: str) -> None:
+    def keep(self, message: str) -> None:
         """Move everything into the store; harmless when done already.
 
         Args:
-            tree: The snapshot's id.
-            message: What to say of it.
+            message: What to say of the snapshot.
 
         Raises:
             PackagingError: The store cannot be written.
@@ -78,7 +77,7 @@ class Quarantine:
             raise PackagingError(
                 f"The code cannot be kept in {self._store.path}: {error.strerror}."
             ) from error
-        self._store.record(tree, message)
+        self._store.record(self.tree, message)
         self._remove()
 
     def _borrow(self) -> None:
@@ -110,11 +109,15 @@ class Quarantine:
         marks: dict[str, int] = {}
         number = 0
         changes = []
-        for path, entry in entries.items():
+        for path, entry in list(entries.items()):
             if entry.id in missing and entry.id not in marks:
                 number += 1
                 # Read once more: what counts is what is sent, if the file was just changed.
-                entries[path] = _blob(out, number, entry, reader)
+                try:
+                    entries[path] = _blob(out, number, entry, reader)
+                except Vanished:
+                    del entries[path]
+                    continue
                 marks[entries[path].id] = number
             mark = marks.get(entries[path].id)
             source = b":%d" % mark if mark else entry.id.encode()
@@ -128,7 +131,7 @@ class Quarantine:
 def _blob(out: Any, mark: int, entry: Entry, reader: Reader) -> Entry:
     """Write one blob and return the entry of what was written."""
     pieces = reader.pieces(entry)
-    size = next(pieces)
+    size = next(pieces)  # nothing is written before the file is open
     out.write(b"blob\nmark :%d\ndata %d\n" % (mark, size))
     found = blob_hash(size)
     for piece in pieces:

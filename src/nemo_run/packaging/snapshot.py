@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from .quarantine import Quarantine
+    from .store import CodeStore
     from .tree import Entry
 
 _LARGE = 100_000_000
@@ -64,9 +65,6 @@ class Contents:
             more: What to add.
             whose: Where it comes from, for the warning.
             before: Where what was there comes from.
-
-        Raises:
-            PackagingError: A file of the one is a folder of the other.
         """
         replaced = [
             path
@@ -79,13 +77,6 @@ class Contents:
                 f"{shown(replaced[0])}{others} of {before} is replaced by that of {whose}.",
             )
         self.entries.update(more)
-        folders = folders_of(self.entries)
-        clash = next((path for path in self.entries if path in folders), None)
-        if clash is not None:
-            raise PackagingError(
-                f"{shown(clash)} would be both a file and a folder of the code, as {whose} is laid "
-                f"over that of {before}. Leave one of them out."
-            )
 
 
 @dataclass(frozen=True)
@@ -114,6 +105,7 @@ class Snapshot:
     warnings: tuple[str, ...] = ()
     left_out: Callable[[bytes], str] | None = field(default=None, repr=False, compare=False)
     _paths: frozenset[bytes] = field(default=frozenset(), repr=False, compare=False)
+    _store: CodeStore | None = field(default=None, repr=False, compare=False)
     _quarantine: Quarantine | None = field(default=None, repr=False, compare=False)
 
     def summary(self) -> str:
@@ -138,7 +130,9 @@ class Snapshot:
             PackagingError: They could not be written.
         """
         if self._quarantine is not None:
-            self._quarantine.keep(self.tree, f"{self.root}\n\n{self.summary()}\n")
+            self._quarantine.keep(f"{self.root}\n\n{self.summary()}\n")
+        elif self._store is not None:
+            self._store.check(self.tree)
 
     @functools.cached_property
     def _folders(self) -> frozenset[bytes]:
@@ -164,10 +158,11 @@ def snapshot_of(contents: Contents, place: CodePlace) -> Snapshot:
         place: Where it is to be kept.
 
     Raises:
-        PackagingError: A file cannot be read.
+        PackagingError: A file cannot be read, or is the folder of another.
     """
     from .store import CodeStore
 
+    _refuse_clashes(contents.entries)
     store = CodeStore(place.store)
     tree = tree_id(contents.entries)
     quarantine = None
@@ -187,8 +182,19 @@ def snapshot_of(contents: Contents, place: CodePlace) -> Snapshot:
         warnings=(*contents.warnings, *_about_size(contents.entries, size)),
         left_out=contents.left_out,
         _paths=frozenset(contents.entries),
+        _store=store,
         _quarantine=quarantine,
     )
+
+
+def _refuse_clashes(entries: Mapping[bytes, Entry]) -> None:
+    folders = folders_of(entries)
+    clash = next((path for path in entries if path in folders), None)
+    if clash is not None:
+        raise PackagingError(
+            f"{shown(clash)} would be both a file and a folder of the code that travels. Leave one "
+            "of them out."
+        )
 
 
 def _about_size(entries: Mapping[bytes, Entry], size: int) -> list[str]:

@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,9 +116,19 @@ class CodeStore:
         Args:
             tree: Its id.
             message: What to say of it, for a person who reads the log.
+
+        Raises:
+            PackagingError: Some of its objects are not here.
         """
-        git = of_store(self.path)
-        named = type(git)(git.where, {**git.variables, **_WHO})
+        git = self._git
+        try:
+            git.run("rev-list", "--objects", "--quiet", tree)
+        except GitError as error:
+            raise PackagingError(
+                f"Part of the code was removed from {self.path} while it was being kept. Run it "
+                f"again. ({error})"
+            ) from None
+        named = replace(git, variables={**git.variables, **_WHO})
         commit = named.run("commit-tree", tree, input=message.encode("utf-8", "replace"))
         git.run("update-ref", _ref(tree), commit.decode().strip())
         with suppress(GitError):  # housekeeping; the snapshot is safe
@@ -158,7 +169,7 @@ class CodeStore:
         """
         from .archive import tar
 
-        self._check(tree)
+        self.check(tree)
         return tar(self._git, tree)
 
     def pack_for(self, tree: str, known: Collection[str] = ()) -> Iterator[bytes]:
@@ -173,14 +184,19 @@ class CodeStore:
         Raises:
             PackagingError: There is no such snapshot.
         """
-        self._check(tree)
+        self.check(tree)
         bases = [one for one in dict.fromkeys(known) if self.has(one)]
         listed = self._git.run("rev-list", "--objects", tree, *(f"^{one}" for one in bases))
         edges = "".join(f"-{one}\n" for one in bases).encode()
         process = self._git.start("pack-objects", "--stdout", "--quiet", "--delta-base-offset")
         return _answer(process, edges + listed)
 
-    def _check(self, tree: str) -> None:
+    def check(self, tree: str) -> None:
+        """Make sure that a snapshot is kept here.
+
+        Raises:
+            PackagingError: It is not.
+        """
         if not self.has(tree):
             raise PackagingError(
                 f"The code {tree} is not in {self.path}. It was removed there, or never kept."

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import PackagingError, shown
 
+from .patterns import is_gits
 from .snapshot import CodePlace, Contents
 from .tree import EXECUTABLE, FILE, LINK, Entry, entry_of, entry_of_bytes
 
@@ -57,6 +58,8 @@ def _read(archive: tarfile.TarFile, folder: Path, who: str) -> dict[bytes, Entry
                 "code folder."
             )
         path = os.fsencode(name)
+        if is_gits(path):
+            continue
         if member.issym():
             entries[path] = entry_of_bytes(os.fsencode(member.linkname), LINK)
         elif member.islnk():

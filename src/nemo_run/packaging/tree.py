@@ -95,17 +95,28 @@ def pieces_of(file: Any) -> Iterator[Any]:
     What is appended meanwhile, as to a log, is left for the next snapshot.
 
     Raises:
-        PackagingError: It became shorter while it was read.
+        PackagingError: It is large, and became shorter while it was read.
     """
-    size = os.fstat(file.fileno()).st_size
-    yield size
-    left = size
+    left = os.fstat(file.fileno()).st_size
+    if left <= _PIECE:
+        data = _upto(file, left)
+        yield len(data)
+        yield data
+        return
+    yield left
     while left:
         piece = file.read(min(left, _PIECE))
         if not piece:
             raise PackagingError(f"{shown(file.name)} became shorter while it was read; try again.")
         left -= len(piece)
         yield piece
+
+
+def _upto(file: Any, size: int) -> bytes:
+    data = b""
+    while len(data) < size and (piece := file.read(size - len(data))):
+        data += piece
+    return data
 
 
 def _blob(size: int, pieces: Any) -> str:
