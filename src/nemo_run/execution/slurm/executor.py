@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from nemo_run.exceptions import PlanError, shown
+from nemo_run.exceptions import PlanError, nearest, shown
 from nemo_run.execution.commands import ONE_NODE, Meeting, starts_ranks
 from nemo_run.execution.executor import Executor, ExecutorMacros
 from nemo_run.execution.launcher import resolve_launcher
@@ -195,6 +196,16 @@ class SlurmExecutor(Executor):
         group = [self, *(one for one in others if isinstance(one, SlurmExecutor))]
         return merged(group, len(others) + 1)
 
+    @classmethod
+    def _refuse_unknown(cls, given: Mapping[str, Any]) -> None:
+        known = [one.name for one in fields(cls) if one.init]
+        for name in given:
+            if name not in known:
+                raise TypeError(
+                    f"{cls.__name__} has no field {name!r}.{nearest(name, known)} Options of "
+                    f"sbatch that have no field go into additional_parameters."
+                )
+
     def info(self) -> str:
         """Return what to call it in a table: its kind and the login node."""
         way = self.way
@@ -297,6 +308,19 @@ class SlurmExecutor(Executor):
         from nemo_run.execution.launcher import SlurmTemplate
 
         return isinstance(resolve_launcher(self.launcher), SlurmTemplate)
+
+
+_init = SlurmExecutor.__init__
+
+
+@wraps(_init)
+def _checked_init(self: SlurmExecutor, *args: Any, **kwargs: Any) -> None:
+    type(self)._refuse_unknown(kwargs)  # noqa: SLF001 - part of the class, put in below
+    _init(self, *args, **kwargs)
+
+
+# What Python itself says of a misspelt field does not name the nearest one.
+SlurmExecutor.__init__ = _checked_init  # type: ignore[method-assign]
 
 
 def _root(job_dir: object, *, here: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.exceptions import PlanError
 from nemo_run.execution.quoting import quote
 from nemo_run.execution.slurm import layout
 from nemo_run.execution.slurm.gpus import gpu_options
@@ -72,6 +73,11 @@ def job_name(spec: JobSpec) -> str:
 
 
 def _job(spec: JobSpec, options: dict[str, Any]) -> dict[str, Any]:
+    if options.get("array") and spec.array is not None:
+        raise PlanError(
+            f"Job {spec.job!r} is a point of a sweep, which becomes a job array itself, and its "
+            f"executor has array={options['array']!r}. Leave array out."
+        )
     given = {name: options.get(name) for name in _FIELDS}
     stdout = layout.log_name(spec, options, "stdout")
     stderr = layout.log_name(spec, options, "stderr")
