@@ -35,6 +35,15 @@ def key(path: Path) -> Path:
     return path
 
 
+def greets(port: int) -> bool:
+    """Whether an sshd answers there."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5) as one:
+            return one.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
 def children(pid: int) -> list[int]:
     """All processes below one, the nearest first."""
     rows = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
@@ -198,3 +207,14 @@ def wait_until() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture
+def tunnel() -> Callable[..., object]:
+    """Makes tunnels to ``cluster``."""
+    from nemo_run.remote import SSHTunnel
+
+    def make(**fields: object) -> SSHTunnel:
+        return SSHTunnel(**{"job_dir": "/tmp/nowhere", "host": "cluster", **fields})
+
+    return make

@@ -10,30 +10,39 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nemo_run.exceptions import RemoteError, RemoteTimeoutError
+from nemo_run.exceptions import RemoteTimeoutError
 
 from . import openssh
-from .failures import SSH_FAILED, error_of, not_taken, told_status
+from .failures import SSH_FAILED, cannot_share, error_of, is_full, lost, not_taken, told_status
 from .login import can_ask, log_in
 from .streams import converse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .openssh import Destination, Settings
     from .streams import Exchange, Finished
 
 # For each session: nothing of the user's configuration that is meant for people at a prompt.
 _PLAIN = (
-    *("-T", "-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes"),
+    *("-T", "-o", "ClearAllForwardings=yes"),
     *("-o", "PermitLocalCommand=no", "-o", "ForwardX11=no"),
 )
+# How often a command that has not begun is tried.
+_TRIES = 3
+# How long (seconds) to wait until the shared connection has room for one more session, and until
+# another process has logged in; how often to look.
+_ROOM = 60.0
+_OTHERS = 120.0
+_LOOK = 0.2
 # A session of the shared connection never makes a connection of its own when that fails: ssh would
 # run the command a second time where it is not known whether it ran.
 _NO_OTHER_WAY = ("-o", "ProxyCommand=false", "-o", "ControlMaster=no")
@@ -74,7 +83,7 @@ class Connection:
         self.socket = self._socket()
 
     def _socket(self) -> Path | None:
-        if not self.settings.shared or not hasattr(socket, "AF_UNIX"):
+        if not hasattr(socket, "AF_UNIX"):
             return None
         if self.settings.control_path:
             return Path(self.settings.control_path)
@@ -85,21 +94,24 @@ class Connection:
         place = self.destination
         return [*openssh.program(), *more, *self.settings.options, *place.arguments()]
 
-    def argv(self, *more: str, command: str | None = None, plain: bool = True) -> list[str]:
-        """Return the argument list of a session, in the shared connection where there is one.
+    def argv(self, *more: str, command: str | None = None) -> list[str]:
+        """Return the argument list for a person's session, in the connection if shared.
 
         Args:
             more: Further arguments of ssh.
-            command: What to run there; None for the login shell, or nothing with ``-N``.
-            plain: Whether it is a command of this library, not a person's session.
+            command: What to run there; None for the login shell.
         """
-        options = [*(_PLAIN if plain else ()), *more]
-        if self.socket is None:
-            options += ["-o", "ControlPath=none", *([] if can_ask() else ["-o", "BatchMode=yes"])]
-        else:
-            options += ["-o", f"ControlPath={self.socket}", *(_NO_OTHER_WAY if plain else ())]
-        line = [*self._ssh(*options), "--", self.destination.host]
+        path = self.socket or "none"
+        line = [*self._ssh(*more, "-o", f"ControlPath={path}"), "--", self.destination.host]
         return line if command is None else [*line, command]
+
+    def forwarding(self, ports: Sequence[str]) -> list[str]:
+        """Return the argument list that forwards ports (``ssh -L``) until it is ended."""
+        options = [word for port in ports for word in ("-L", port)]
+        if self.socket is None:
+            return self.argv("-N", "-T", "-o", "ExitOnForwardFailure=yes", *options)
+        stays = [sys.executable, "-m", "nemo_run.remote.forwarding", str(self.socket)]
+        return [*stays, *self.argv("-T", *options)]
 
     def connect(self) -> None:
         """Log in, unless this or another process of the user has.
@@ -107,17 +119,23 @@ class Connection:
         Raises:
             RemoteError: It did not work.
         """
-        if self.socket is None or listens(self.socket):
+        path = self.socket
+        if path is None or listens(path):
             return
-        with self._logging_in, _alone(self.socket):
-            if listens(self.socket):
-                return
-            self._log_in(self.socket)
+        with self._logging_in, _alone(path, self.destination):
+            if self.socket is not None and not listens(path):
+                self._log_in(path)
 
     def _log_in(self, path: Path) -> None:
-        if self.settings.control_path is None:
+        own = self.settings.control_path is None
+        if own:
             path.unlink(missing_ok=True)
-        shared = ("ControlMaster=yes", f"ControlPath={path}", f"ControlPersist={openssh.PERSIST}")
+        # `auto` removes what a dead master has left, in the place that the user chose.
+        shared = (
+            f"ControlMaster={'yes' if own else 'auto'}",
+            f"ControlPath={path}",
+            f"ControlPersist={self.settings.persist}",
+        )
         options = [word for one in shared for word in ("-o", one)]
         log = log_in(
             [*self._ssh(*_PLAIN, *options), "--", self.destination.host, "exit 0"],
@@ -125,55 +143,70 @@ class Connection:
         )
         if listens(path):
             return
-        if log is not None:
+        if log is not None and not cannot_share(log):
             raise error_of(log, self.destination.host, self.destination.typed())
-        self.socket = None  # it works, but connections cannot be shared
+        self.socket = None  # connections cannot be shared; each session logs in
 
     def exchange(self, exchange: Exchange) -> Finished:
         """Run a command there to its end.
 
+        A command that has not begun is tried again; one that may have run only where the exchange
+        says so.
+
         Raises:
             RemoteError: ssh failed. What the command's own exit code is, is no error here.
         """
-        for attempt in range(3):
+        for _ in range(_TRIES):
             self.connect()
-            finished = self._try(exchange)
-            if finished.timed_out:
-                raise self._silent(exchange)
-            if finished.return_code != SSH_FAILED or self._ended_there(finished.log):
+            finished = self._where_there_is_room(exchange)
+            if self._ended_there(finished):
                 return finished
-            if self.socket is None or attempt == 2:
+            begun = self.socket is None or not not_taken(finished.log)
+            if begun and not exchange.again:
                 break
-            if not_taken(finished.log):
-                self._make_room(finished.log)
-            elif not exchange.again:
-                break
-        during = "" if not_taken(finished.log) else "a command was running there"
+        during = "" if not begun else "a command may have been running there"
         raise error_of(finished.log, self.destination.host, self.destination.typed(), during)
 
-    def _ended_there(self, log: str) -> bool:
-        # A session whose program was ended by a signal has no exit status; the connection goes on.
-        alive = self.socket is not None and not not_taken(log) and listens(self.socket)
-        return alive or told_status(log)
-
-    def _make_room(self, log: str) -> None:
-        """Go on without the shared connection, where it takes no more sessions."""
-        if self.socket is not None and listens(self.socket) and "refused" in log:
-            self.socket = None
-
-    def _try(self, exchange: Exchange) -> Finished:
-        with _log_file() as log:
-            # Only at this level does ssh say whether the exit code is the command's.
-            argv = self.argv("-E", log, "-o", "LogLevel=DEBUG2", command=exchange.command)
-            finished = converse(argv, exchange)
-            finished.log = Path(log).read_text("utf-8", "replace")
+    def _where_there_is_room(self, exchange: Exchange) -> Finished:
+        """Run it in the shared connection, or beside it where that is full (MaxSessions)."""
+        finished = self._try(exchange, self.socket)
+        lets_in = True
+        until = time.monotonic() + _ROOM
+        while self.socket and is_full(finished.log) and time.monotonic() < until:
+            if lets_in:
+                beside = self._try(exchange, None)
+                if self._ended_there(beside):
+                    return beside
+                lets_in = False
+            time.sleep(_LOOK)
+            finished = self._try(exchange, self.socket)
         return finished
 
-    def _silent(self, exchange: Exchange) -> RemoteError:
-        return RemoteTimeoutError(
-            f"{self.destination.host}: nothing came for {exchange.timeout:g} s. The command was "
-            "let go of and may still run there; check the machine, or give a longer timeout."
-        )
+    def _ended_there(self, finished: Finished) -> bool:
+        if finished.return_code != SSH_FAILED or told_status(finished.log):
+            return True
+        # A program that was ended by a signal has no exit status; its connection goes on.
+        shared = self.socket is not None and lost(finished.log)
+        return shared and self.socket is not None and listens(self.socket)
+
+    def _try(self, exchange: Exchange, path: Path | None) -> Finished:
+        if path is not None:
+            options = [*_NO_OTHER_WAY, "-o", f"ControlPath={path}"]
+        else:
+            asks = self.socket is None and can_ask()
+            options = ["-o", "ControlPath=none", *([] if asks else ["-o", "BatchMode=yes"])]
+        with _log_file() as log:
+            # Only at this level does ssh say whether the exit code is the command's.
+            telling = ["-E", log, "-o", "LogLevel=DEBUG2"]
+            argv = [*self._ssh(*_PLAIN, *telling, *options), "--", self.destination.host]
+            finished = converse([*argv, exchange.command], exchange)
+            finished.log = Path(log).read_text("utf-8", "replace")
+        if finished.timed_out:
+            raise RemoteTimeoutError(
+                f"{self.destination.host}: nothing came for {exchange.timeout:g} s. The command "
+                "was let go of and may still run there; check the machine, or give it more time."
+            )
+        return finished
 
 
 def listens(path: Path) -> bool:
@@ -182,22 +215,39 @@ def listens(path: Path) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
             one.settimeout(5)
             one.connect(str(path))
+    except (TimeoutError, BlockingIOError):
+        return True  # it is there, and busy
     except OSError:
         return False
     return True
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let one process at a time log in, so that a person is asked once."""
+def _alone(path: Path, destination: Destination) -> Iterator[None]:
+    """Let one process at a time log in, so that a person is asked once.
+
+    Raises:
+        RemoteTimeoutError: Another process does not come through, and nobody here can be asked.
+    """
     import fcntl
 
     folder = openssh.private_folder()
     if folder is None:
         yield
         return
+    until = None if can_ask() else time.monotonic() + _OTHERS
     with (folder / f"{path.name[-40:]}.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if until and time.monotonic() > until:
+                    raise RemoteTimeoutError(
+                        f"{destination.host}: another process has been logging in for "
+                        f"{_OTHERS:g} s; it may wait for an answer in its terminal."
+                    ) from None
+                time.sleep(_LOOK)
         yield
 
 

@@ -98,6 +98,21 @@ def not_taken(log: str) -> bool:
     return bool(_NOT_TAKEN.search(log))
 
 
+def is_full(log: str) -> bool:
+    """Return whether a shared connection took no more sessions (MaxSessions of sshd_config(5))."""
+    return "Session open refused by peer" in log
+
+
+def cannot_share(log: str) -> bool:
+    """Return whether ssh gave up because it cannot make the socket of a shared connection."""
+    return "unix_listener:" in log or "ControlPath too long" in log
+
+
+def lost(log: str) -> bool:
+    """Return whether a session in a shared connection ended without an exit status."""
+    return "Control master terminated unexpectedly" in log
+
+
 def said(log: str) -> str:
     """Return the lines of ssh's log that are for people."""
     lines = [line.strip() for line in log.splitlines() if not _NOISE.match(line)]

@@ -69,14 +69,14 @@ class Settings:
 
     Attributes:
         options: Our arguments, where the configuration leaves us the choice.
-        control_path: Its own path of the shared connection; None where it names none.
-        shared: Whether it lets connections be shared.
+        control_path: Its own socket for shared connections; None where it names none.
+        persist: For how long it stays when nobody uses it (ControlPersist of ssh_config(5)).
         identity: What tells this destination from others.
     """
 
     options: tuple[str, ...]
     control_path: str | None
-    shared: bool
+    persist: str
     identity: str
 
 
@@ -127,12 +127,15 @@ def _read(says: dict[str, str], destination: Destination, text: str) -> Settings
     if says.get("serveraliveinterval", "0") == "0":
         options += ["-o", f"ServerAliveInterval={ALIVE_INTERVAL}"]
         options += ["-o", f"ServerAliveCountMax={ALIVE_COUNT}"]
-    path = says.get("controlpath")
+    # People type into sessions that run this; ours run commands.
+    if says.get("remotecommand", "none") != "none":
+        options += ["-o", "RemoteCommand=none"]
+    path, persist = says.get("controlpath"), says.get("controlpersist", "")
     name = "\0".join([*program(), *destination.arguments(), destination.host, text])
     return Settings(
         options=tuple(options),
-        control_path=None if path == "none" else path,
-        shared=path != "none",
+        control_path=path,
+        persist=str(PERSIST) if persist in ("", "no", "false") else persist,
         identity=hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16],
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import RemoteError, shown
@@ -63,25 +64,30 @@ class SSHTunnel(Tunnel):
         Args:
             argv: The program and its arguments; none: the login shell.
             tty: Whether it talks to a person.
+
+        Raises:
+            RemoteError: The machine cannot be reached.
         """
+        self.connect()
         line = self._before(shlex.join(argv)) if argv else None
-        return self._connection().argv("-t" if tty else "-T", command=line, plain=False)
+        return self._connection().argv("-t" if tty else "-T", command=line)
 
     def forward(self, *ports: str) -> list[str]:
-        """Return the argument list that forwards ports until it is ended.
+        """Return the argument list that forwards ports until it is ended, over the connection.
 
         Args:
             ports: As for ``ssh -L``: ``8080:node7:80``.
+
+        Raises:
+            RemoteError: The machine cannot be reached.
         """
-        options = [word for port in ports for word in ("-L", port)]
-        return self._connection().argv(
-            "-N", "-T", "-o", "ExitOnForwardFailure=yes", *options, plain=False
-        )
+        self.connect()
+        return self._connection().forwarding(ports)
 
     def remote_shell(self) -> list[str]:
         """Return ssh's argument list without host and command, as ``rsync -e`` takes it."""
         self.connect()
-        return self._connection().argv()[:-2]
+        return self._connection().argv("-T")[:-2]
 
     def typed(self) -> str:
         """Return the command that a person would type to log in."""
@@ -107,6 +113,10 @@ class SSHTunnel(Tunnel):
             raise RemoteError(
                 f"SSHTunnel(host={shown(self.host)}): the host is an address, or a name of "
                 "~/.ssh/config."
+            )
+        if self.identity and not Path(self.identity).expanduser().is_file():
+            raise RemoteError(
+                f"SSHTunnel(identity=...): There is no {self.identity} on this machine."
             )
         return connection(Destination(self.host, self.user, self.port, self.identity))
 
