@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -24,8 +25,9 @@ _HANDLE = "alone://here/"
 class Alone:
     """Reads its folder from ``$ALONE``; while ``down`` is in there, nothing answers.
 
-    A job called ``fails…`` fails, one called ``again…`` is begun anew once. Jobs run while a file
-    ``hold`` is there.
+    While ``slow`` is there, it takes its time to start jobs, and while ``cut`` is there nothing can
+    be copied from it. A job called ``fails…`` fails, one called ``again…`` is begun anew once. Jobs
+    run while a file ``hold`` is there.
     """
 
     name = "alone"
@@ -41,6 +43,8 @@ class Alone:
 
     def submit(self, jobs: Sequence[Rendered]) -> Mapping[Token, Handle | Exception]:
         self._ask()
+        while (self.folder / "slow").exists():
+            time.sleep(0.05)
         return {job.spec.token: self._take(job) for job in jobs}
 
     def _take(self, job: Rendered) -> Handle:

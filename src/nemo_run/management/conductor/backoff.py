@@ -17,9 +17,13 @@ class BackOff:
 
     Args:
         log: Takes a line when something fails for the first time, and when it works again.
+        clock: Tells the time, in seconds.
     """
 
-    def __init__(self, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, log: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self._log = log
         self._failures: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
@@ -38,7 +42,7 @@ class BackOff:
         self._failures[what] = count
         pause = min(_SHORTEST * 2 ** min(count, 16), _LONGEST)
         # Not all at the same moment: what failed for us failed for others too.
-        self._not_before[what] = time.monotonic() + pause * random.uniform(0.75, 1.0)  # noqa: S311
+        self._not_before[what] = self._clock() + pause * random.uniform(0.75, 1.0)  # noqa: S311
         if count == 1:
             self._log(f"{what}: {type(error).__name__}: {error}")
 
@@ -49,4 +53,4 @@ class BackOff:
 
     def waiting(self, what: str) -> bool:
         """Whether it is not to be tried yet."""
-        return what in self._failures and time.monotonic() < self._not_before[what]
+        return what in self._failures and self._clock() < self._not_before[what]

@@ -183,17 +183,24 @@ class Conducting(Submitting):
                 self._backoff.failed(f"{name}: cancel", error)
                 continue
             self._cancelled.update(dict.fromkeys(jobs, now))
+            self._due.pop(name, None)
 
     def _wait(self) -> None:
         going = self._by_backend(filter(self._is_own, self._running))
+        begun = time.monotonic()
         for name, jobs in going.items():
             try:
                 self._backend_named(name).wait(self._handles(jobs), self._pause / len(going))
             except Exception as error:  # noqa: BLE001 - an engine's failure: look again later
                 self._backoff.failed(f"{name}: wait", error)
-        if not going or self._backoff:
+        rest = self._pause
+        if going and not self._backoff:
+            # Who wants to be left alone for a while is looked at no earlier, whatever happened.
+            due = min(self._due.get(name, 0.0) for name in going)
+            rest = min(begun + self._pause, due) - time.monotonic()
+        if rest > 0:
             # An engine that fails does not wait either.
-            time.sleep(self._pause)
+            time.sleep(rest)
         self._pause = min(self._pause * 1.5, _LONGEST)
 
     def _give_up(self) -> None:

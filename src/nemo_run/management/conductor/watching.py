@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nemo_run.management.store.status import JobStatus
 
 _PATIENCE = 3
+_SOON = 2.0
 
 
 class Watching(Standing):
@@ -76,6 +77,9 @@ class Watching(Standing):
                 continue
             handles = {self._handle(job): job for job in jobs}
             interval = self._backend_named(name).capabilities.interval
+            if any(self._known(job).cancel_requested for job in jobs):
+                # Somebody is waiting for the end.
+                interval = min(interval, _SOON)
             # Not all at the same moment: many experiments ask one engine.
             self._due[name] = time.monotonic() + interval * random.uniform(0.9, 1.1)  # noqa: S311
             try:
