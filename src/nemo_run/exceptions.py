@@ -94,6 +94,10 @@ class PackagingError(PlanError):
     """The code of a job cannot be packaged."""
 
 
+class NoRepositoryError(PackagingError):
+    """The code is in no git repository, so git cannot say what belongs to it."""
+
+
 class RemoteError(BackendError):
     """Another machine cannot be worked with; the message says what it, or ssh, said."""
 

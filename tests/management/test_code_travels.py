@@ -101,3 +101,14 @@ def test_members_of_a_group_share_their_code(project: Path) -> None:
     made.add(scripts, [run.LocalExecutor(packager=one) for one in packagers])
     with pytest.raises(PlanError, match="share one code folder"):
         made.dryrun(log=False)
+
+
+def test_the_packager_of_a_cluster_needs_no_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = experiment(run.Script(inline="pwd"), packager=GitArchivePackager(required=False))
+    plan = made.dryrun(log=False)
+    assert any("in no git repository, so no code travels" in one for one in plan.warnings)
+    made.run()
+    assert log(made, "job0").strip() == str(tmp_path)

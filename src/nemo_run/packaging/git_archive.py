@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nemo_run.exceptions import PackagingError, nearest
+from nemo_run.exceptions import NoRepositoryError, PackagingError, nearest
 
 from . import repository
 from .packager import TreePackager
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .repository import Listing
-    from .snapshot import CodePlace
+    from .snapshot import CodePlace, Snapshot
 
 _LISTED = 10
 
@@ -46,6 +46,8 @@ class GitArchivePackager(TreePackager):
         check_uncommitted_changes: Refuse to send while tracked files differ from the commit.
         check_untracked_files: Refuse to send while there are files that git neither tracks nor
             ignores.
+        required: Whether it is an error that there is no repository. If not, no code travels
+            then, and the plan says so.
     """
 
     basepath: str = ""
@@ -56,6 +58,7 @@ class GitArchivePackager(TreePackager):
     include_pattern_relative_path: str | list[str] = field(default="")
     check_uncommitted_changes: bool = False
     check_untracked_files: bool = False
+    required: bool = True
 
     def __post_init__(self) -> None:
         pairs(
@@ -63,6 +66,15 @@ class GitArchivePackager(TreePackager):
             self.include_pattern_relative_path,
             "include_pattern_relative_path",
         )
+
+    def snapshot(self, place: CodePlace) -> Snapshot | None:
+        """Return the code of this moment; see :class:`Packager`."""
+        try:
+            return super().snapshot(place)
+        except NoRepositoryError:
+            if self.required:
+                raise
+            return None
 
     def contents(self, place: CodePlace) -> Contents:
         """Return what is in the repository; see :class:`Packager`."""
@@ -82,6 +94,7 @@ class GitArchivePackager(TreePackager):
             modified=sum(map(wanted, listing.changed)) if self.ref is None else 0,
             untracked=sum(map(wanted, listing.untracked)) if self.ref is None else 0,
             warnings=tuple(listing.warnings),
+            left_out=self._left_out(top, subpath, listing),
         )
         self._include(found, top)
         return found
@@ -122,6 +135,18 @@ class GitArchivePackager(TreePackager):
                 f"{shown(top)} has untracked files, which check_untracked_files refuses: "
                 f"{_named(untracked)}. Commit them, or have git ignore them (.gitignore)."
             )
+
+    def _left_out(self, top: str, subpath: bytes, listing: Listing) -> Callable[[bytes], str]:
+        def reason(path: bytes) -> str:
+            whole = subpath + path
+            for submodule in listing.skipped:
+                if whole.startswith(submodule + b"/"):
+                    return f"is in the submodule {shown(submodule)}, which is left out"
+            if self.ref is not None:
+                return f"is not in the commit that ref={self.ref!r} stands for"
+            return repository.why_ignored(os.path.join(os.fsencode(top), whole))  # noqa: PTH118
+
+        return reason
 
     def _include(self, found: Contents, top: str) -> None:
         patterns = as_list(self.include_pattern)

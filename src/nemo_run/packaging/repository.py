@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nemo_run.exceptions import PackagingError
+from nemo_run.exceptions import NoRepositoryError, PackagingError
 
 from .git import Git, GitError, of_user
 from .tree import Entry, Vanished, blob_hash, entry_of, shown
@@ -57,7 +57,7 @@ def top_of(folder: str) -> str:
 
 def _bare(git: Git, folder: str, error: GitError) -> str:
     if "not a git repository" in error.said:
-        raise PackagingError(
+        raise NoRepositoryError(
             f"{shown(folder)} is not in a git repository, so git cannot say which files are code. "
             "Use run.PatternPackager(include_pattern='*', relative_path='.'), or `git init` it."
         ) from None
@@ -102,6 +102,17 @@ def head_of(top: str) -> str:
 def is_bare(top: str) -> bool:
     """Whether a repository has no working files."""
     return of_user(top).run("rev-parse", "--is-bare-repository").strip() == b"true"
+
+
+def why_ignored(file: bytes) -> str:
+    """Return by which line git ignores a file, for a sentence; empty where it does not."""
+    folder, name = os.path.split(file)
+    try:
+        found = of_user(folder).run("check-ignore", "--verbose", "-z", "--", name)
+    except GitError:
+        return ""
+    source, line, pattern, *_ = found.split(b"\0")
+    return f"is git-ignored ({shown(source)}, line {shown(line)}: {shown(pattern)})"
 
 
 def working_state(

@@ -229,6 +229,7 @@ def make(
     shared = _Shared(yaml_of_scripts)
     places = array_places(jobs)
     planned = [_planned(experiment, directory, job, places.get(job.id), shared) for job in jobs]
+    shared.warnings.update(dict.fromkeys(shared.traveling.warnings))
     for snapshot in shared.traveling.all():
         shared.warnings.update(dict.fromkeys(snapshot.warnings))
     warnings = tuple(shared.warnings)

@@ -24,6 +24,9 @@ class Traveling:
 
     Their bytes lie aside until :meth:`keep`, so that a plan leaves nothing behind.
 
+    Attributes:
+        warnings: Sentences about code that does not travel.
+
     Args:
         working_directory: The folder of the launching process.
     """
@@ -31,6 +34,7 @@ class Traveling:
     def __init__(self, working_directory: str) -> None:
         self._working_directory = working_directory
         self._taken: dict[str, Snapshot | None] = {}
+        self.warnings: list[str] = []
 
     def of(self, job: Job) -> Code | None:
         """Return the code of a job; None where none travels.
@@ -59,6 +63,12 @@ class Traveling:
 
             store = str(Path(get_nemorun_home(), STORE).absolute())
             self._taken[key] = packager.snapshot(CodePlace(self._working_directory, store))
+            if self._taken[key] is None and not getattr(packager, "required", True):
+                self.warnings.append(
+                    f"{self._working_directory} is in no git repository, so no code travels with "
+                    "the jobs. Name what they need with run.PatternPackager, or say that nothing "
+                    "is needed with packager=run.Packager()."
+                )
         return self._taken[key]
 
     def all(self) -> list[Snapshot]:
