@@ -16,6 +16,7 @@ from . import heterogeneous as het
 from . import macros
 from .details import SlurmJobDetails
 from .heterogeneous import merged
+from .interactive import Interactive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +42,7 @@ def _default_tunnel() -> LocalTunnel:
 
 
 @dataclass(kw_only=True)
-class SlurmExecutor(Executor):
+class SlurmExecutor(Interactive, Executor):
     """Runs tasks as jobs of Slurm, from its login node or, with an ``SSHTunnel``, from elsewhere.
 
     Fields that sbatch has an option for mean what sbatch(1) says; None leaves the option out.

@@ -35,6 +35,7 @@ _VARIABLES = {
     "local_rank_var": "SLURM_LOCALID",
 }
 _COUNTS = ("nproc_per_node_var", "num_nodes_var")
+_COUNT = re.compile(rf"\$\{{(?P<count>{'|'.join(_COUNTS)})\}}")
 _MACRO = re.compile(
     rf"\$\{{(?P<macro>{'|'.join((*_VARIABLES, *_COUNTS))})\}}"
     r"|\$\{het_group_host_var\}_(?P<group>[0-9]+)"
@@ -53,27 +54,26 @@ def expanded(text: str, member: Member | None = None) -> str:
         text: An argument, or the value of a variable.
         member: Whose nodes and processes the macros count.
     """
+    if member is not None:
+        text = _COUNT.sub(lambda found: _count(found["count"], member), text)
     pieces, end = [], 0
     for found in _MACRO.finditer(text):
-        pieces += [_literal(text[end : found.start()]), _value(found, member)]
+        pieces += [_literal(text[end : found.start()]), _value(found)]
         end = found.end()
     return "".join([*pieces, _literal(text[end:])]) or "''"
 
 
-def has_macro(text: str) -> bool:
-    """Return whether :func:`expanded` would leave something for the job to fill in."""
-    return bool(_MACRO.search(text))
+def _count(macro: str, member: Member) -> str:
+    ranks = member.processes_per_node * member.ranks_per_process
+    return str(ranks if macro == "nproc_per_node_var" else member.nodes)
 
 
 def _literal(text: str) -> str:
     return quote(text) if text else ""
 
 
-def _value(found: re.Match[str], member: Member | None) -> str:
+def _value(found: re.Match[str]) -> str:
     macro = found["macro"]
-    if macro in _COUNTS and member is not None:
-        count = member.processes_per_node * member.ranks_per_process
-        return str(count if macro == "nproc_per_node_var" else member.nodes)
     if macro in _COUNTS:
         return f'"${getattr(MACROS, macro)}"'
     group = found["group"]

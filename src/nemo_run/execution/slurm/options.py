@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.execution.commands import starts_ranks
@@ -77,20 +78,32 @@ def options_of(executor: SlurmExecutor) -> dict[str, Any]:
     """
     check(executor)
     found = {name: _plain(getattr(executor, name)) for name in _PLAIN}
+    found["container_image"] = _image(executor, executor.container_image)
     found |= _scaled(executor)
     found["job_details"] = named(executor.job_details)
     found["tunnel"] = _tunnel(executor.way)
     found["symlink_from_remote_dir"] = executor.packager.symlink_from_remote_dir
     found["resume"] = _plain(executor.resume)
     if executor.resource_group:
-        found["members"] = [_member(request) for request in executor.resource_group]
+        found["members"] = [_member(executor, request) for request in executor.resource_group]
     return {name: value for name, value in found.items() if value not in (None, [], {})}
 
 
-def _member(request: ResourceRequest) -> dict[str, Any]:
+def _image(executor: SlurmExecutor, image: str | None) -> str | None:
+    """Return an image; of files on this machine the whole path, as jobs start elsewhere."""
+    from nemo_run.remote import LocalTunnel
+
+    if image is None or not isinstance(executor.way, LocalTunnel) or "://" in image:
+        return image
+    is_file = image.endswith(".sqsh") or image.startswith(("./", "../"))
+    return os.path.abspath(image) if is_file else image  # noqa: PTH100 - the text, no links
+
+
+def _member(executor: SlurmExecutor, request: ResourceRequest) -> dict[str, Any]:
     found = {name: _plain(getattr(request, name)) for name in OF_MEMBER}
     return {
         **found,
+        "container_image": _image(executor, request.container_image),
         **_scaled(request),
         "nodes": request.nodes,
         "ntasks_per_node": request.ntasks_per_node,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _WHO = """\
 # Job {job} of experiment {experiment}. Written by NeMo Run; what each process runs is in step-*.sh.
+# Texts of users stay as they are.
+# shellcheck disable=SC2016
 
 job={folder}
 # Slurm runs this script again when it requeues the job; each run is an attempt of its own.

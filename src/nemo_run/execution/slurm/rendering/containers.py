@@ -23,6 +23,8 @@ def words(spec: JobSpec, options: dict[str, Any]) -> list[str]:
         return []
     mounts = ",".join(_mounts(spec, options))
     found = [
+        # Where srun is, there is no such folder in the container (slurmstepd would complain).
+        "--chdir=/",
         f"--container-image={_image(options['container_image'])}",
         f"--container-mounts={quote(mounts)}",
         f"--container-workdir={quote(layout.inside(spec))}/code",
@@ -33,9 +35,11 @@ def words(spec: JobSpec, options: dict[str, Any]) -> list[str]:
 
 
 def _image(image: str) -> str:
-    # pyxis takes a name without a slash in front for one in a registry.
-    if image.endswith(".sqsh") and not image.startswith(("/", "./", "../")) and "://" not in image:
-        return f'"$SLURM_SUBMIT_DIR"/{quote(image)}'
+    """Return the image as a word: a file below the home is told from a name in a registry."""
+    if image.startswith(("./", "../", "~/")) or (
+        image.endswith(".sqsh") and not image.startswith("/") and "://" not in image
+    ):
+        return f'"$HOME"/{quote(image.removeprefix("~/").removeprefix("./"))}'
     return quote(image)
 
 
