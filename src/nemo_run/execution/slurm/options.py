@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.execution.commands import starts_ranks
-from nemo_run.execution.launcher import resolve_launcher
+from nemo_run.execution.launcher import FaultTolerance, resolve_launcher
 
 from .checks import check
 from .details import named
@@ -84,6 +84,9 @@ def options_of(executor: SlurmExecutor) -> dict[str, Any]:
     found["tunnel"] = _tunnel(executor.way)
     found["symlink_from_remote_dir"] = executor.packager.symlink_from_remote_dir
     found["resume"] = _plain(executor.resume)
+    launcher = resolve_launcher(executor.launcher)
+    if isinstance(launcher, FaultTolerance):
+        found["fault_tolerance"] = {"job_results_file": launcher.job_results_file}
     if executor.resource_group:
         found["members"] = [_member(executor, request) for request in executor.resource_group]
     return {name: value for name, value in found.items() if value not in (None, [], {})}

@@ -8,7 +8,7 @@ from nemo_run.execution.folders import is_group
 from nemo_run.execution.quoting import quote
 from nemo_run.execution.slurm import layout
 
-from . import code, facts, links, resume, srun, waiting
+from . import code, facts, fault_tolerance, links, resume, srun, waiting
 from .header import header
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 _WHO = """\
 # Job {job} of experiment {experiment}. Written by NeMo Run; what each process runs is in step-*.sh.
-# Texts of users stay as they are.
-# shellcheck disable=SC2016
 
 job={folder}
 # Slurm runs this script again when it requeues the job; each run is an attempt of its own.
@@ -65,6 +63,7 @@ def batch_script(spec: JobSpec) -> str:
         srun.memory_lines(spec),
         *_steps(spec),
         srun.memory_end(spec),
+        fault_tolerance.results(spec),
         resume.epilogue(spec),
         ['finish "$code" "$by"'],
     ]

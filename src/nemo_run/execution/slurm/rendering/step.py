@@ -8,7 +8,7 @@ from nemo_run.execution.folders import is_group
 from nemo_run.execution.quoting import is_variable, quote
 from nemo_run.execution.slurm import layout, macros
 
-from . import members, resume
+from . import fault_tolerance, members, resume
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +29,7 @@ def step_script(spec: JobSpec, member: Member) -> str:
         _which(spec),
         _log(spec, member),
         resume.step(spec),
+        fault_tolerance.variables(spec, member),
         _environment(member.environment, member),
         _program(member),
     ]
@@ -39,9 +40,6 @@ def _head(member: Member) -> list[str]:
     return [
         "#!/bin/sh",
         f"# What each process of {_comment(member.name)} runs. Written by NeMo Run.",
-        "#",
-        "# The batch script gives what has no value here; texts of users stay as they are.",
-        "# shellcheck disable=SC2154,SC2016",
     ]
 
 
