@@ -33,12 +33,11 @@ _OTHER_REPOSITORY = {
     "GIT_DEFAULT_HASH",
     "GIT_ATTR_SOURCE",
 }
-_PATHSPECS = {"GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"}
+_PATHSPECS = {f"GIT_{how}_PATHSPECS" for how in ("LITERAL", "GLOB", "NOGLOB", "ICASE")}
 _OURS = {
     "LC_ALL": "C",  # messages are recognised by their English text
     "GIT_OPTIONAL_LOCKS": "0",  # the user's index is not refreshed on disk: git(1)
     "GIT_TERMINAL_PROMPT": "0",
-    "GIT_LITERAL_PATHSPECS": "1",  # a file may be called ':(exclude)*'
     "GIT_NO_REPLACE_OBJECTS": "1",
 }
 

@@ -44,7 +44,8 @@ class PatternPackager(TreePackager):
             )
             for folder in as_list(self.relative_path) or [""] * len(patterns)
         ]
-        found = Contents({}, folders[0] if len(set(folders)) == 1 else "")
+        root = folders[0] if len(set(folders)) == 1 else ""
+        found = Contents({}, root, left_out=lambda _: "is matched by no pattern")
         for pattern, folder in zip(patterns, folders, strict=True):
             more = matched(pattern, folder)
             if not more:

@@ -108,7 +108,9 @@ def why_ignored(file: bytes) -> str:
     """Return by which line git ignores a file, for a sentence; empty where it does not."""
     folder, name = os.path.split(file)
     try:
-        found = of_user(folder).run("check-ignore", "--verbose", "-z", "--", name)
+        found = of_user(folder).run(
+            "check-ignore", "--verbose", "-z", "--stdin", input=name + b"\0"
+        )
     except GitError:
         return ""
     source, line, pattern, *_ = found.split(b"\0")
