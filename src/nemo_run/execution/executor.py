@@ -141,6 +141,15 @@ class Executor(ConfigurableMixin):
         """
         return self
 
+    def connect(self) -> None:
+        """Make sure that the place can be reached; asks the person for what a login needs.
+
+        Called before an experiment is started, while somebody is there to answer.
+
+        Raises:
+            RemoteError: It cannot be reached; the message says why.
+        """
+
     def macro_values(self) -> ExecutorMacros | None:
         """Return how this place spells the facts that are known only while the job runs."""
         return None

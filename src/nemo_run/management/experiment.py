@@ -260,6 +260,7 @@ class Experiment(Describing, Opened, ConfigurableMixin):
         Raises:
             ConfigError: A task is wrong or cannot travel; nothing was written.
             PlanError: The plan is wrong; nothing was written.
+            RemoteError: A place that jobs run on cannot be reached; nothing was written.
             JobFailedError: Jobs did not succeed; the message holds the causes.
             KeyboardInterrupt: The person left with Ctrl-C; the experiment goes on.
         """
@@ -281,15 +282,13 @@ class Experiment(Describing, Opened, ConfigurableMixin):
         if direct:
             refuse_groups(self.jobs)
         plan = self._plan()
-        for warning in plan.warnings:
-            self._manner.warn(warning)
-        for snapshot in plan.code.all() if plan.code and not direct else ():
-            self._manner.say(f"code: {snapshot.summary()}")
+        self._tell(plan)
         if direct:
             returned = run_directly(self._write_down(plan), self._jobs)
             if any(job.varied for job in self._jobs):
                 self._manner.say(str(self.results()))
             return returned
+        self._connect()
         tail = [job.id for job in self._jobs if tail_logs or job.tail_logs]
         plugins = [plugin for job in self._jobs for plugin in job.plugins]
         ended = begin_and_follow(
@@ -299,6 +298,21 @@ class Experiment(Describing, Opened, ConfigurableMixin):
             # Raised here, so that few frames of ours lie between the caller and the cause.
             raise ended
         return ended
+
+    def _tell(self, plan: Plan) -> None:
+        for warning in plan.warnings:
+            self._manner.warn(warning)
+        for snapshot in plan.code.all() if plan.code else ():
+            self._manner.say(f"code: {snapshot.summary()}")
+
+    def _connect(self) -> None:
+        """Reach every place once, before anything is written down."""
+        reached = []
+        for job in self._jobs:
+            place = getattr(job.executor, "tunnel", None)
+            if place is None or place not in reached:
+                job.executor.connect()
+                reached.append(place)
 
     def _chain(self) -> None:
         from .describe import dag

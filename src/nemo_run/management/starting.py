@@ -98,6 +98,7 @@ def begin_and_follow(
         StoreError: The conductor could not be started, or was stopped.
     """
     from .conductor.launch import start, wait_until_in_charge
+    from .handing import submitted_as, wait_until_submitted
     from .results import Results, failure
     from .sweep_table import has_sweep
     from .watch import interrupts
@@ -110,6 +111,10 @@ def begin_and_follow(
             held.release()
             if detach:
                 wait_until_in_charge(record, started)
+                status = wait_until_submitted(record, started)
+                named = submitted_as(status.jobs.values())
+                if named:
+                    manner.say(f"submitted: {named}")
                 manner.goodbye_of(record, ended=False)
                 return Results(record)
             status = _followed(record, manner, tail=tail, plugins=plugins, started=started)
