@@ -110,6 +110,7 @@ def experiment(
     backend: str | Mapping[str, str] = "engine",
     target: str = "",
     max_parallel: int | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Record:
     """Make an experiment on disk.
 
@@ -120,6 +121,7 @@ def experiment(
         backend: The backend of all jobs, or of each.
         target: Where the jobs' folders are, if not in the record.
         max_parallel: The jobs are an array, of which so many may run at once.
+        options: Of each.
     """
     with store.draft(title) as draft:
         for index, job in enumerate(jobs):
@@ -136,7 +138,7 @@ def experiment(
                 members=(Member(job, folder, ("true",)),),
                 retries=retries,
                 array=array,
-                options={"tunnel": {"job_dir": target}} if target else {},
+                options={**({"tunnel": {"job_dir": target}} if target else {}), **(options or {})},
             )
             draft.write(f"{here}/spec.json", json.dumps(spec.to_json()))
             if target:

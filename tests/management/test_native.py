@@ -9,8 +9,9 @@ from engine import Engine, experiment
 
 from nemo_run.exceptions import BackendError
 from nemo_run.execution.backend import Capabilities
-from nemo_run.execution.observation import Reason, State
-from nemo_run.management import operations
+from nemo_run.execution.observation import Observation, Reason, State
+from nemo_run.execution.resume import Resume
+from nemo_run.management import operations, plans
 from nemo_run.management.conductor.conducting import Conducting
 from nemo_run.management.conductor.process import conduct
 from nemo_run.management.store import events
@@ -300,3 +301,40 @@ def test_after_a_resume_a_job_and_what_was_skipped_with_it_are_handed_over_again
     assert set(record.status().states.values()) == {State.SUCCEEDED}
     assert fake.engine.calls[-1] == [f"{record.id}/a/2", f"{record.id}/b/2"]
     assert fake.engine.jobs[f"{record.id}/b/2"].after == (("afterok", f"{record.id}/a/2"),)
+
+
+def test_an_interrupted_job_that_is_chained_is_submitted_again_and_waited_for_here(fake):
+    policy = Resume(how="chain", max_attempts=3).to_options()
+    record = experiment({"a": [], "b": ["a"]}, backend="fake", options={"resume": policy})
+    interrupted = Observation(State.FAILED, Reason.TIME_LIMIT, 75)
+
+    class Interrupting(FakeBackend):
+        def poll(self, handles):
+            seen = super().poll(handles)
+            first = {h for h in handles if h.endswith("/a/1") and seen[h].state.terminal}
+            return {**seen, **dict.fromkeys(first, interrupted)}
+
+    conduct(record, lambda _: Interrupting(fake.engine, ALONE))
+
+    job = record.status().jobs["a"]
+    assert (job.state, job.attempt) == (State.SUCCEEDED, 2)
+    assert [seen.reason for seen in job.previous] == [Reason.TIME_LIMIT]
+    assert [len(call) for call in fake.engine.calls] == [1, 1, 1]
+    retried = [e for e in record.journal.read()[0] if e["event"] == "job.retried"]
+    assert [e["because"] for e in retried] == ["attempt 2 of at most 3 after time limit"]
+
+
+def test_an_attempt_that_wrote_down_why_it_ended_is_asked(fake, tmp_path):
+    fake.engine.outcome = lambda _: Outcome(100.0)
+    record = experiment({"a": [], "b": []}, backend="fake", target=str(tmp_path / "target"))
+    work = conducting(record, fake)
+    work.step()
+    for name, exits in (("a", "exit 75 by time limit, requeued"), ("b", "exit 3 by a, requeued")):
+        spec = plans.own_spec(record, name, 1)
+        fake.engine.leave(spec, "attempts/1/exit", f"{exits}\n".encode())
+        fake.engine.restart(spec.token, Reason.NONE)
+    work.step()
+
+    ends = {job.id: job.previous[0] for job in record.status().jobs.values()}
+    assert (ends["a"].reason, ends["a"].exit_code) == (Reason.TIME_LIMIT, 75)
+    assert (ends["b"].reason, ends["b"].exit_code) == (Reason.EXIT_CODE, 3)

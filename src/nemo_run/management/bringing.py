@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import NemoRunError
-from nemo_run.execution.observation import State
+from nemo_run.execution.observation import Reason, State
 
 from .plans import holds
+from .store import layout
 from .store.files import open_file, read_file
 from .store.locks import locked
 
@@ -81,6 +83,31 @@ def bring_end(record: Record, backend: Backend, spec: JobSpec, known: JobStatus)
     latest = dataclasses.replace(spec, attempt=known.attempt)
     failed = failed_ranks(record, known, known.attempt) or [(spec.members[0].name, 0)]
     bring(record, backend, latest, failed[:1])
+
+
+_EXIT = re.compile(r"exit (?P<code>\d+) by (?P<what>.*?)(?:, requeued)?\s*")
+_CAUSES = {
+    "time limit": Reason.TIME_LIMIT,
+    "preemption": Reason.PREEMPTED,
+    "node failure": Reason.NODE_FAILURE,
+}
+
+
+def why_ended(record: Record, job: str, attempt: int) -> tuple[Reason, int | None]:
+    """Return why an attempt ended, and its exit code, as its exit record in the record says.
+
+    No reason where it has none: its machine died, or nobody could copy it.
+    """
+    path = layout.attempt_folder(record.path, job, attempt) / "exit"
+    try:
+        lines = read_file(path).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return Reason.NONE, None
+    found = _EXIT.fullmatch(lines[-1]) if lines else None
+    if found is None:
+        return Reason.NONE, None
+    code = int(found["code"]) % 256
+    return _CAUSES.get(found["what"], Reason.EXIT_CODE), code
 
 
 @contextlib.contextmanager

@@ -106,10 +106,9 @@ class Conducting(Submitting):
             return False
         try:
             can = self._backend_named(self._backend_name(job)).capabilities
-            tried = self._known(job).attempt > self._spec(job).retries
         except (NemoRunError, ImportError):
             return False
-        return can.finishes_alone and (can.requeue or tried)
+        return can.finishes_alone and self._ends_by_itself(job)
 
     def _begin(self) -> None:
         self._hear()

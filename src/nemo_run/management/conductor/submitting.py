@@ -152,9 +152,21 @@ class Submitting(Watching):
             return False
         if not self._waits_itself(mine.backend) or _engine(mine) != _engine(theirs):
             return False
-        # A job that we may have to start again is another one to the engine then.
-        tries = max(known.attempt, 1)
-        return tries > theirs.retries or self._backend_of(theirs).capabilities.requeue
+        return self._ends_by_itself(other)
+
+    def _ends_by_itself(self, job: str) -> bool:
+        """Whether the end that the engine sees is that of the job.
+
+        One that we may have to start again is another job to the engine then.
+        """
+        policy = self._resume(job)
+        if policy is not None and policy.how == "chain":
+            return False
+        try:
+            tried = max(self._known(job).attempt, 1) > self._spec(job).retries
+            return tried or self._requeues(job)
+        except (NemoRunError, ImportError):
+            return False
 
     # Asking the engine
 

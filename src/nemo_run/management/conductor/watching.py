@@ -7,10 +7,11 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from nemo_run.exceptions import StoreError
+from nemo_run.exceptions import PlanError, StoreError
 from nemo_run.execution.observation import Observation, Reason, State
+from nemo_run.execution.resume import next_attempt, policy_of
 from nemo_run.management import results
-from nemo_run.management.bringing import bring_end
+from nemo_run.management.bringing import bring_end, why_ended
 from nemo_run.management.describe import dag
 from nemo_run.management.direct_handles import DIRECT, process_gone
 from nemo_run.management.plans import strangers
@@ -22,9 +23,11 @@ from .standing import Standing
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from nemo_run.execution.resume import Resume
     from nemo_run.management.store.events import Event
     from nemo_run.management.store.status import JobStatus
 
+_INTERRUPTIONS = frozenset({Reason.PREEMPTED, Reason.NODE_FAILURE, Reason.TIME_LIMIT})
 _PATIENCE = 3
 _SOON = 2.0
 
@@ -141,7 +144,7 @@ class Watching(Standing):
         known = self._known(job)
         if known.state.terminal:
             return []
-        happened = _restart(known, seen)
+        happened = self._restart(known, seen)
         for event in happened:
             known = CHANGES[event["event"]](known, {**event, "time": time.time()})
         seen = dataclasses.replace(seen, attempt=known.attempt)
@@ -158,6 +161,22 @@ class Watching(Standing):
             return [*happened, events.job_observed(job, seen)]
         return happened + self._ended(known, seen, retries)
 
+    def _restart(self, known: JobStatus, seen: Observation) -> list[Event]:
+        """Return the event for an attempt that the engine began by itself."""
+        if not known.handle or not known.attempt or seen.attempt <= known.attempt:
+            return []
+        why, code = seen.reason, None
+        if seen.state.terminal or why not in _INTERRUPTIONS or seen.attempt > known.attempt + 1:
+            # The engine speaks of something else; the attempt itself may have said it.
+            why, code = self._why_ended(known)
+        return [events.job_restarted(known.id, seen.attempt, str(why), code)]
+
+    def _why_ended(self, known: JobStatus) -> tuple[Reason, int | None]:
+        """Return why an attempt ended that was not the last, as it wrote down itself."""
+        if self._lies_elsewhere(known.id):
+            self._brought(known.id, dataclasses.replace(known, state=State.UNKNOWN))
+        return why_ended(self._record, known.id, known.attempt)
+
     def _ended(self, known: JobStatus, seen: Observation, retries: int) -> list[Event]:
         """Return what the end of an attempt comes to; nothing while its results are not here."""
         job = known.id
@@ -169,17 +188,33 @@ class Watching(Standing):
         happened = [events.job_observed(job, seen)]
         if unbrought:
             happened.append(events.job_unbrought(job, known.attempt, unbrought))
-        if known.attempt <= retries and self._is_tried_again(job, seen):
+        because = self._tried_again(known, seen, retries)
+        if because is not None:
             # In one write with the end of the attempt, so that nobody ever sees that end alone
             # and takes it for the end of the job.
-            happened.append(events.job_retried(job, known.attempt + 1, because=str(seen.reason)))
+            happened.append(events.job_retried(job, known.attempt + 1, because=because))
         return happened
 
-    def _is_tried_again(self, job: str, seen: Observation) -> bool:
-        """Whether it is for us to start it once more; some engines do that themselves."""
-        if seen.state is not State.FAILED or seen.reason is Reason.START:
-            return seen.state in {State.FAILED, State.LOST}
-        return not self._requeues(job)
+    def _tried_again(self, known: JobStatus, seen: Observation, retries: int) -> str | None:
+        """Return why it is for us to start a job once more, which some engines do themselves."""
+        if seen.state not in {State.FAILED, State.LOST} or known.cancel_requested:
+            return None
+        if seen.state is State.FAILED and seen.reason in _INTERRUPTIONS:
+            policy = self._resume(known.id)
+            if policy is not None:
+                decision = next_attempt(policy, [*known.previous, seen], time.time())
+                return decision.reason if decision.again else None
+        ours = seen.state is State.LOST or seen.reason is Reason.START
+        if known.attempt > retries or not (ours or not self._requeues(known.id)):
+            return None
+        return str(seen.reason)
+
+    def _resume(self, job: str) -> Resume | None:
+        """Return how a job goes on after interruptions; None where nothing is said of it."""
+        try:
+            return policy_of(self._spec(job).options.get("resume"))
+        except (StoreError, PlanError, TypeError):
+            return None
 
     def _requeues(self, job: str) -> bool:
         return self._backend_named(self._backend_name(job)).capabilities.requeue
@@ -272,16 +307,6 @@ class Watching(Standing):
         except OSError as error:
             # The attempt's own file stays, and is read where the copy is missing.
             self._backoff.failed("results", error)
-
-
-def _restart(known: JobStatus, seen: Observation) -> list[Event]:
-    """Return the event for an attempt that the engine began by itself."""
-    if not known.handle or not known.attempt or seen.attempt <= known.attempt:
-        return []
-    # While it waits for its next turn, the engine says why it lost the last one.
-    now = Reason.NONE if seen.state.terminal or seen.attempt > known.attempt + 1 else seen.reason
-    because = known.reason if now is Reason.NONE else now
-    return [events.job_restarted(known.id, seen.attempt, because=str(because))]
 
 
 def _is_news(seen: Observation, known: JobStatus) -> bool:

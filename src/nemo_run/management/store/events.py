@@ -81,12 +81,13 @@ def job_retried(job: str, attempt: int, because: str = "") -> Event:
     return {"event": JOB_RETRIED, "job": job, "attempt": attempt, "because": because}
 
 
-def job_restarted(job: str, attempt: int, because: str = "") -> Event:
+def job_restarted(job: str, attempt: int, because: str = "", exit_code: int | None = None) -> Event:
     """The engine itself started the job again: the same handle, attempt number ``attempt``.
 
     ``because`` is the reason why the attempt before ended, as far as it is known.
     """
-    return {"event": JOB_RESTARTED, "job": job, "attempt": attempt, "because": because}
+    event: Event = {"event": JOB_RESTARTED, "job": job, "attempt": attempt, "because": because}
+    return event if exit_code is None else {**event, "exit_code": exit_code}
 
 
 def job_unbrought(job: str, attempt: int, because: str) -> Event:

@@ -165,6 +165,7 @@ def _restarted(job: JobStatus, event: Event) -> JobStatus:
         job.observation,
         state=State.UNKNOWN if why is Reason.NONE else State.FAILED,
         reason=why,
+        exit_code=names.number(event.get("exit_code")),
         message="",
         ended=event["time"],
     )
