@@ -12,16 +12,18 @@ from nemo_run import lazy
 if TYPE_CHECKING:
     from nemo_run.testing.contract import BackendContract
     from nemo_run.testing.fake import FakeBackend, FakeClock, FakeEngine, Outcome
+    from nemo_run.testing.slurm import FakeSlurm
 
 _HOMES = {
     "BackendContract": "contract",
     "FakeBackend": "fake",
     "FakeClock": "fake",
     "FakeEngine": "fake",
+    "FakeSlurm": "slurm",
     "Outcome": "fake",
 }
 
-__all__ = ["BackendContract", "FakeBackend", "FakeClock", "FakeEngine", "Outcome"]
+__all__ = ["BackendContract", "FakeBackend", "FakeClock", "FakeEngine", "FakeSlurm", "Outcome"]
 
 
 __getattr__, __dir__ = lazy.names(__name__, _HOMES)
