@@ -12,11 +12,12 @@ from .launcher import FaultTolerance, Launcher, Torchrun
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# The first rank of a node writes where its launcher writes; every other one into a log of its
-# own. torchrun's own --redirects makes two files a rank in a folder whose name it draws.
-# A job that wants one log of all ranks says so.
+# A rank writes where its launcher writes if that is its own log, else into its own one. torchrun's
+# own --redirects makes two files a rank in a folder whose name it draws. Which ranks a node has is
+# known when they start; a job may say whose log the launcher writes, or that there is one for all.
 RANK_LOG = (
-    '[ "${LOCAL_RANK:-0}" = 0 ] || [ -n "${NEMORUN_ONE_LOG:-}" ] || '
+    '[ "$RANK" = "${NEMORUN_FIRST_RANK:-$((RANK - LOCAL_RANK))}" ] || '
+    '[ -n "${NEMORUN_ONE_LOG:-}" ] || '
     'exec >>"$NEMORUN_LOG_DIR/rank-$RANK.log" 2>&1; exec "$@"'
 )
 

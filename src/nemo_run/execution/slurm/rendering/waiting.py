@@ -8,7 +8,7 @@ from nemo_run.execution.quoting import quote, words
 from nemo_run.execution.slurm import layout
 
 if TYPE_CHECKING:
-    from nemo_run.execution.jobspec import JobSpec
+    from nemo_run.execution.jobspec import JobSpec, Member
 
 _ONE = """\
 step=$!
@@ -22,14 +22,14 @@ wait "$step"
 _VERDICT = """\
 # Says how a member ended, and by whom. srun gives the highest exit code of all processes, also of
 # those that it ended because another one failed; the first of its messages is about that one.
-#   verdict <exit code> <member> <ranks of a process> <srun's messages>
+#   verdict <exit code> <member> <what its processes are> <srun's messages>
 verdict() {
     local first how
     ended=$1 who=$2
     cat "$4" >&2
     first=$(grep -m 1 -E ': tasks? [0-9]' "$4")
     [ "$ended" -ne 0 ] && [[ $first =~ :\\ tasks?\\ ([0-9]+)[^:]*:\\ (.*) ]] || return
-    who="rank $((BASH_REMATCH[1] * $3)) of $2" how=${BASH_REMATCH[2]}
+    who="$3 ${BASH_REMATCH[1]} of $2" how=${BASH_REMATCH[2]}
     case $how in
     *'exit code '*) ended=${how##* } ;;
     Killed* | 'Out Of Memory'*) ended=137 ;;
@@ -69,6 +69,7 @@ while [ "${{#steps[@]}}" -gt 0 ]; do
         {ended}
         unset "steps[i]"
         echo "$who ended with exit code $ended"
+        echo "exit $ended by $who${{by:+, stopped}}" >"$here/${{names[i]}}/{exit}"
         [ "${{roles[i]}}" = main ] && [ -z "$by" ] || continue
         left=$((left - 1))
         if [ "$ended" -ne 0 ]; then
@@ -90,6 +91,11 @@ def needs_messages(spec: JobSpec) -> bool:
     return any(member.nodes * member.processes_per_node > 1 for member in spec.members)
 
 
+def _kind(member: Member) -> str:
+    # Which ranks a launcher starts on a node, it decides itself.
+    return "rank" if member.ranks_per_process == 1 else "node"
+
+
 def functions(spec: JobSpec) -> list[str]:
     """Return the functions that the lines of this module need."""
     return _VERDICT.split("\n") if needs_messages(spec) else []
@@ -104,7 +110,7 @@ def for_one(spec: JobSpec) -> list[str]:
     said = f'"$here/{layout.SRUN_MESSAGES}"'
     return [
         *_ONE.rstrip("\n").split("\n"),
-        f"verdict $? {name} {member.ranks_per_process} {said}",
+        f"verdict $? {name} {_kind(member)} {said}",
         'code=$ended by="$who"',
     ]
 
@@ -118,7 +124,7 @@ def before_group(spec: JobSpec) -> list[str]:
         f"roles=({' '.join('main' if main else 'sidecar' for main in mains)})",
     ]
     if needs_messages(spec):
-        found.append(f"ranks=({' '.join(str(m.ranks_per_process) for m in spec.members)})")
+        found.append(f"kinds=({' '.join(map(_kind, spec.members))})")
     return [*found, "", *_STOP.format(grace=grace, step=layout.STEP).split("\n")]
 
 
@@ -128,11 +134,12 @@ def for_group(spec: JobSpec) -> list[str]:
     ended = "ended=$? who=${names[i]}"
     if needs_messages(spec):
         said = f'"$here/${{names[i]}}/{layout.SRUN_MESSAGES}"'
-        ended = f'verdict $? "${{names[i]}}" "${{ranks[i]}}" {said}'
+        ended = f'verdict $? "${{names[i]}}" "${{kinds[i]}}" {said}'
     text = _GROUP.format(
         policy=_POLICIES[spec.policy],
         mains=len(mains),
         ended=ended,
+        exit=layout.EXIT,
         on_failure="stop" if spec.options.get("monitor_group_job", True) else ":",
         on_end="stop" if len(mains) < len(spec.members) else ":",
     )
