@@ -76,7 +76,7 @@ class Host:
     def log(self) -> str:
         return (self.folder / f"{self.name}.log").read_text()
 
-    def start(self, *settings: str) -> None:
+    def start(self, *settings: str, program: str = "") -> None:
         """Start it; ``settings`` come first and so win (sshd_config(5))."""
         host_key = self.folder / f"{self.name}_key"
         if not host_key.exists():
@@ -105,7 +105,7 @@ class Host:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's own, where it runs as root
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(SSHD), "-D", "-e", "-f", str(config)],
+                [program or str(SSHD), "-D", "-e", "-f", str(config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -150,17 +150,18 @@ class Lab:
     def config(self) -> Path:
         return self.folder / "ssh_config"
 
-    def host(self, name: str, *settings: str, client: str = "") -> Host:
+    def host(self, name: str, *settings: str, client: str = "", program: str = "") -> Host:
         """Start a host and tell the client about it.
 
         Args:
             name: What the client calls it.
             settings: Of sshd.
             client: Lines of the client's configuration for it.
+            program: The sshd to run.
         """
         host = Host(self.folder, name)
         self.hosts.append(host)
-        host.start(*settings)
+        host.start(*settings, program=program)
         own = "\n    ".join(client.splitlines())
         with self.config.open("a") as file:
             file.write(

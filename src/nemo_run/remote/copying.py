@@ -5,6 +5,7 @@ The other side needs a POSIX shell and tar, neither rsync nor sftp.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shlex
@@ -21,6 +22,8 @@ from .streams import Exchange
 from .unpacking import unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .tunnel import Tunnel
 
 # Without a byte for so long (seconds) a copy is given up.
@@ -123,23 +126,36 @@ def copy_here(source_path: str, target_path: str) -> None:
     source = Path(source_path).expanduser()
     source.stat()
     target = _target(target_path, source.name, is_folder=source.is_dir())
-    if source.is_dir():
-        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, copy_function=_copy_file)
-    else:
-        _copy_file(str(source), str(target))
+    if not source.is_dir():
+        _copy_file(source, target)
+        return
+    if source.resolve() in target.resolve().parents:
+        raise ValueError(f"{source_path} cannot be copied into itself ({target_path}).")
+    with _beside(target) as folder:
+        shutil.copytree(source, folder / "data", symlinks=True)
+        _move(folder / "data", target)
 
 
 def _receive(pipe: IO[bytes], local_path: str, kind: str, name: str) -> None:
     target = _target(local_path, name, is_folder=kind == "dir")
-    with tempfile.TemporaryDirectory(prefix=".nemo_run.", dir=target.parent) as folder:
-        unpack(pipe, Path(folder, "data"))
-        arrived = Path(folder, "data")
-        if kind == "file":
-            Path(arrived, name).replace(target)
-        elif target.exists():
-            _merge(arrived, target)
-        else:
-            arrived.replace(target)
+    with _beside(target) as folder:
+        unpack(pipe, folder / "data")
+        _move(folder / "data" if kind == "dir" else folder / "data" / name, target)
+
+
+@contextlib.contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """Make a folder for a while, from where things can be moved to the target in one step."""
+    place = target if target.is_dir() else target.parent
+    with tempfile.TemporaryDirectory(prefix=".nemo_run.", dir=place) as folder:
+        yield Path(folder)
+
+
+def _move(arrived: Path, target: Path) -> None:
+    if arrived.is_dir() and target.is_dir():
+        _merge(arrived, target)
+    else:
+        arrived.replace(target)
 
 
 def _target(path: str, name: str, *, is_folder: bool) -> Path:
@@ -164,15 +180,13 @@ def _merge(source: Path, target: Path) -> None:
             Path(root, name).replace(place / name)
 
 
-def _copy_file(source: str, target: str, *, follow_symlinks: bool = True) -> str:
-    folder, name = os.path.split(target)
-    temporary = Path(folder, f".{name}.{secrets.token_hex(4)}")
+def _copy_file(source: Path, target: Path) -> None:
+    temporary = target.with_name(f".nemo_run.{secrets.token_hex(6)}")
     try:
-        shutil.copy2(source, temporary, follow_symlinks=follow_symlinks)
+        shutil.copy2(source, temporary)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-    return target
 
 
 def _shell(tunnel: Tunnel, script: str, words: dict[str, str]) -> str:
