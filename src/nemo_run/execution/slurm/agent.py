@@ -132,6 +132,11 @@ def of_cluster(program: str, cluster: str) -> List[str]:
     return [program] + (["-M", cluster] if cluster else [])
 
 
+def whole(job: str) -> str:
+    """Return the id of the whole of which a job may be a part: 16 of 16_3 and of 16+0."""
+    return re.split(r"[_+]", job)[0]
+
+
 def base(job: str) -> str:
     """Return the id that the rows of a job begin with: 16 of the components 16+0 and 16+1."""
     return job.partition("+")[0]
@@ -568,8 +573,7 @@ class Submitting:
         Slurm takes a dependency on a job that it no longer knows for fulfilled, however that
         job ended.
         """
-        whole = re.split(r"[_+]", job)[0]
-        if whole in self.fresh or whole in dict(self.commands.all()):
+        if whole(job) in self.fresh or whole(job) in dict(self.commands.all()):
             return None
         end = record(folder, None)["ended"] if folder else None
         if end:
@@ -818,27 +822,47 @@ def of_folder(listed: List[Tuple[str, str]], folder: str, claim: Claim) -> Tuple
 
 
 def poll(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
-    """Return what squeue, sacct and the jobs' own records say; interpreted by who asked."""
-    jobs = request["jobs"]  # type: List[Tuple[str, str, str]]
-    answer = {"queue": [], "accounts": [], "records": {}, "accounting": ""}  # type: Json
-    for cluster in sorted({cluster for _, cluster, _ in jobs}):
-        wanted = {job: folder for job, other, folder in jobs if other == cluster}
-        rows = [r for r in queue(cluster) if base(r[0]) in wanted or r[0] in wanted]
-        answer["queue"] += [[cluster] + row for row in rows]
-        states = {}  # type: Dict[str, str]
-        for row in rows:
-            states[base(row[0])] = row[1]
-        ended = [job for job in wanted if states.get(job, "") not in LIVE]
-        doubtful = [job for job in ended if states.get(job, "CANCELLED") == "CANCELLED"]
-        if doubtful and request.get("accounting", True):
-            found, why = accounts(cluster, doubtful)
-            answer["accounts"] += [[cluster] + row for row in found]
-            answer["accounting"] = why
-        restarts = {base(row[0]): int(row[3] or 0) for row in rows if row[3].isdigit()}
-        for job, folder in wanted.items():
-            if states.get(job) != "PENDING":
-                answer["records"][folder] = record(folder, restarts.get(job))
+    """Return what squeue, sacct and the jobs' own records say; interpreted by who asked.
+
+    Each job comes as id, cluster, folder, and whether it is known to be the one of that folder:
+    ids are used again, and handles are read from files.
+    """
+    jobs = request["jobs"]  # type: List[Tuple[str, str, str, bool]]
+    answer = {"queue": [], "accounts": [], "records": {}, "accounting": "", "foreign": []}  # type: Json
+    for cluster in sorted({one[1] for one in jobs}):
+        theirs = {job: folder for job, other, folder, _ in jobs if other == cluster}
+        new = {job: folder for job, other, folder, own in jobs if other == cluster and not own}
+        foreign = strangers(new, cluster)
+        answer["foreign"] += [[job, new[job]] for job in foreign]
+        look(cluster, {j: f for j, f in theirs.items() if j not in foreign}, request, answer)
     return answer
+
+
+def look(cluster: str, wanted: Dict[str, str], request: Json, answer: Json) -> None:
+    """Add what is known of the jobs of one cluster, each with its folder, to an answer."""
+    rows = [r for r in queue(cluster) if base(r[0]) in wanted or r[0] in wanted]
+    answer["queue"] += [[cluster] + row for row in rows]
+    states = {base(row[0]): row[1] for row in rows}
+    ended = [job for job in wanted if states.get(job, "") not in LIVE]
+    doubtful = [job for job in ended if states.get(job, "CANCELLED") == "CANCELLED"]
+    if doubtful and request.get("accounting", True):
+        found, why = accounts(cluster, doubtful)
+        answer["accounts"] += [[cluster] + row for row in found]
+        answer["accounting"] = why
+    restarts = {base(row[0]): int(row[3]) for row in rows if row[3].isdigit()}
+    for job, folder in wanted.items():
+        if states.get(job) != "PENDING":
+            answer["records"][folder] = record(folder, restarts.get(job))
+
+
+def strangers(jobs: Dict[str, str], cluster: str) -> Set[str]:
+    """Return those of some jobs that Slurm has, but not as the ones of their folders."""
+    doubtful = {j: f for j, f in jobs.items() if (submitted(f) or {}).get("id") != j}
+    if not doubtful:
+        return set()
+    listed = dict(Commands(cluster).all())
+    scripts = {job: listed.get(whole(job)) for job in doubtful}
+    return {job for job, script in scripts.items() if script and not is_of(script, doubtful[job])}
 
 
 LIVE = ("PENDING", "RUNNING", "SUSPENDED", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "STOPPED")
@@ -894,14 +918,14 @@ def ending(folder: str) -> Optional[List[Any]]:
     return [int(found.group(1)), (found.group(2) or "").strip(), os.stat(path).st_mtime]
 
 
-def members(folder: str) -> Dict[str, List[Any]]:
-    """Return how each member of a group ended."""
-    found = {}
+def members(folder: str) -> Dict[str, Optional[List[Any]]]:
+    """Return how each member of a group ended; None of one that has not said so."""
+    found = {}  # type: Dict[str, Optional[List[Any]]]
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-        end = ending(os.path.join(folder, name)) if "." not in name[:1] else None
-        if end:
-            found[name] = end
-    return found
+        if os.path.isdir(os.path.join(folder, name)) and not name.startswith("."):
+            found[name] = ending(os.path.join(folder, name))
+    # A job that is no group may have made folders of its own.
+    return found if any(found.values()) else {}
 
 
 # --- Ending -------------------------------------------------------------------------------------
@@ -912,15 +936,10 @@ def cancel(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
     answer = {"foreign": [], "left": [], "why": ""}  # type: Json
     jobs = request["jobs"]  # type: List[Tuple[str, str, str]]
     for cluster in sorted({cluster for _, cluster, _ in jobs}):
-        listed = dict(Commands(cluster).all())
-        wanted = {}
-        for job, other, folder in jobs:
-            if other != cluster or re.split(r"[_+]", job)[0] not in listed:
-                continue
-            if is_of(listed[re.split(r"[_+]", job)[0]], folder):
-                wanted[job] = folder
-            else:
-                answer["foreign"].append(job)
+        theirs = {job: folder for job, other, folder in jobs if other == cluster}
+        foreign = strangers(theirs, cluster)
+        answer["foreign"] += sorted(foreign)
+        wanted = {job: folder for job, folder in theirs.items() if job not in foreign}
         live = still(cluster, wanted)
         for job in live:
             note = {"by": os.getuid(), "time": time.time()}

@@ -111,7 +111,10 @@ class Cluster:
         no_accounting = now - known.get("no_accounting", 0.0) < _NO_ACCOUNTING
         request = {
             "op": "poll",
-            "jobs": [[at.id, at.cluster, at.folder] for at in wanted.values()],
+            "jobs": [
+                [at.id, at.cluster, at.folder, jobs[handle].get("own", False)]
+                for handle, at in wanted.items()
+            ],
             "accounting": not no_accounting,
         }
         known["time"], known["due"] = now, now + known["interval"]
@@ -122,6 +125,7 @@ class Cluster:
         changed = False
         for handle, at in wanted.items():
             job = jobs[handle]
+            job["own"] = [at.id, at.folder] not in answer["foreign"]
             seen = _to_json(_observed(at, answer, job, accounting=not no_accounting, now=now))
             changed = changed or seen != job["seen"]
             job["seen"] = seen

@@ -121,7 +121,7 @@ class Record:
         attempt: Which attempt it is of, Slurm's own restarts counted.
         ended: How it ended; None where nothing is written.
         started: When it began.
-        members: For a group, how each member ended.
+        members: For a group, how each member ended; None of one that has not said so.
         cancelled: Whether we have asked Slurm to end it.
         mine: Whether its folder is this user's; None where there is no folder.
     """
@@ -129,7 +129,7 @@ class Record:
     attempt: int = 1
     ended: Ended | None = None
     started: float | None = None
-    members: Mapping[str, Ended] | None = None
+    members: Mapping[str, Ended | None] | None = None
     cancelled: bool = False
     mine: bool | None = None
 
@@ -160,7 +160,8 @@ def account(fields: Sequence[str]) -> Account:
 def record(fields: Mapping[str, Any]) -> Record:
     """Return what a job has written down, from the agent's answer."""
     ended = fields.get("ended")
-    members = {name: Ended(*end) for name, end in (fields.get("members") or {}).items()}
+    found = (fields.get("members") or {}).items()
+    members = {name: Ended(*end) if end else None for name, end in found}
     return Record(
         attempt=fields["attempt"],
         ended=Ended(*ended) if ended else None,
@@ -383,9 +384,11 @@ def _members(record: Record) -> tuple[tuple[str, Observation], ...]:
     )
 
 
-def _member(end: Ended, record: Record) -> Observation:
-    if "stopped" in end.by or "cancel" in end.by:
-        return Observation(State.CANCELLED, Reason.CANCELLED, end.code, record.attempt)
+def _member(end: Ended | None, record: Record) -> Observation:
+    if end is None or (end.code and end.by.endswith("stopped")):
+        # What had to end with the group had no say in how that ended.
+        code, time = (end.code, end.time) if end else (None, None)
+        return Observation(State.CANCELLED, Reason.CANCELLED, code, record.attempt, "", None, time)
     if end.code == 0:
         return Observation(State.SUCCEEDED, Reason.NONE, 0, record.attempt, ended=end.time)
     reason, message = describe(end.code)
