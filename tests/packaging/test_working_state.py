@@ -78,6 +78,18 @@ def test_twice_unchanged_is_the_same_tree_that_git_itself_would_make(new_reposit
     assert take(run.GitArchivePackager(), repo.path).tree != first.tree
 
 
+def test_caches_of_python_do_not_travel(new_repository, take):
+    """They appear by importing, so that the second run of the same code would be other code."""
+    repo = new_repository(files={"lib/a.py": "1", "lib/__pycache__/tracked.pyc": "2"})
+    before = take(run.GitArchivePackager(), repo.path)
+    everything = run.PatternPackager(include_pattern="lib", relative_path=".")
+    assert take(everything, repo.path).files == 1
+    repo.write({"lib/__pycache__/a.cpython-311.pyc": "3"})
+    after = take(run.GitArchivePackager(check_untracked_files=True), repo.path)
+    assert (after.tree, after.files, after.untracked) == (before.tree, 2, 0)
+    assert take(everything, repo.path).files == 1
+
+
 def test_odd_names_bytes_modes_and_links_arrive(new_repository, take, unpacked):
     repo = new_repository()
     repo.write(

@@ -30,7 +30,8 @@ class GitArchivePackager(TreePackager):
 
     The working state is what git would commit with ``git add --all``: tracked files as they are on
     disk now, staged or not, without those that were deleted, and untracked files that are not
-    ignored. Bytes travel as they are in the files: neither line ends nor filters change them.
+    ignored; Python's ``__pycache__`` is left out in any case. Bytes travel as they are in the
+    files: neither line ends nor filters change them.
 
     Attributes:
         basepath: A folder in the repository; the launching process's by default.

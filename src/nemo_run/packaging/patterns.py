@@ -45,8 +45,8 @@ def pairs(patterns: str | Sequence[str], folders: str | Sequence[str], name: str
 def matched(pattern: str, folder: str) -> dict[bytes, Entry]:
     """Return the files that match a pattern, by their path below ``folder``.
 
-    A folder that matches stands for everything in it, and ``**`` for any folders. What belongs to
-    git itself (``.git``) is never taken.
+    A folder that matches stands for everything in it but Python's ``__pycache__``, and ``**`` for
+    any folders. What belongs to git itself (``.git``) is never taken.
 
     Args:
         pattern: As the shell writes it; seen from ``folder`` unless it is absolute.
@@ -80,7 +80,7 @@ def _files(start: bytes) -> Iterator[bytes]:
         return
     for folder, names, files in os.walk(start, onerror=_refuse):
         links = [name for name in names if os.path.islink(os.path.join(folder, name))]  # noqa: PTH114, PTH118
-        names[:] = sorted(name for name in names if name != b".git" and name not in links)
+        names[:] = sorted({*names} - {*links, b".git", b"__pycache__"})
         for name in sorted([*files, *links]):
             yield os.path.join(folder, name)  # noqa: PTH118 - bytes
 

@@ -198,7 +198,7 @@ def _read_status(git: Git, found: Listing, prefix: bytes) -> set[bytes]:
                 f"{shown(prefix + rest)} is a git repository of its own, so its files do not "
                 "travel. Make it a submodule, or name it with include_pattern=."
             )
-        elif kind == b"?":
+        elif kind == b"?" and b"__pycache__" not in rest.split(b"/"):
             found.untracked.append(prefix + rest)
     return gone
 
