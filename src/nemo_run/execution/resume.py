@@ -28,7 +28,7 @@ EX_TEMPFAIL): the engine must not take it for a job that is done."""
 REFUSED = "resume: "
 """What the reason in an exit record begins with when the policy lets no further attempt start."""
 
-_CAUSE_OF: dict[Reason, Cause] = {
+_CAUSE_OF: dict[Reason, str] = {
     Reason.TIME_LIMIT: "time limit",
     Reason.PREEMPTED: "preemption",
     Reason.NODE_FAILURE: "node failure",
@@ -104,7 +104,8 @@ class Resume(ConfigurableMixin):
             raise PlanError(f"Resume.how is {shown(how)}; it may be 'requeue' or 'chain'.")
         signal_option(self.signal, self)
         _ = self.seconds
-        for pattern in (*self.patterns, *([] if self.finished is None else [self.finished])):
+        patterns: list[object] = [*self.patterns, *([self.finished] if self.finished else [])]
+        for pattern in patterns:
             if not isinstance(pattern, str) or not pattern.strip() or "\0" in pattern:
                 raise PlanError(f"Resume.progress or finished is {shown(pattern)}, no pattern.")
 
@@ -198,6 +199,22 @@ def signal_option(executors: str | None, policy: Resume) -> Signal:
         )
     reserved = "R" if "R" in (found["where"] or "") else ""
     return Signal(found["name"], before, f"{reserved}B:{found['name']}@{before}")
+
+
+_INTERRUPTED_BY = re.compile(
+    r"(?:resume: .*, after )?(?P<cause>time limit|preemption|node failure)(?:, requeued)?"
+)
+
+
+def reason_in(by: str) -> Reason:
+    """Return what interrupted an attempt; no reason where nothing did.
+
+    Args:
+        by: What its exit record says after ``by``.
+    """
+    found = _INTERRUPTED_BY.fullmatch(by.strip())
+    causes = {cause: reason for reason, cause in _CAUSE_OF.items()}
+    return causes[found["cause"]] if found else Reason.NONE
 
 
 class Decision(NamedTuple):

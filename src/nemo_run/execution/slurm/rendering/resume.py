@@ -87,8 +87,10 @@ def epilogue(spec: JobSpec) -> list[str]:
     return [
         *found,
         *([""] if found else []),
-        f"# A failure is tried again, up to {spec.retries} times.",
-        f'if [ "$code" -ne 0 ] && [ "$(failures)" -le {spec.retries} ]; then',
+        f"# A failure is tried again, up to {spec.retries} times; what Slurm is ending, as after a",
+        "# scancel, is none.",
+        f'if [ "$code" -ne 0 ] && [ "$(failures)" -le {spec.retries} ] &&',
+        '    [ "$(field JobState "$(about)")" = RUNNING ]; then',
         '    record "$code" "$by, requeued"',
         '    scontrol requeue "$slurm_job" && exit "$code"',
         "fi",
@@ -127,7 +129,7 @@ def _parts(spec: JobSpec, found: Resume) -> str:
         lines.TOLD + lines.STOPPING.lstrip("\n"),
         lines.ALLOCATION,
         'progress >"$here/progress"' if found.patterns else "",
-        "trap ask_to_stop @signal@\ntrap time_is_up ALRM",
+        lines.TRAPS,
     ]
     return _joined(parts)
 

@@ -8,7 +8,13 @@ slurm_job=${slurm_job:-$SLURM_JOB_ID}
 
 # Says what Slurm knows of this job, a field a line.
 about() {
-    scontrol --oneliner show job "$slurm_job" | head -n 1 | tr ' ' '\n'
+    local known pause
+    for pause in 1 2 5 0; do # what Slurm sends to end a job may hit scontrol too
+        known=$(scontrol --oneliner show job "$slurm_job" | head -n 1)
+        [ -z "$known" ] || break
+        sleep "$pause"
+    done
+    tr ' ' '\n' <<<"$known"
 }
 
 # Says one field of it.
@@ -102,7 +108,7 @@ SIGNALS = r"""
 # Slurm says that the time is nearly over: the steps hear of it, and have what is left.
 # shellcheck disable=SC2329 # a trap calls it
 ask_to_stop() {
-    local known now end grace cause='time limit'
+    local known now end left grace cause='time limit'
     known=$(about)
     case $(field JobState "$known") in
     '' | RUNNING | SUSPENDED) [ ! -e "$here/stop" ] || return 0 ;;
@@ -112,14 +118,26 @@ ask_to_stop() {
     '' | None | Unknown) ;;
     *) cause='preemption' ;;
     esac
-    echo "$cause" >"$here/stop"
     now=$(date +%s)
     end=$(date -d "$(field EndTime "$known")" +%s 2>/dev/null) || end=$((now + @before@))
-    grace=$((end - now - @margin@))
-    [ "$grace" -gt 0 ] || grace=1
+    left=$((end - now))
+    if [ "$left" -gt @before@ ]; then
+        later $((left - @before@)) @signal@ # Slurm is up to a minute early
+        return
+    fi
+    grace=$((left > @margin@ ? left - @margin@ : 1))
+    echo "$cause" >"$here/stop"
     echo "$(date +%FT%T) @signal@: the $cause is near; the tasks have $grace s." >&2
     scancel --signal=@signal@ "$slurm_job"
-    { sleep "$grace" && kill -ALRM $$; } &
+    later "$grace" ALRM
+}
+
+# Sends this script a signal.
+# shellcheck disable=SC2329 # a trap calls it
+#   later <after how many seconds> <signal>
+later() {
+    { sleep "$1" && kill "-$2" $$; } &
+    timer=$!
     disown
 }
 
@@ -254,4 +272,11 @@ failures() {
     done
     echo "$total"
 }
+"""
+
+TRAPS = r"""
+timer=''
+trap ask_to_stop @signal@
+trap time_is_up ALRM
+trap '[ -z "$timer" ] || kill "$timer" 2>/dev/null' EXIT
 """
