@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from nemo_run.execution.backend import Backend
-from nemo_run.execution.jobspec import JobSpec
+from nemo_run.execution.backend import Backend, Capabilities
+from nemo_run.execution.jobspec import Handle, JobSpec, Token
 from nemo_run.execution.local.client import LocalBackend
 from nemo_run.testing import BackendContract, FakeBackend, FakeEngine
 
@@ -23,5 +25,23 @@ class TestFakeBackend(BackendContract):
     def new_backend(self) -> Backend:
         return FakeBackend(self.engine)
 
+    def leaving(self, name: str) -> JobSpec:
+        spec = self.job(name, "true")
+        self.engine.leave(spec, "logs/1/rank-0.log", b"hello\n")
+        self.engine.leave(spec, "attempts/1/result.json", b"{}\n")
+        return spec
+
+    def record_of(self, spec: JobSpec) -> Path:
+        return self.folder / "record" / spec.job
+
     def runs(self, spec: JobSpec) -> int:
         return len([job for token, job in self.engine.jobs.items() if token == spec.token])
+
+
+class TestFakeBackendThatFinishesAlone(TestFakeBackend):
+    def new_backend(self) -> Backend:
+        alone = Capabilities(dependencies=True, groups=True, detach=True, requeue=True, arrays=True)
+        return FakeBackend(self.engine, alone)
+
+    def restart(self, handle: Handle) -> None:
+        self.engine.restart(Token(handle.removeprefix("fake://engine/")))
