@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nemo_run.execution.observation import Observation, Reason, State
+from nemo_run.execution.resume import reason_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -372,6 +373,7 @@ def _by_record(record: Record, own: Ended, ended: float | None = None) -> Observ
             State.CANCELLED, Reason.CANCELLED, None, record.attempt, "", *times, _members(record)
         )
     reason, what = describe(own.code)
+    reason = reason_in(own.by) or reason
     message = f"{own.by}: {what}" if own.by else what
     return Observation(
         State.FAILED, reason, own.code, record.attempt, message, *times, _members(record)
