@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -180,4 +180,17 @@ class Backend(Protocol):
 
     def wait(self, handles: Collection[Handle], timeout: float) -> None:
         """Return when something may have changed, at the latest after ``timeout`` seconds."""
+        ...
+
+
+@runtime_checkable
+class Arrayed(Protocol):
+    """A backend that sends files of its own for equal jobs that it starts together."""
+
+    def render_arrays(self, jobs: Sequence[Rendered]) -> Sequence[Artifact]:
+        """Return what would be sent for jobs together, beside what each of them needs; pure.
+
+        Args:
+            jobs: All jobs of a plan that this backend would start.
+        """
         ...

@@ -49,6 +49,13 @@ class SlurmBackend:
 
         return render(spec)
 
+    def render_arrays(self, jobs: Sequence[Rendered]) -> Sequence[Artifact]:
+        """Return the scripts of job arrays; pure. A cluster with a smaller limit gets more."""
+        from .arrays import planned
+
+        arrays, _ = planned(jobs)
+        return [artifact for array in arrays for artifact in array.artifacts]
+
     def submit(self, jobs: Sequence[Rendered]) -> Mapping[Token, Handle | Exception]:
         """Start jobs, those of one cluster in one call; see :meth:`Backend.submit`.
 

@@ -17,6 +17,7 @@ from nemo_run.config.files import codec
 from nemo_run.config.files.covering import secrets_of
 from nemo_run.config.files.serializers import YamlSerializer
 from nemo_run.config.graph.node import is_node
+from nemo_run.execution.backend import Arrayed, Rendered
 from nemo_run.execution.jobspec import ArrayPlace
 from nemo_run.execution.planning import (
     PlanRequest,
@@ -84,6 +85,7 @@ class Plan:
         jobs: Its jobs, in order.
         warnings: What the person should know before it is sent.
         code: The code that travels; written nowhere before :meth:`Traveling.keep`.
+        arrays: What backends would send for equal jobs that they start together.
     """
 
     experiment: str
@@ -92,6 +94,7 @@ class Plan:
     jobs: tuple[PlannedJob, ...]
     warnings: tuple[str, ...] = ()
     code: Traveling | None = field(default=None, repr=False, compare=False)
+    arrays: tuple[Artifact, ...] = ()
 
     def __repr__(self) -> str:
         jobs = [job.document["id"] for job in self.jobs]
@@ -110,6 +113,9 @@ class Plan:
             for file in files_of(job):
                 for part in (os.fsencode(file.path), oct(file.mode).encode(), file.content):
                     digest.update(self._without_names(part) + b"\0")
+        for artifact in self.arrays:
+            # Their folders are named by tokens, which are new each time.
+            digest.update(self._without_names(artifact.content.replace(_folder_of(artifact), b"")))
         return digest.hexdigest()
 
     def _without_names(self, content: bytes) -> bytes:
@@ -157,6 +163,15 @@ class Plan:
             for file in files_of(job):
                 yield f"\n-- {file.path} (mode {file.mode:o}, {len(file.content)} bytes)\n"
                 yield _digest(file) if own and file.content == own else _shown(file, shown)
+        if self.arrays:
+            yield "\n== equal jobs as job arrays\n"
+        for one in self.arrays:
+            yield f"\n-- {one.path} (mode {one.mode:o}, {len(one.content)} bytes)\n"
+            yield _shown(File(one.path, one.content, one.mode), shown)
+
+
+def _folder_of(artifact: Artifact) -> bytes:
+    return os.fsencode(Path(artifact.path).parent)
 
 
 def _secrets_of(member: SpecMember) -> set[str]:
@@ -232,8 +247,28 @@ def make(
     shared.warnings.update(dict.fromkeys(shared.traveling.warnings))
     for snapshot in shared.traveling.all():
         shared.warnings.update(dict.fromkeys(snapshot.warnings))
-    warnings = tuple(shared.warnings)
-    return Plan(experiment, title, str(directory), tuple(planned), warnings, shared.traveling)
+    return Plan(
+        experiment,
+        title,
+        str(directory),
+        tuple(planned),
+        tuple(shared.warnings),
+        shared.traveling,
+        tuple(_arrays(planned)),
+    )
+
+
+def _arrays(jobs: Sequence[PlannedJob]) -> Iterator[Artifact]:
+    """Yield what backends would send for the points of sweeps together."""
+    by_backend: dict[str, list[Rendered]] = {}
+    for job in jobs:
+        if job.spec.array is not None:
+            found = by_backend.setdefault(job.spec.backend, [])
+            found.append(Rendered(job.spec, job.artifacts))
+    for name, theirs in by_backend.items():
+        backend = get_backend(name)
+        if isinstance(backend, Arrayed):
+            yield from backend.render_arrays(theirs)
 
 
 def array_places(jobs: Sequence[Job]) -> dict[str, ArrayPlace]:
