@@ -102,6 +102,7 @@ def _details(record: Record, jobs: list[JobStatus]) -> list[str]:
     lines = []
     for job in jobs:
         told = [job.message] if job.message else []
+        told += [f"its results are not here yet: {job.unbrought}"] if job.unbrought else []
         told += [
             f"attempt {seen.attempt}: {describe(seen.state, seen.reason, seen.exit_code)}"
             for seen in job.previous

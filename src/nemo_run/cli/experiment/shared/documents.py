@@ -56,6 +56,7 @@ def job_document(record: Record, job: JobStatus) -> dict[str, Any]:
         "handle": job.handle,
         "submitted": job.submitted,
         "cancel_requested": job.cancel_requested,
+        "unbrought": job.unbrought,
         "previous": [_observation(seen) for seen in job.previous],
         "members": [{"name": name, **_observation(seen)} for name, seen in job.members],
         "logs": [
