@@ -17,7 +17,17 @@ from pathlib import Path
 from engines import packages
 
 # program → Debian package
-PROGRAMS = {"dash": "dash", "busybox": "busybox", "ps": "procps", "zsh": "zsh", "fish": "fish"}
+PROGRAMS = {
+    "busybox": "busybox",
+    "dash": "dash",
+    "fish": "fish",
+    "ps": "procps",
+    "rsync": "rsync",
+    "ssh": "openssh-client",
+    "/usr/sbin/sshd": "openssh-server",
+    "tcsh": "tcsh",
+    "zsh": "zsh",
+}
 TORCH = "torch==2.13.0"
 # Debian's packages start their daemons unless this program forbids it (invoke-rc.d(8)).
 POLICY = Path("/usr/sbin/policy-rc.d")
