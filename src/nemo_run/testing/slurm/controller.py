@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from . import control, sbatch, shown, wire
 from . import options as opts
 from .engine import Engine
+from .model import COMPLETED
 from .sacct import sacct
 from .scancel import scancel
 from .scontrol import scontrol
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .model import Job
 
 _LOST = "Unable to contact slurm controller (connect failure)"
+_BANNER = "{0}\n** RESTORE SLURMCTLD DAEMON TO SERVICE **\n{0}\n".format("*" * 41)
 _MIXED = frozenset({"squeue", "sacct", "scancel", "sinfo", "scontrol"})
 
 
@@ -174,6 +176,9 @@ class Controller:
         program = caller.program
         if self._plain(link, caller):
             return
+        if self.cluster.down and program == "scontrol" and "ping" in caller.words:
+            link.send({"out": f"Slurmctld(primary) at {shown.host()} is DOWN\n{_BANNER}", "rc": 1})
+            return
         if self.cluster.down and not (program == "sacct" or _offline(caller)):
             raise down(program, caller)
         if program == "sbatch":
@@ -218,7 +223,9 @@ class Controller:
     def _wait_for(self, link: Link, jobs: list[Job]) -> None:
         def look(_job: Job) -> None:
             if all(job.ended for job in jobs):
-                link.send({"rc": max(job.exit_code[0] or job.exit_code[1] for job in jobs)})
+                link.send(
+                    {"rc": max(job.exit_code[0] or int(job.state != COMPLETED) for job in jobs)}
+                )
 
         for job in jobs:
             job.waiters.append(look)
@@ -261,18 +268,27 @@ def _offline(caller: Caller) -> bool:
 
 def down(program: str, caller: Caller) -> Refused:
     """Return what a program says when no controller answers."""
+    words = caller.words
+    named = [word for word in words if not word.startswith("-")]
     text = {
         "sbatch": f"sbatch: error: Batch job submission failed: {_LOST}",
         "squeue": f"slurm_load_jobs error: {_LOST}",
-        "scancel": f"scancel: error: {_LOST}",
+        "scancel": f"slurm_load_jobs error: {_LOST}",
         "sinfo": f"slurm_load_partitions: {_LOST}",
         "srun": f"srun: error: Unable to allocate resources: {_LOST}",
         "salloc": f"salloc: error: Job submit/allocate failed: {_LOST}",
         "scontrol": f"slurm_load_jobs error: {_LOST}",
         "sacct": f"sacct: error: {_LOST}",
     }[program]
-    if program == "scontrol" and "ping" in caller.words:
-        text = f"Slurmctld(primary) at {shown.host()} is DOWN"
+    if program == "sbatch" and "--test-only" in words:
+        text = f"allocation failure: {_LOST}"
+    if program == "scancel" and named:
+        text = f"scancel: error: Kill job error on job id {named[0]}: {_LOST}"
+        return Refused(text, code=8)
+    if program == "scontrol" and "config" in words:
+        text = f"slurm_load_ctl_conf error: {_LOST}"
+    elif program == "scontrol" and named[:1] == ["requeue"]:
+        text = f"Unexpected message received for job {named[-1]}"
     return Refused(text)
 
 

@@ -245,12 +245,15 @@ class Engine:
         job.derived = max((step.exit_code for step in job.steps), default=(0, 0))
         state = job.ending_to
         if state:
-            exit_code = (0, 0)
+            exit_code = (0, 15) if state == TIMEOUT else (0, 0)
         else:
             state = COMPLETED if exit_code == (0, 0) else FAILED
         job.exit_code = exit_code
         components = self.cluster.het(job.het_id) if job.het_id and not job.het_offset else []
-        reason = "NonZeroExitCode" if state == FAILED else _REASONS.get(state, "None")
+        reason = _REASONS.get(state, "None")
+        if state == FAILED:
+            # 22.05 calls a script that died of a signal a failed launch.
+            reason = "JobLaunchFailure" if exit_code[1] else "NonZeroExitCode"
         self._over(job, state, reason)
         for other in components:
             if other.state == RUNNING:

@@ -31,8 +31,6 @@ def with_environment(options: dict[str, str], environment: dict[str, str]) -> di
     found = dict(options)
     for variable, name in _FROM_ENVIRONMENT.items():
         if variable in environment and name not in options:
-            if name == "ntasks" and "ntasks-per-node" in options:
-                continue
             found[name] = environment[variable]
     return found
 
@@ -54,8 +52,7 @@ def component(
     """
     options = with_environment(typed, caller.environment)
     nodes, tasks, said = _nodes_and_tasks(job, typed, options)
-    per_node = int(options.get("ntasks-per-node", "0") or 0)
-    numbers = tasks_on(tasks, len(nodes), per_node if per_node * len(nodes) >= tasks else 0)
+    numbers = tasks_on(tasks, len(nodes), int(options.get("ntasks-per-node", "0") or 0))
     step = Step(
         id=step_id,
         name=typed.get("job-name") or command[0].rpartition("/")[2],
@@ -95,21 +92,32 @@ def _nodes_and_tasks(
     count = int(typed["nodes"].partition("-")[0]) if "nodes" in typed else len(asked) or len(names)
     tasks = int(options.get("ntasks", 0))
     said = []
-    if tasks and tasks < count and "nodes" not in typed:
-        if "ntasks" in typed and not asked and count > 1:
-            text = f"can't run {tasks} processes on {count} nodes, setting nnodes to {tasks}"
-            said.append(f"srun: Warning: {text}")
+    if tasks and tasks < count:
+        text = f"can't run {tasks} processes on {count} nodes, setting nnodes to {tasks}"
+        said.append(f"srun: Warning: {text}")
         count = tasks
-    elif tasks and tasks < count:
-        count = tasks
-    if count > len(names):
+    if count > len(names) or _too_many(job, options, count, tasks):
         raise Refused(
             "srun: error: Unable to create step for job "
             f"{job.id}: More processors requested than permitted"
         )
+    per_node = options.get("ntasks-per-node", "")
+    if tasks and per_node and int(per_node) * count != tasks:
+        said.append(
+            f"srun: Warning: can't honor --ntasks-per-node set to {per_node} which doesn't match "
+            f"the requested tasks {tasks} with the number of requested nodes {count}. "
+            "Ignoring --ntasks-per-node."
+        )
+        del options["ntasks-per-node"]
     chosen = (asked + [name for name in names if name not in asked])[:count]
     chosen = [name for name in job.node_names if name in chosen]
     return chosen, tasks or len(chosen) * int(options.get("ntasks-per-node", "1") or 1), said
+
+
+def _too_many(job: Job, options: dict[str, str], nodes: int, tasks: int) -> bool:
+    if "overcommit" in options:
+        return False
+    return tasks * int(options.get("cpus-per-task", "1")) > nodes * job.cpus
 
 
 def _tasks(

@@ -61,7 +61,7 @@ def _state(row: Row, _now: float) -> str:
         return row.step.state
     if row.part and row.job.ended and row.job.state not in {"COMPLETED", "FAILED", "NODE_FAIL"}:
         return CANCELLED
-    if row.part and row.job.state == "REQUEUED":
+    if row.part and row.job.exit_code[1] and row.job.state == "FAILED":
         return CANCELLED
     if row.job.state == CANCELLED and row.job.cancelled_by is not None and not row.part:
         return f"CANCELLED by {row.job.cancelled_by}"
@@ -70,10 +70,19 @@ def _state(row: Row, _now: float) -> str:
 
 def _exit(row: Row, _now: float) -> str:
     if row.step:
-        return shown.exit_text(row.step.exit_code)
+        return _reduced(row.step.exit_code)
+    if row.job.state == "TIMEOUT" and not row.part:
+        return "0:0"
+    if row.part and row.job.exit_code[1]:
+        return _reduced(row.job.exit_code)
     if row.part and _state(row, 0) == CANCELLED:
         return "0:15"
-    return shown.exit_text(row.job.exit_code)
+    return _reduced(row.job.exit_code)
+
+
+def _reduced(code: tuple[int, int]) -> str:
+    """An exit status from 128 on is shown without those 128, as sacct does."""
+    return shown.exit_text((code[0] - 128 if code[0] >= 128 else code[0], code[1]))
 
 
 def _start(row: Row, _now: float) -> str:

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from . import wire
-from .client import show
+from .client import show, write
 
 if TYPE_CHECKING:
     import socket
@@ -58,6 +58,7 @@ def _command(link: socket.socket, reader: wire.Reader, message: dict[str, object
                 selector.unregister(link)
                 child.send_signal(signal.SIGHUP)
     code = child.returncode if child.returncode >= 0 else 128 - child.returncode
+    write(2, f"salloc: Relinquishing job allocation {message['job']}\n")
     try:
         link.sendall(wire.pack({"left": code}))
         wire.receive(link, reader)

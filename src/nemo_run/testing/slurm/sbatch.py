@@ -150,7 +150,7 @@ def _checked(script: bytes) -> bytes:
 
 
 def _elements(engine: Engine, job: Job) -> list[Job]:
-    if "array" not in job.options:
+    if not job.options.get("array"):
         return [job]
     most = engine.cluster.settings.max_array_size
     indices, limit = array_indices(job.options["array"], most)
@@ -188,8 +188,7 @@ def tested(engine: Engine, job: Job) -> str:
     partition = cluster.partitions[job.partition]
     if schedule.hindrance(cluster, job, now) in {"PartitionNodeLimit", "PartitionConfig"}:
         raise NotTaken(NOT_AVAILABLE)
-    if schedule.hindrance(cluster, job, now) == "PartitionTimeLimit":
-        raise NotTaken("Requested time limit is invalid (missing or exceeds some limit)")
+
     nodes = schedule.room(cluster, job)
     names = [node.name for node in nodes] if nodes else partition.nodes[: job.nodes]
     start = now if nodes else now + 3600

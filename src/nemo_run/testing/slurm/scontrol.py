@@ -65,7 +65,7 @@ def _update(engine: Engine, words: list[str]) -> str:
     ids = given.get("jobid", given.get("job", ""))
     jobs = engine.cluster.find(ids)
     if not jobs:
-        raise Refused("slurm_update error: Invalid job id specified")
+        raise Refused(f"Invalid job id specified for job {ids}")
     for job in jobs:
         if "comment" in given:
             job.options = {**job.options, "comment": given["comment"]}
@@ -102,7 +102,7 @@ def _show(cluster: Cluster, words: list[str], options: dict[str, str], now: floa
         if what and known.startswith(what):
             blocks = show(cluster, name, now)
             return _joined(blocks, oneliner="oneliner" in options)
-    raise Refused(f"invalid entity: {what} for keyword:show")
+    raise Refused(f"invalid entity:{what} for keyword:show ")
 
 
 def _joined(blocks: list[list[str]], *, oneliner: bool) -> str:

@@ -49,7 +49,11 @@ class Session:
             if not jobs or jobs[0].state != RUNNING:
                 fault = "Job/step already completing or completed" if jobs else ""
                 text = fault or "Invalid job id specified"
-                raise Refused(f"srun: error: Unable to confirm allocation for job {inside}: {text}")
+                raise Refused(
+                    f"srun: error: Unable to confirm allocation for job {inside}: {text}",
+                    "srun: Check SLURM_JOB_ID environment variable. "
+                    f"Expired or invalid job {inside}",
+                )
             self._run(jobs[0])
             return
         self._allocate()
@@ -127,8 +131,10 @@ class Session:
     # A step.
 
     def _run(self, job: Job) -> None:
-        plans = []
+        plans: list[dict[str, Any]] = []
         first = 0
+        components = self.engine.cluster.het(job.het_id) if job.het_id else [job]
+        number = 1 + max((step.id for one in components for step in one.steps), default=-1)
         for at, (found, command) in enumerate(self.parts):
             for target in self._targets(job, found, at):
                 step, plan = layout.component(
@@ -137,16 +143,16 @@ class Session:
                     target,
                     found,
                     command,
-                    step_id=_next_step(job),
+                    step_id=number,
                     first_task=first,
                 )
                 first += step.tasks
                 self.steps.append((target, step))
                 plans.append(plan)
-        number = _next_step(job)
         for target, step in self.steps:
-            step.id = number
             target.steps.append(step)
+        if len(plans) > 1:
+            _join(job, plans)
         self.send({"step": plans})
 
     def _targets(self, job: Job, found: dict[str, str], at: int) -> list[Job]:
@@ -211,8 +217,18 @@ class Session:
         self.own = []
 
 
-def _next_step(job: Job) -> int:
-    return 1 + max((step.id for step in job.steps), default=-1)
+def _join(job: Job, plans: list[dict[str, Any]]) -> None:
+    """Let the components of one srun count as one: ranks, nodes and job id go through."""
+    total = sum(len(plan["tasks"]) for plan in plans)
+    before = 0
+    for plan in plans:
+        leader = str(job.het_id or job.id)
+        plan["common"] |= {"SLURM_JOB_ID": leader, "SLURM_JOBID": leader}
+        plan["common"] |= {"SLURM_NTASKS": str(total), "SLURM_NPROCS": str(total)}
+        nodes = 1 + max((int(own["SLURM_NODEID"]) for _, own in plan["tasks"]), default=-1)
+        for _, own in plan["tasks"]:
+            own["SLURM_NODEID"] = str(before + int(own["SLURM_NODEID"]))
+        before += nodes
 
 
 def _revoked(job: Job) -> str:

@@ -54,15 +54,22 @@ def follow(link: socket.socket) -> int:
 def _run(link: socket.socket, reader: wire.Reader, plans: list[dict[str, Any]]) -> int:
     components: list[list[Task]] = []
     files = Files()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Until all tasks are there nothing may end this half done.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
+
+    tasks: list[Task] = []
+    early: list[tuple[int, int]] = []
+
+    def pass_on(number: int, _frame: Any) -> None:
+        early.append((number, len(tasks)))
+        _signal(tasks, number)
+
+    for number in _PASSED_ON:
+        signal.signal(number, pass_on)
     failed = 0
     for plan in plans:
         for line in plan["said"]:
             write(2, line + "\n")
         try:
-            components.append(_start(plan, files))
+            components.append(_start(plan, files, tasks))
         except OSError as error:
             node = plan["tasks"][0][0]
             write(2, f"srun: error: {node}: task 0: Exited with exit code 2\n")
@@ -70,10 +77,8 @@ def _run(link: socket.socket, reader: wire.Reader, plans: list[dict[str, Any]]) 
             write(2, f"slurmstepd-{node}: error: {text}\n")
             components.append([])
             failed = 2
-    tasks = [task for component in components for task in component]
-    for number in _PASSED_ON:
-        signal.signal(number, lambda got, _frame: _signal(tasks, got))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+    for got, started in early:
+        _signal(tasks[started:], got)
     _tell(link, {"pids": [[task.child.pid for task in component] for component in components]})
     Waiting(plans[0], tasks, link, reader).wait()
     files.close()
@@ -109,16 +114,16 @@ def _signal(tasks: list[Task], number: int) -> None:
                 continue
 
 
-def _start(plan: dict[str, Any], files: Files) -> list[Task]:
+def _start(plan: dict[str, Any], files: Files, started: list[Task]) -> list[Task]:
     options = plan["options"]
     base = _environment(options) | plan["common"]
     base = {name: value for name, value in base.items() if not name.startswith("SLURM_STEP_GPUS")}
     directory = _directory(options)
-    tasks = []
+    first = len(started)
     for node, own in plan["tasks"]:
         rank = int(own["SLURM_PROCID"])
         streams = files.of(plan, node, own)
-        started = subprocess.Popen(
+        child = subprocess.Popen(
             plan["command"],
             stdin=streams[0],
             stdout=streams[1],
@@ -126,15 +131,10 @@ def _start(plan: dict[str, Any], files: Files) -> list[Task]:
             cwd=directory,
             env=base | own,
             start_new_session=True,
-            preexec_fn=_unblock,  # noqa: PLW1509  (one thread so far)
         )
         files.started(streams)
-        tasks.append(Task(rank, node, started))
-    return tasks
-
-
-def _unblock() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+        started.append(Task(rank, node, child))
+    return started[first:]
 
 
 def _environment(options: dict[str, str]) -> dict[str, str]:

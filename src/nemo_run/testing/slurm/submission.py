@@ -70,7 +70,7 @@ def shape(cluster: Cluster, options: dict[str, str], program: str) -> Shape:
     per_node = _number(options, "ntasks-per-node", program, 0)
     tasks = _number(options, "ntasks", program, 0)
     most = max(node.cpus for node in cluster.nodes.values())
-    nodes = _node_count(options.get("nodes", ""))
+    nodes = _node_count(options.get("nodes", ""), program)
     if nodes == 0 and "nodes" in options:
         raise NotTaken("Node count specification invalid")
     if not nodes:
@@ -85,8 +85,10 @@ def shape(cluster: Cluster, options: dict[str, str], program: str) -> Shape:
     return Shape(nodes, tasks, cpus, _gpus(options, nodes, on_one))
 
 
-def _node_count(text: str) -> int:
+def _node_count(text: str, program: str) -> int:
     found = re.match(r"(\d+)(?:-\d+)?$", text)
+    if text and not found:
+        raise Refused(f'{program}: error: "{text}" is not a valid node count', code=255)
     return int(found[1]) if found else 0
 
 
@@ -259,7 +261,11 @@ def _begin(options: dict[str, str], program: str, now: float) -> float:
         return times.begin_time(options["begin"], now)
     except ValueError:
         text = options["begin"]
-        raise Refused(f"{program}: error: Invalid time specification {text}", code=255) from None
+        lines = (
+            f"Invalid time specification (pos=0): {text}",
+            f"{program}: error: Invalid --begin specification",
+        )
+        raise Refused(*lines, code=255) from None
 
 
 def _default_name(command: str) -> str:
