@@ -112,3 +112,12 @@ def test_the_packager_of_a_cluster_needs_no_repository(
     assert any("in no git repository, so no code travels" in one for one in plan.warnings)
     made.run()
     assert log(made, "job0").strip() == str(tmp_path)
+
+
+def test_an_import_that_does_not_travel(project: Path) -> None:
+    (project / "data").mkdir()
+    (project / "data" / "__init__.py").write_text("")
+    (project / "train.py").write_text("import data\n")
+    (project / ".gitignore").write_text("data/\n")
+    plan = experiment(run.Script("train.py", entrypoint="python")).dryrun(log=False)
+    assert any("imports data" in one and "git-ignored" in one for one in plan.warnings), plan

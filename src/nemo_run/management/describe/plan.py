@@ -32,15 +32,15 @@ from nemo_run.masking import hidden_by, is_secret, mask_arguments, without
 from nemo_run.packaging import launching_script
 
 from . import dag
+from .imported import Imported
 from .sweeping import sweep_tables
 from .traveling import Traveling, described
 from .varied import Varied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from nemo_run.execution.backend import Artifact
-    from nemo_run.execution.code import Code
     from nemo_run.execution.jobspec import JobSpec
     from nemo_run.execution.jobspec import Member as SpecMember
 
@@ -297,6 +297,7 @@ class _Shared:
     def __post_init__(self) -> None:
         self.sys_path = launching_path(sys.path, self.working_directory)
         self.traveling = Traveling(self.working_directory)
+        self.imported = Imported(self.sys_path)
 
     def surroundings(self, job: Job) -> dict[str, Any]:
         """Return folder, interpreter and import path of a job; a stored one keeps its own."""
@@ -316,12 +317,16 @@ def _planned(
     folder = layout.job_folder(directory, job.id)
     code = shared.traveling.of(job)
     first = job.members[0].executor
+    members = tuple(_request(member, shared) for member in job.members)
+    snapshot = shared.traveling.snapshot(job) if code is not None else None
+    if snapshot is not None:
+        shared.warnings.update(dict.fromkeys(shared.imported.missing(snapshot, members)))
     spec = plan_job(
         PlanRequest(
             experiment=experiment,
             job=job.id,
             directory=str(folder),
-            members=tuple(_request(member, shared) for member in job.members),
+            members=members,
             policy=job.policy,
             group=isinstance(job, JobGroup),
             environment=shared.environment,
@@ -331,14 +336,10 @@ def _planned(
             **shared.surroundings(job),
         )
     )
-    about = _about_code(job, code, shared.traveling)
+    about = {"code": described(snapshot, code)} if code is not None else {}
     return PlannedJob(
         {**document(job), **about}, spec, tuple(get_backend(spec.backend).render(spec))
     )
-
-
-def _about_code(job: Job, code: Code | None, traveling: Traveling) -> Mapping[str, Any]:
-    return {"code": described(traveling.snapshot(job), code)} if code is not None else {}
 
 
 def _request(member: Member, shared: _Shared) -> TaskRequest:
