@@ -232,12 +232,30 @@ class Engine:
             job = self._children.pop(pid, None)
             if job is not None:
                 code = os.waitstatus_to_exitcode(status)
-                self.finished(job, (code, 0) if code >= 0 else (0, -code))
+                self._left(job, (code, 0) if code >= 0 else (0, -code))
+
+    def _left(self, job: Job, exit_code: tuple[int, int]) -> None:
+        """A batch script has ended; the job is over when its steps are, at most KillWait later."""
+        if all(step.end is not None for step in job.steps) or job.ending_to == NODE_FAIL:
+            self.finished(job, exit_code)
+            return
+        job.left = exit_code
+        began = job.start
+        if not job.ending:
+            processes.signal_steps(job, signal.SIGCONT)
+            processes.signal_steps(job, signal.SIGTERM)
+        wait = self.cluster.settings.kill_wait
+        self.at(self.now() + wait, lambda: self._kill(job) if job.start == began else None)
+
+    def step_ended(self, job: Job) -> None:
+        """A step has ended; so has its job, if only that was still to come."""
+        if job.left is not None and all(step.end is not None for step in job.steps):
+            self.finished(job, job.left)
 
     def finished(self, job: Job, exit_code: tuple[int, int]) -> None:
         """A job's batch script has ended, or its allocation was given up."""
         processes.signal_all(job, signal.SIGKILL)
-        job.pid = 0
+        job.pid, job.left = 0, None
         for step in job.steps:
             if step.end is None:
                 step.end, step.state, step.exit_code = self.now(), CANCELLED, (0, 15)

@@ -124,6 +124,7 @@ class Job:
         options: What was asked for, by long option name.
         environment: The environment of the submission.
         ending: Why it is being ended: the state it will have.
+        left: The exit status of its batch script, while steps of it still run.
         history: Copies of earlier states, (when visible in accounting, copy), newest last.
     """
 
@@ -172,7 +173,7 @@ class Job:
     ending: str = ""
     ending_to: str = ""
     cancelled_by: int | None = None
-    killed_at: float | None = None
+    left: tuple[int, int] | None = None
     steps: list[Step] = field(default_factory=list)
     history: list[tuple[float, Job]] = field(default_factory=list)
     waiters: list[Any] = field(default_factory=list)

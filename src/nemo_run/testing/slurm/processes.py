@@ -95,7 +95,7 @@ def remark(job: Job, cause: str, now: float) -> None:
 
 def signal_batch(job: Job, number: int) -> None:
     """Signal a batch script alone."""
-    if job.pid:
+    if job.pid and job.left is None:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(job.pid, number)
 

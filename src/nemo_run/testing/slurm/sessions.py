@@ -192,6 +192,7 @@ class Session:
         step.state = "CANCELLED" if cancelled else "FAILED" if code != (0, 0) else "COMPLETED"
         if job.state == RUNNING:
             self.engine.record(job)
+            self.engine.step_ended(job)
 
     def _abandon(self) -> None:
         for _, step in self.steps:
