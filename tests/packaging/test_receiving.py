@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from files_of import on_disk
@@ -55,7 +57,9 @@ def test_the_target_makes_the_same_files_as_the_tar_that_a_target_without_git_ge
         pack = b"".join(store.pack_for(snapshot.tree, known))
         archive = target / "code" / f"{snapshot.tree}.tar"
         sh(RECEIVE, code_git, snapshot.tree, archive, input=pack)
+        assert sh(KNOWN, code_git).split()[-1] == snapshot.tree  # the latest last
         assert sorted(sh(KNOWN, code_git).split()) == sorted([*known, snapshot.tree])
+        time.sleep(1)  # git counts time in seconds
         known.append(snapshot.tree)
         ours = tmp_path / f"{number}.tar"
         store.write_tar(snapshot.tree, ours)
@@ -78,6 +82,23 @@ def test_the_target_may_be_told_twice_and_may_have_everything(
         pack = b"".join(store.pack_for(snapshot.tree, known))
         sh(RECEIVE, tmp_path / "code.git", snapshot.tree, tmp_path / "x.tar", input=pack)
     assert unpack(tmp_path / "x.tar", tmp_path / "x") == {b"a.py": b"1"}
+    subprocess.run(["git", "--git-dir", tmp_path / "code.git", "fsck", "--strict"], check=True)
+
+
+def test_several_may_send_the_same_at_once(new_repository, take, store, tmp_path):
+    repo = new_repository(files={f"f{number}.py": f"{number}" for number in range(50)})
+    snapshot = take(run.GitArchivePackager(), repo.path)
+    snapshot.keep()
+    pack = b"".join(store.pack_for(snapshot.tree))
+    target = tmp_path / "target"
+
+    def send(_: int) -> None:
+        sh(RECEIVE, target / "code.git", snapshot.tree, target / "code" / "x.tar", input=pack)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(send, range(8)))
+    assert [path.name for path in (target / "code").iterdir()] == ["x.tar"]
+    assert len(unpack(target / "code" / "x.tar", tmp_path / "x")) == 50
 
 
 def test_the_scripts_pass_shellcheck(tmp_path):

@@ -389,3 +389,18 @@ def test_what_is_kept_stands_where_it_stood(parts: list[str], separators: list[s
         blanks = b" 0"
         assert all(n == o or n in blanks for o, n in zip(old, new, strict=False))
         assert len(new) <= len(old)
+
+
+def test_this_library_beside_other_imports() -> None:
+    text = (
+        "import nemo_run as run, json\n"
+        "import os, nemo_run\n\n\n"
+        "def f():\n    return json.dumps(1), os.sep\n"
+    )
+    sliced = slice_program(Program(text, "x.py"), ["f"])
+    assert "nemo_run" not in sliced
+    names: dict[str, object] = {}
+    exec(sliced, names)
+    assert names["f"]() == ("1", "/")
+    uses = text + "\n\ndef g():\n    return run.__name__\n"
+    assert "nemo_run as run, json" in slice_program(Program(uses, "x.py"), ["g"])

@@ -129,8 +129,9 @@ def of_store(git_dir: str) -> Git:
         git_dir: The bare repository.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    ours = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "HOME": os.devnull}
-    return Git(("--git-dir", git_dir), {**kept, **_OURS, **ours})
+    nothing = dict.fromkeys(("GIT_CONFIG_GLOBAL", "HOME", "XDG_CONFIG_HOME"), os.devnull)
+    ours = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_DEFAULT_HASH": "sha1"}
+    return Git(("--git-dir", git_dir), {**kept, **_OURS, **nothing, **ours})
 
 
 def _sentence(said: str, arguments: tuple[str | bytes, ...]) -> str:

@@ -46,7 +46,7 @@ class Quarantine:
         self._folder = tempfile.mkdtemp(prefix="nemo_run_code_")
         self._remove = weakref.finalize(self, _remove, self._folder, os.getpid())
         self._git = of_store(self._folder)
-        self._git.run("init", "--quiet", "--bare", "--template=", "--object-format=sha1")
+        self._git.run("init", "--quiet", "--bare", "--template=")
         self._borrow()
         self._import(entries)
         self.tree = tree_id(entries)

@@ -14,14 +14,14 @@ _ATTRIBUTES = (
 _CLEAN = """\
 set -eu
 for name in $(env | sed -n 's/^\\(GIT_[A-Z_0-9]*\\)=.*/\\1/p'); do unset "$name"; done
-export GIT_CONFIG_NOSYSTEM=1 HOME=/dev/null XDG_CONFIG_HOME=/dev/null LC_ALL=C
+export GIT_CONFIG_NOSYSTEM=1 GIT_DEFAULT_HASH=sha1 HOME=/dev/null XDG_CONFIG_HOME=/dev/null LC_ALL=C
 """
 
 KNOWN = f"""\
 {_CLEAN}
 # $1: code.git. Prints the trees that it has, the latest last.
 [ -e "$1/HEAD" ] || exit 0
-git --git-dir "$1" for-each-ref --format='%(refname)' refs/snapshots |
+git --git-dir "$1" for-each-ref --sort=committerdate --format='%(refname)' refs/snapshots |
     sed 's|^refs/snapshots/||'
 """
 
@@ -29,15 +29,24 @@ RECEIVE = f"""\
 {_CLEAN}
 # $1: code.git  $2: the tree  $3: code/<tree>.tar. Standard input: CodeStore.pack_for().
 umask 077
-if [ ! -e "$1/HEAD" ]; then
+# The last folder that git makes: another one may be making the repository now.
+if [ ! -d "$1/objects/info" ]; then
     mkdir -p "$1"
     make() {{ git init --quiet --bare --template= "$1"; }}
-    make "$1" || {{ sleep 1; make "$1"; }} # another one may have been doing the same
+    make "$1" || {{ sleep 1; make "$1"; }}
 fi
 git --git-dir "$1" index-pack --stdin --fix-thin >/dev/null
-git --git-dir "$1" update-ref "refs/snapshots/$2" "$2"
+export GIT_AUTHOR_NAME=NeMo-Run GIT_AUTHOR_EMAIL=nemo-run@localhost
+export GIT_COMMITTER_NAME=NeMo-Run GIT_COMMITTER_EMAIL=nemo-run@localhost
+commit=$(git --git-dir "$1" commit-tree "$2" </dev/null)
+git --git-dir "$1" -c core.filesRefLockTimeout=10000 update-ref "refs/snapshots/$2" "$commit"
 mkdir -p "$1/info" "$(dirname "$3")"
-[ -e "$1/info/attributes" ] || echo '{_ATTRIBUTES}' >"$1/info/attributes"
-git --git-dir "$1" -c tar.umask=0022 archive --format=tar --output="$3.$$" "$2"
-mv -f "$3.$$" "$3"
+if [ ! -e "$1/info/attributes" ]; then
+    new=$(mktemp "$1/info/attributes.XXXXXX")
+    echo '{_ATTRIBUTES}' >"$new"
+    mv -f "$new" "$1/info/attributes"
+fi
+new=$(mktemp "$3.XXXXXX")
+git --git-dir "$1" -c tar.umask=0022 archive --format=tar "$2" >"$new"
+mv -f "$new" "$3"
 """

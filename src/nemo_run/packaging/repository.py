@@ -82,8 +82,8 @@ def commit_of(top: str, ref: str) -> str:
     """
     git = of_user(top)
     try:
-        # --end-of-options: a name may not be taken for an option.
-        found = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+        name = f"./{ref}" if ref.startswith("-") else ref  # never an option; nor is it a ref
+        found = git.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
     except GitError:
         empty = not git.run("rev-list", "--max-count=1", "--all")
         reason = "which has no commit yet" if empty else f"see `git -C {shown(top)} log --all`"
@@ -109,7 +109,7 @@ def why_ignored(file: bytes) -> str:
     folder, name = os.path.split(file)
     try:
         found = of_user(folder).run(
-            "check-ignore", "--verbose", "-z", "--stdin", input=name + b"\0"
+            "check-ignore", "--verbose", "-z", "--stdin", input=b"./%s\0" % name
         )
     except GitError:
         return ""
@@ -157,7 +157,7 @@ def _index(git: Git) -> dict[bytes, int]:
 
 def _ignores_file_modes(git: Git) -> bool:
     try:
-        return git.run("config", "--type=bool", "core.fileMode").strip() == b"false"
+        return git.run("config", "--bool", "core.fileMode").strip() == b"false"
     except GitError:  # not set
         return False
 

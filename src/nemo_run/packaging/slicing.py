@@ -87,7 +87,9 @@ def _sliced(program: Program, names: tuple[str, ...]) -> str:
         cut.want(name)
     cut.add_the_harmless()
     dropped = [s for i, s in enumerate(cut.statements) if i not in cut.kept]
-    text = _blank(program.text, dropped, [cut.statements[i] for i in cut.kept])
+    kept = [cut.statements[i] for i in cut.kept]
+    text = _blank(program.text, dropped, kept)
+    text = _without_ours(text, kept, {name for name, _ in cut.wanted})
     ast.parse(text, program.file)
     return text
 
@@ -246,6 +248,25 @@ def _is_ours(statement: Statement) -> bool:
     return isinstance(node, ast.Import) and all(
         name.name.split(".")[0] == "nemo_run" for name in node.names
     )
+
+
+def _without_ours(text: str, kept: list[Statement], wanted: set[str]) -> str:
+    """Return the text without names of this library that an import has beside others.
+
+    In ``import nemo_run as run, os`` another module stands in, of which every job has one.
+    """
+    lines = [line.encode("utf-8", "surrogatepass") for line in text.split("\n")]
+    for statement in kept:
+        names = statement.node.names if isinstance(statement.node, ast.Import) else []
+        for name in names:
+            bound = name.asname or name.name.split(".")[0]
+            one_line = name.lineno == name.end_lineno
+            if name.name.split(".")[0] != "nemo_run" or bound in wanted or not one_line:
+                continue
+            start, end = name.col_offset, name.end_col_offset or name.col_offset
+            line = lines[name.lineno - 1]
+            lines[name.lineno - 1] = line[:start] + b"sys".ljust(end - start) + line[end:]
+    return b"\n".join(lines).decode("utf-8", "surrogatepass")
 
 
 def _is_docstring(statement: Statement) -> bool:

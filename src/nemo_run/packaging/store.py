@@ -33,6 +33,7 @@ _WHO = {
     for what, value in (("NAME", "NeMo Run"), ("EMAIL", "nemo-run@localhost"))
 }
 _PIECE = 1 << 20
+_BASES = 20
 
 
 class CodeStore:
@@ -60,7 +61,7 @@ class CodeStore:
         """Return the snapshots that are kept, the latest first."""
         if not Path(self.path, "HEAD").exists():
             return []
-        order = ("--sort=-creatordate", "--format=%(refname:lstrip=2)")
+        order = ("--sort=-committerdate", "--format=%(refname:lstrip=2)")
         return self._git.run("for-each-ref", *order, _REFS).decode().split()
 
     def missing(self, ids: Iterable[str]) -> set[str]:
@@ -99,7 +100,7 @@ class CodeStore:
                 f"The code cannot be kept in {self.path}: {error.strerror}."
             ) from error
         try:
-            of_store(new).run("init", "--quiet", "--bare", "--template=", "--object-format=sha1")
+            of_store(new).run("init", "--quiet", "--bare", "--template=")
             with suppress(OSError):  # another process was faster
                 Path(new).rename(place)
         finally:
@@ -130,7 +131,8 @@ class CodeStore:
             ) from None
         named = replace(git, variables={**git.variables, **_WHO})
         commit = named.run("commit-tree", tree, input=message.encode("utf-8", "replace"))
-        git.run("update-ref", _ref(tree), commit.decode().strip())
+        patient = ("-c", "core.filesRefLockTimeout=10000")  # others may keep the same
+        git.run(*patient, "update-ref", _ref(tree), commit.decode().strip())
         with suppress(GitError):  # housekeeping; the snapshot is safe
             git.run("-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
 
@@ -179,13 +181,15 @@ class CodeStore:
 
         Args:
             tree: The snapshot.
-            known: Trees that the target has already, whole.
+            known: Trees that the target has already, whole. The latest that are kept here too
+                are what the pack builds on.
 
         Raises:
             PackagingError: There is no such snapshot.
         """
         self.check(tree)
-        bases = [one for one in dict.fromkeys(known) if self.has(one)]
+        theirs = set(known)
+        bases = [one for one in self.trees() if one in theirs][:_BASES]
         listed = self._git.run("rev-list", "--objects", tree, *(f"^{one}" for one in bases))
         edges = "".join(f"-{one}\n" for one in bases).encode()
         process = self._git.start("pack-objects", "--stdout", "--quiet", "--delta-base-offset")
