@@ -14,11 +14,12 @@ _UNPACK = """\
 # is whole.
 if [ "$(cat "$job/code.tree" 2>/dev/null)" != {tree} ]; then
     rm -rf "$job/code.new" "$job/code"
-    mkdir "$job/code.new" &&
-        tar -xf {tar} -C "$job/code.new" &&
-        mv "$job/code.new" "$job/code" &&
-        echo {tree} >"$job/code.tree" ||
-        finish 1 'the code, which could not be unpacked'
+    {{
+        mkdir "$job/code.new" &&
+            tar -xf {tar} -C "$job/code.new" &&
+            mv "$job/code.new" "$job/code" &&
+            echo {tree} >"$job/code.tree"
+    }} || finish 1 'the code, which could not be unpacked'
 fi"""
 
 

@@ -1,0 +1,162 @@
+#!/bin/bash
+#SBATCH --chdir=/lustre/me/digits/digits_1/jobs/group
+#SBATCH --comment=digits_1/group/1
+#SBATCH --gpus-per-node=8
+#SBATCH --job-name=group
+#SBATCH --no-requeue
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=8
+#SBATCH --open-mode=append
+#SBATCH --output=/lustre/me/digits/digits_1/jobs/group/sbatch_group_%j.out
+#SBATCH --partition=gpu
+#SBATCH --time=00:10:00
+#SBATCH hetjob
+#SBATCH --mem=8G
+#SBATCH --nodes=1
+#SBATCH --ntasks-per-node=1
+#SBATCH --partition=cpu
+
+# Job group of experiment digits_1. Written by NeMo Run; what each process runs is in step-*.sh.
+
+job=/lustre/me/digits/digits_1/jobs/group
+# Slurm runs this script again when it requeues the job; each run is an attempt of its own.
+attempt=$((1 + ${SLURM_RESTART_COUNT:-0}))
+here=$job/attempts/$attempt
+logs=$job/logs/$attempt
+
+export NEMORUN_TOKEN=digits_1/group/"$attempt"
+export NEMORUN_EXPERIMENT_ID=digits_1
+export NEMORUN_JOB=group
+export NEMORUN_ATTEMPT="$attempt"
+export NEMORUN_JOB_DIR=/lustre/me/digits/digits_1/jobs/group
+
+(umask 077 && mkdir -p "$here"/train "$here"/watch "$here"/data "$logs"/train "$logs"/watch "$logs"/data) || exit
+echo "started $(date +%s)" >"$here/started"
+
+# Writes down how the attempt ended.
+record() {
+    echo "exit $1 by $2" >"$here/exit.new" && mv "$here/exit.new" "$here/exit"
+}
+
+finish() {
+    record "$1" "$2"
+    exit "$1"
+}
+
+# Asked to end, we wait for the steps, which Slurm asks as well, and write down how they ended.
+trap : HUP INT TERM
+
+export NEMORUN_PREVIOUS_END=''
+
+# The names of the logs under which people look for them.
+ln -sfn "$logs"/train/rank-0.log /lustre/me/digits/digits_1/jobs/group/log-group-train_"$SLURM_JOB_ID"_"${SLURM_RESTART_COUNT:-0}".out
+ln -sfn "$logs"/watch/rank-0.log /lustre/me/digits/digits_1/jobs/group/log-group-watch_"$SLURM_JOB_ID"_"${SLURM_RESTART_COUNT:-0}".out
+ln -sfn "$logs"/data/rank-0.log /lustre/me/digits/digits_1/jobs/group/log-group-data_"$SLURM_JOB_ID"_"${SLURM_RESTART_COUNT:-0}".out
+
+# The address of a node. A node may call itself 127.0.1.1, which others cannot use; its name is
+# better then.
+address() {
+    local found
+    read -r found _ < <(getent ahostsv4 "$1")
+    case $found in '' | 127.*) found=$1 ;; esac
+    echo "$found"
+}
+
+mapfile -t nodes_0 < <(scontrol show hostnames "$SLURM_JOB_NODELIST_HET_GROUP_0")
+mapfile -t nodes_1 < <(scontrol show hostnames "$SLURM_JOB_NODELIST_HET_GROUP_1")
+head_node_ip=$(address "${nodes_0[0]}")
+export head_node_ip
+export het_group_host_0="${nodes_0[0]}"
+export het_group_host_1="${nodes_1[0]}"
+export NEMORUN_HOST_TRAIN="${nodes_0[0]}" NEMORUN_NODES_TRAIN="${nodes_0[*]:0:2}"
+export NEMORUN_HOST_WATCH="${nodes_0[0]}" NEMORUN_NODES_WATCH="${nodes_0[*]:0:1}"
+export NEMORUN_HOST_DATA="${nodes_1[0]}" NEMORUN_NODES_DATA="${nodes_1[*]:0:1}"
+
+# A port on which nobody listens here; the first that is tried differs from job to job.
+free_port() {
+    local port=$((15000 + (SLURM_JOB_ID * 16 + $1) % 12000))
+    while (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
+    echo "$port"
+}
+
+# Says how a member ended, and by whom. srun gives the highest exit code of all processes, also of
+# those that it ended because another one failed; the first of its messages is about that one.
+#   verdict <exit code> <member> <what its processes are> <srun's messages>
+verdict() {
+    local first how
+    ended=$1 who=$2
+    cat "$4" >&2
+    first=$(grep -m 1 -E ': tasks? [0-9]' "$4")
+    [ "$ended" -ne 0 ] && [[ $first =~ :\ tasks?\ ([0-9]+)[^:]*:\ (.*) ]] || return
+    who="$3 ${BASH_REMATCH[1]} of $2" how=${BASH_REMATCH[2]}
+    case $how in
+    *'exit code '*) ended=${how##* } ;;
+    Killed* | 'Out Of Memory'*) ended=137 ;;
+    Terminated*) ended=143 ;;
+    'Segmentation fault'*) ended=139 ;;
+    Aborted*) ended=134 ;;
+    'Bus error'*) ended=135 ;;
+    esac
+}
+
+names=(train watch data)
+roles=(main main main)
+kinds=(rank rank rank)
+
+# Asks the members that are left to end; what has not ended when this script does, Slurm ends.
+stop() {
+    local i step
+    for i in "${!steps[@]}"; do
+        if step=$(cat "$here/${names[i]}/step" 2>/dev/null); then
+            scancel --signal=TERM "$step" 2>/dev/null
+        else
+            kill -TERM "${steps[i]}" 2>/dev/null
+        fi
+    done
+    patience=$((SECONDS + 60))
+}
+
+MASTER_ADDR="$head_node_ip" MASTER_PORT="$(free_port 0)" srun --het-group=0 --overlap \
+    --job-name=train --nodes=2 --ntasks=16 --ntasks-per-node=8 --gpus-per-node=8 \
+    --kill-on-bad-exit=1 --wait=0 --output="${logs//%/%%}"/train/rank-0.log --open-mode=append \
+    sh /lustre/me/digits/digits_1/jobs/group/attempts/1/step-train.sh 2>"$here"/train/srun.log &
+steps[0]=$!
+sleep 30
+
+srun --het-group=0 --nodelist="$(IFS=,; echo "${nodes_0[*]:0:1}")" --overlap --job-name=watch \
+    --nodes=1 --ntasks=1 --ntasks-per-node=1 --gpus-per-node=8 --kill-on-bad-exit=1 --wait=0 \
+    --output="${logs//%/%%}"/watch/rank-0.log --open-mode=append \
+    sh /lustre/me/digits/digits_1/jobs/group/attempts/1/step-watch.sh 2>"$here"/watch/srun.log &
+steps[1]=$!
+sleep 30
+
+srun --het-group=1 --overlap --job-name=data --nodes=1 --ntasks=1 --ntasks-per-node=1 \
+    --kill-on-bad-exit=1 --wait=0 --output="${logs//%/%%}"/data/rank-0.log --open-mode=append \
+    sh /lustre/me/digits/digits_1/jobs/group/attempts/1/step-data.sh 2>"$here"/data/srun.log &
+steps[2]=$!
+
+# The first member that fails decides; else all have to end.
+left=3 code=0 by='' patience=''
+while [ "${#steps[@]}" -gt 0 ]; do
+    for i in "${!steps[@]}"; do
+        kill -0 "${steps[i]}" 2>/dev/null && continue
+        wait "${steps[i]}"
+        verdict $? "${names[i]}" "${kinds[i]}" "$here/${names[i]}/srun.log"
+        unset "steps[i]"
+        echo "$who ended with exit code $ended"
+        echo "exit $ended by $who${by:+, stopped}" >"$here/${names[i]}/exit"
+        [ "${roles[i]}" = main ] && [ -z "$by" ] || continue
+        left=$((left - 1))
+        if [ "$ended" -ne 0 ]; then
+            code=$ended by=$who
+            stop
+        elif [ "$left" -eq 0 ]; then
+            by=$who
+        fi
+    done
+    [ -z "$patience" ] || [ "$SECONDS" -lt "$patience" ] || break
+    sleep 1 &
+    wait $!
+done
+
+finish "$code" "$by"

@@ -1,0 +1,23 @@
+#!/bin/sh
+# What each process of client 1 runs. Written by NeMo Run.
+
+# srun(1), output environment variables, in the words that PyTorch reads.
+export RANK="$SLURM_PROCID" LOCAL_RANK="$SLURM_LOCALID" NODE_RANK="$SLURM_NODEID"
+export WORLD_SIZE=4
+export LOCAL_WORLD_SIZE=2
+export NEMORUN_MEMBER='client 1'
+export NEMORUN_ATTEMPT_DIR=/lustre/me/digits/digits_1/jobs/group/attempts/"$NEMORUN_ATTEMPT"'/client 1'
+export NEMORUN_LOG_DIR=/lustre/me/digits/digits_1/jobs/group/logs/"$NEMORUN_ATTEMPT"'/client 1'
+
+# The batch script ends this step when another member has decided.
+[ "$SLURM_PROCID" != 0 ] ||
+    echo "$SLURM_JOB_ID.$SLURM_STEP_ID" >"$NEMORUN_ATTEMPT_DIR/step"
+
+# srun writes the log of the first process, each other one its own.
+[ "$SLURM_PROCID" = 0 ] ||
+    exec >>"$NEMORUN_LOG_DIR/rank-$SLURM_PROCID.log" 2>&1
+
+export PYTHONUNBUFFERED=1
+
+cd /home/me/project || exit
+exec bash '/lustre/me/digits/digits_1/jobs/group/client 1/scripts/client 1.sh'
