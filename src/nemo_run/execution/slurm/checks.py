@@ -115,7 +115,7 @@ def _check_time(time: object) -> None:
         return
     hint = ""
     if isinstance(time, int) and not isinstance(time, bool):
-        hint = f" {time} minutes are {str(time)!r}."
+        hint = f" Write {str(time)!r} for {time} minutes."
     elif isinstance(time, str) and re.fullmatch(r"\d+(:\d+){3,}", time):
         hint = f" Did you mean {time.replace(':', '-', 1)!r}?"
     raise PlanError(
