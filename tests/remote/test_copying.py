@@ -205,6 +205,18 @@ def member(name: str, **fields: object) -> tarfile.TarInfo:
     return one
 
 
+def test_nor_through_a_link_that_came_before(cluster, tunnel, tmp_path):
+    for name in ("first", "second", "out"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "first" / "x").symlink_to(tmp_path / "out")
+    (tmp_path / "second" / "x").mkdir()
+    (tmp_path / "second" / "x" / "file").write_text("through")
+    tunnel().get(f"{tmp_path}/first", f"{tmp_path}/back")
+    with pytest.raises(RemoteError, match="is a link"):
+        tunnel().get(f"{tmp_path}/second", f"{tmp_path}/back")
+    assert not [*(tmp_path / "out").iterdir()]
+
+
 @pytest.mark.parametrize("name", ["../out", "a/../../out", "/tmp/nemo-run-out"])
 def test_the_other_machine_cannot_write_elsewhere(name, tmp_path):
     with pytest.raises(RemoteError, match="leads out of the folder"):

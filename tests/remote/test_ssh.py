@@ -99,6 +99,9 @@ def test_255_of_a_command_is_its_own(cluster, tunnel):
 def test_what_comes_before_each_command(cluster, tunnel):
     assert tunnel(pre_command="cd / && X=1").run("pwd; echo $X").stdout == "/\n1\n"
     assert tunnel(pre_command="false").run("echo not run", warn=True).stdout == ""
+    agent = "import os\ndef main(a, b, c): return os.environ['X'], os.getcwd()"
+    place = tunnel(pre_command="cd / && export X='it is $set'", shell="/bin/sh -e")
+    assert remote.call(place, agent, 0).value == ["it is $set", "/"]
     assert tunnel(shell="/bin/sh", pre_command="X='a b'").run('echo $0 "$X"').stdout == (
         "/bin/sh a b\n"
     )
@@ -181,6 +184,24 @@ def test_a_payload_that_fails_ends_the_call(cluster, tunnel):
 
     with pytest.raises(FileNotFoundError, match="the file went away"):
         remote.call(tunnel(), AGENT, 1, payload())
+
+
+def test_a_payload_that_comes_only_once_is_not_sent_twice(cluster, tunnel, wait_until):
+    """Not a byte of it is taken before the agent runs."""
+    taken = []
+
+    def payload():
+        taken.append(1)
+        yield b"x"
+
+    with pytest.raises(RemoteError, match="no python3"):
+        remote.call(tunnel(pre_command="PATH=/nowhere"), AGENT, 0, payload())
+    assert not taken
+    tunnel().connect()
+    cluster.cut()
+    assert remote.call(tunnel(), AGENT, 0, payload()).value == 1
+    with pytest.raises(ValueError, match="gone through only once"):
+        remote.call(tunnel(), AGENT, 0, payload(), again=True)
 
 
 def test_an_agent_that_leaves_its_payload_unread_answers_all_the_same(cluster, tunnel):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -72,6 +75,14 @@ def test_a_command_that_is_silent_for_too_long_is_let_go_of(cluster, tunnel):
     assert cluster.logins() == 1
 
 
+def test_a_line_that_goes_dead_in_the_middle_is_noticed(lab, tunnel):
+    cluster = lab.host("cluster", client="ServerAliveInterval 1\nServerAliveCountMax 2")
+    tunnel().connect()
+    threading.Timer(0.5, lambda: [os.kill(p, signal.SIGSTOP) for p in cluster.sessions()]).start()
+    with pytest.raises(ConnectionFailedError, match="the shared connection ended"):
+        tunnel().run("sleep 60")
+
+
 def test_a_host_that_never_answers_is_given_up(lab, tunnel):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -107,6 +118,28 @@ def test_a_key_that_is_not_let_in(cluster, tunnel, lab):
     )
     with pytest.raises(AuthenticationError, match=r"Permission denied.*Run `ssh .*cluster`"):
         tunnel().run("true")
+
+
+def test_who_is_refused_does_not_knock_all_the_time(cluster, tunnel, lab):
+    """As a process in the background would, which looks at its jobs every few seconds."""
+    from conftest import key
+
+    right = lab.config.read_text()
+    key(lab.folder / "wrong")
+    lab.config.write_text(right.replace(f"{cluster.key}\n", f"{lab.folder}/wrong\n"))
+    for _ in range(3):
+        with pytest.raises(AuthenticationError, match="Permission denied"):
+            tunnel().run("true")
+    assert cluster.log.count("Connection closed by authenticating user") == 1
+    # Somebody logs in; nothing more is needed.
+    path = tunnel()._connection().socket
+    argv = ["ssh", "-F", str(lab.config), "-i", str(cluster.key), "-S", str(path), "-M"]
+    subprocess.run(
+        [*argv, "-o", "ControlPersist=60", "cluster", "exit 0"],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    assert tunnel().run("echo in").stdout == "in\n"
 
 
 def test_a_key_of_the_tunnel_itself(cluster, tunnel, lab):
@@ -184,8 +217,6 @@ def test_without_a_shared_connection(lab, tunnel, way, monkeypatch):
 
 
 def test_a_shared_connection_of_the_user_is_used(lab, tunnel, tmp_path):
-    import subprocess
-
     own = lab.folder / "own"
     cluster = lab.host("cluster", client=f"ControlPath {own}-%C\nControlMaster auto")
     argv = ["ssh", "-F", str(lab.config), "-o", "ControlPersist=60", "cluster", "exit 0"]

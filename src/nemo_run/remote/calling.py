@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -64,14 +65,15 @@ class _Conversation:
     marker: bytes
     on_event: Callable[[Event], None] | None
     noise: bytes = b""
-    greeted: threading.Event = field(default_factory=threading.Event)
+    heard: threading.Event = field(default_factory=threading.Event)
+    runs: bool = False
     events: list[Event] = field(default_factory=list)
     last: dict[str, Any] | None = None
 
     def begin(self) -> None:
-        self.greeted.clear()
+        self.heard.clear()
         self.events.clear()
-        self.noise, self.last = b"", None
+        self.noise, self.last, self.runs = b"", None, False
 
     def take(self, pipe: IO[bytes]) -> None:
         while line := pipe.readline():
@@ -79,10 +81,11 @@ class _Conversation:
                 self.noise = (self.noise + line)[-_SHOWN:]
                 continue
             self._hear(json.loads(line[len(self.marker) :]), pipe)
-        self.greeted.set()
+        self.heard.set()
 
     def _hear(self, message: dict[str, Any], pipe: IO[bytes]) -> None:
-        self.greeted.set()
+        self.runs = True
+        self.heard.set()
         if "event" in message:
             size = message.get("bytes", 0)
             data = pipe.read(size) if size else b""
@@ -133,7 +136,13 @@ def call(
             has ``type``, ``message`` and ``traceback``.
         RemoteTimeoutError: Nothing moved for ``timeout`` seconds.
         RemoteError: The machine could not be reached, has no Python 3.6, or the connection broke.
+        ValueError: It may run twice, and its payload can be gone through only once.
     """
+    if again and isinstance(payload, Iterator):
+        raise ValueError(
+            "call(again=True): the payload can be gone through only once, so it could not be sent "
+            "again. Give a list, or an object whose __iter__ starts anew."
+        )
     talk = _Conversation(f"nemo_run:{secrets.token_hex(8)} ".encode(), on_event)
     opening = _opening(talk.marker, agent, request)
 
@@ -144,8 +153,8 @@ def call(
             return
         # Not a byte of it is taken before the agent runs: a connection that failed can be tried
         # again then, even with a payload that comes only once.
-        talk.greeted.wait()
-        for piece in payload:
+        talk.heard.wait()
+        for piece in payload if talk.runs else ():
             pipe.write(piece)
         pipe.flush()
 
@@ -190,7 +199,7 @@ def _needs(tunnel: Tunnel) -> str:
 def _no_answer(tunnel: Tunnel, talk: _Conversation, finished: Finished) -> RemoteError:
     said = finished.stderr.decode("utf-8", "replace").strip()[-_SHOWN:]
     noise = talk.noise.decode("utf-8", "replace").strip()
-    if talk.greeted.is_set() and finished.return_code < 0:
+    if talk.runs and finished.return_code < 0:
         return ConnectionFailedError(f"The program on {tunnel.key} was ended by a signal. {said}")
     lacks = finished.return_code == _NOT_FOUND or "not found" in said.lower()
     if lacks and "python3" in said:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nemo_run.exceptions import RemoteTimeoutError
+from nemo_run.exceptions import AuthenticationError, RemoteTimeoutError
 
 from . import openssh
 from .failures import SSH_FAILED, cannot_share, error_of, is_full, lost, not_taken, told_status
@@ -36,6 +36,8 @@ _PLAIN = (
     *("-T", "-o", "ClearAllForwardings=yes"),
     *("-o", "PermitLocalCommand=no", "-o", "ForwardX11=no"),
 )
+# Who was refused, and has nobody to ask, does not knock again for so long (seconds): guards count.
+_PAUSE = 60.0
 # How often a command that has not begun is tried.
 _TRIES = 3
 # How long (seconds) to wait until the shared connection has room for one more session, and until
@@ -77,6 +79,7 @@ class Connection:
     destination: Destination
     settings: Settings
     socket: Path | None = field(init=False)
+    _refused: tuple[float, str] | None = field(init=False, default=None)
     _logging_in: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -122,6 +125,8 @@ class Connection:
         path = self.socket
         if path is None or listens(path):
             return
+        if self._refused and time.monotonic() < self._refused[0] and not can_ask():
+            raise AuthenticationError(self._refused[1])
         with self._logging_in, _alone(path, self.destination):
             if self.socket is not None and not listens(path):
                 self._log_in(path)
@@ -144,7 +149,10 @@ class Connection:
         if listens(path):
             return
         if log is not None and not cannot_share(log):
-            raise error_of(log, self.destination.host, self.destination.typed())
+            error = error_of(log, self.destination.host, self.destination.typed())
+            if isinstance(error, AuthenticationError):
+                self._refused = time.monotonic() + _PAUSE, str(error)
+            raise error
         self.socket = None  # connections cannot be shared; each session logs in
 
     def exchange(self, exchange: Exchange) -> Finished:

@@ -31,7 +31,8 @@ _PATIENCE = 300.0
 _BLOCK = 1 << 16
 
 # $t is the target and $n the name of what comes; it is unpacked beside the target, so that moving
-# it there is one step (rename(2)). A folder is moved file by file into one that is there.
+# it there is one step (rename(2)). A folder is moved file by file into one that is there; a dot for
+# each says that something is going on.
 _PUT = r"""
 set -e
 case $t in "~/"*) t=$HOME/${t#"~/"} ;; "~") t=$HOME ;; esac
@@ -56,11 +57,12 @@ if [ "$k" = file ]; then mv -f -- ./data "$t"; exit; fi
 if [ ! -d "$t" ]; then mv -- ./data "$t"; exit; fi
 cd ./data
 export t
-find . -type d -exec sh -c 'for d; do mkdir -p -- "$t/$d"; done' sh {} +
+find . -type d -exec sh -c 'for d; do mkdir -p -- "$t/$d"; printf .; done' sh {} +
 find . ! -type d -exec sh -c 'for f; do
   if [ -h "$t/$f" ]; then rm -f -- "$t/$f"; fi
   if [ -d "$t/$f" ]; then echo "$t/$f is a folder" >&2; exit 1; fi
   mv -f -- "$f" "$t/$f" || exit 1
+  printf .
 done' sh {} +
 """
 _GET = r"""
@@ -174,6 +176,8 @@ def _target(path: str, name: str, *, is_folder: bool) -> Path:
 def _merge(source: Path, target: Path) -> None:
     for root, folders, files in os.walk(source):
         place = target / Path(root).relative_to(source)
+        if place.is_symlink() and place != target:
+            raise RemoteError(f"{place} is a link; a folder is not copied through it.")
         place.mkdir(exist_ok=True)
         links = [one for one in folders if Path(root, one).is_symlink()]
         for name in (*files, *links):

@@ -132,7 +132,10 @@ def error_of(log: str, place: str, ssh: str, during: str = "") -> RemoteError:
     for kind in _KINDS:
         if kind.pattern.search(words):
             return kind.error(f"{place}: {_line(kind, words)}. {kind.advice.format(ssh=ssh)}")
-    end = words.splitlines()[-1].rstrip(".") if words else "ssh ended without a word"
+    if words:
+        end = words.splitlines()[-1].rstrip(".")
+    else:
+        end = "the shared connection ended" if lost(log) else "ssh ended without a word"
     advice = _BROKEN.format(while_=f" while {during}" if during else "", ssh=ssh)
     return ConnectionFailedError(f"{place}: {end}. {advice}")
 

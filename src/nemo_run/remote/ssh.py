@@ -31,8 +31,7 @@ class SSHTunnel(Tunnel):
         user: The account; None: the configuration's.
         port: The port; None: the configuration's.
         identity: The private key to log in with; None: the configuration's and the agent's.
-        shell: The shell that runs commands of :meth:`run`, such as ``/bin/bash``; None: the
-            account's own.
+        shell: The shell that runs commands, such as ``/bin/bash -l``; None: the account's own.
         pre_command: What comes before each command, joined by ``&&``: ``module load python``.
     """
 
@@ -124,14 +123,12 @@ class SSHTunnel(Tunnel):
         return self._connection().exchange(exchange)
 
     def _before(self, command: str) -> str:
-        return f"{self.pre_command} && {command}" if self.pre_command else command
+        line = f"{self.pre_command} && {command}" if self.pre_command else command
+        return f"{self.shell} -c {shlex.quote(line)}" if self.shell else line
 
     def _command_line(self, command: str) -> tuple[str, bytes]:
         marker = f"nemo_run:{secrets.token_hex(8)}"
-        line = self._before(command)
-        if self.shell:
-            line = f"{self.shell} -c {shlex.quote(line)}"
-        return f"echo {marker}; {line}", f"{marker}\n".encode()
+        return f"echo {marker}; {self._before(command)}", f"{marker}\n".encode()
 
     def _python(self, code: str) -> Any:
         return self._before(f"python3 -c '{code}'")
