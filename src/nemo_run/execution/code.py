@@ -1,7 +1,11 @@
-"""The code that travels with a job: which tree, and what its paths are at the target. Pure."""
+"""The code that travels with a job: which tree, and what its paths are at the target.
+
+Pure, but that links are followed.
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -29,8 +33,11 @@ class Code:
 
 def relative(path: str, root: str) -> str | None:
     """Return ``path`` as seen from ``root``; None where it does not lie below it."""
-    pure = PurePath(path)
-    return str(pure.relative_to(root)) if pure.is_relative_to(root) else None
+    # git gives the root without links, and a launching process may have come through one.
+    for pure in (PurePath(path), PurePath(os.path.realpath(path))):
+        if pure.is_relative_to(root):
+            return str(pure.relative_to(root))
+    return None
 
 
 def moved(path: str, root: str, now: str) -> str | None:
