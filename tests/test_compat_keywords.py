@@ -30,7 +30,11 @@ KEYWORDS = {
     "LocalExecutor": """
         packager launcher env_vars retries experiment_id job_dir ntasks_per_node nodes
     """,
+    "LocalTunnel": "job_dir packaging_jobs",
+    "LocalTunnel.run": "command hide warn",
     "Packager": "debug symlink_from_remote_dir",
+    "SSHTunnel": "job_dir host user port identity shell pre_command packaging_jobs",
+    "SSHTunnel.run": "command hide warn",
     "Script": "path inline args env entrypoint m metadata",
     "Script.to_command": "with_entrypoint filename is_local substitute_rundir_path",
     "Torchrun": """
@@ -53,9 +57,11 @@ METHODS = {
         get_nsys_entrypoint info macro_values nnodes nproc_per_node package_configs
         supports_launcher_transform to_config
     """,
+    "LocalTunnel": "cleanup connect get keep_alive put run setup to_config",
     "Packager": "package setup to_config",
     "Partial": "broadcast clone diff save_config_img visualize walk _repr_svg_",
     "Plugin": "assign setup",
+    "SSHTunnel": "cleanup connect disconnect get keep_alive put run setup to_config",
     "Script": "get_name to_command",
     "Torchrun": "get_nsys_prefix transform to_config",
 }

@@ -258,7 +258,18 @@ def test_a_tunnel_is_data(cluster):
     here.connect()
     assert copy.deepcopy(here) == here == pickle.loads(pickle.dumps(here))
     here.cleanup()
+    here.disconnect()
     assert here.run("echo on").stdout == "on\n"
+    assert cluster.logins() == 1
+
+
+def test_who_logs_out_ends_the_connection_of_all(cluster, tunnel, wait_until):
+    tunnel().log_out()
+    tunnel().connect()
+    tunnel().log_out()
+    wait_until(lambda: not tunnel()._connection().socket.exists())
+    assert tunnel().run("echo in").stdout == "in\n"
+    assert cluster.logins() == 2
 
 
 def test_setup_makes_the_folder(cluster, tunnel, tmp_path):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -154,6 +155,12 @@ class Connection:
                 self._refused = time.monotonic() + _PAUSE, str(error)
             raise error
         self.socket = None  # connections cannot be shared; each session logs in
+
+    def log_out(self) -> None:
+        """End the shared connection; harmless where there is none."""
+        if self.socket is not None and listens(self.socket):
+            argv = [*self._ssh("-O", "exit", "-S", str(self.socket)), "--", self.destination.host]
+            subprocess.run(argv, capture_output=True, check=False)
 
     def exchange(self, exchange: Exchange) -> Finished:
         """Run a command there to its end.

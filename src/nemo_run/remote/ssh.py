@@ -53,6 +53,10 @@ class SSHTunnel(Tunnel):
         """Log in, unless a process of this user has; see :meth:`Tunnel.connect`."""
         self._connection().connect()
 
+    def log_out(self) -> None:
+        """End the shared connection, for all processes; what runs in it is cut off."""
+        self._connection().log_out()
+
     def setup(self) -> None:
         """Log in and make the folder for experiments."""
         self.run(f"mkdir -p -- {shlex.quote(self.job_dir)}")

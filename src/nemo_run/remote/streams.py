@@ -80,9 +80,13 @@ class _Stream:
         self._pulse = pulse
 
     def read(self, size: int = -1) -> bytes:
-        found = self._raw.read(size)
-        self._pulse.beat()
-        return found
+        found = bytearray()
+        while size < 0 or len(found) < size:
+            piece = self.read1(_PIECE if size < 0 else min(_PIECE, size - len(found)))
+            if not piece:
+                break
+            found += piece
+        return bytes(found)
 
     def read1(self, size: int = _PIECE) -> bytes:
         found: bytes = self._raw.read1(size)  # type: ignore[attr-defined]

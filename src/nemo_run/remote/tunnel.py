@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SHOWN = 2000
 
 
-@dataclass(kw_only=True)
+@dataclass
 class PackagingJob(ConfigurableMixin):
     """Where the code of a job lies on the target.
 
@@ -170,6 +170,10 @@ class Tunnel(ConfigurableMixin):
 
     def cleanup(self) -> None:
         """Let go of the machine. The connection is shared, so others may go on with it."""
+
+    def disconnect(self) -> None:
+        """Let go of the machine; another word for :meth:`cleanup`."""
+        self.cleanup()
 
     def keep_alive(self, *callbacks: Callback, interval: float = 1) -> None:
         """Stay until interrupted, and call each callback every ``interval`` seconds."""
