@@ -11,6 +11,7 @@ from files_of import on_disk, state_of
 
 import nemo_run as run
 from nemo_run.exceptions import PackagingError
+from nemo_run.packaging import CodePlace
 
 
 def test_what_git_would_commit_travels(new_repository, take, unpacked):
@@ -88,6 +89,27 @@ def test_caches_of_python_do_not_travel(new_repository, take):
     after = take(run.GitArchivePackager(check_untracked_files=True), repo.path)
     assert (after.tree, after.files, after.untracked) == (before.tree, 2, 0)
     assert take(everything, repo.path).files == 1
+
+
+def test_a_home_in_the_project_does_not_travel(new_repository, tmp_path, monkeypatch):
+    """Otherwise each snapshot would hold those before it."""
+    repo = new_repository(files={"a.py": "1"})
+    for home in (repo.path / "runs", Path("runs")):
+        monkeypatch.chdir(repo.path)
+        monkeypatch.setenv("NEMORUN_HOME", str(home))
+        place = CodePlace(str(repo.path), str(home.absolute() / "code.git"))
+        repo.write({"runs/experiments/x/log": "1", "runs.py": "2"})
+        for packager in (
+            run.GitArchivePackager(),
+            run.GitArchivePackager(include_pattern="r*"),
+            run.PatternPackager(include_pattern="*", relative_path="."),
+        ):
+            snapshot = packager.snapshot(place)
+            snapshot.keep()
+            assert snapshot.files == 2
+            assert snapshot.holds("runs.py")
+    monkeypatch.setenv("NEMORUN_HOME", str(tmp_path))
+    assert run.GitArchivePackager().snapshot(place).holds("a.py")
 
 
 def test_odd_names_bytes_modes_and_links_arrive(new_repository, take, unpacked):

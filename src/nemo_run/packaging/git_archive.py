@@ -82,7 +82,7 @@ class GitArchivePackager(TreePackager):
         start = Path(place.working_directory, self.basepath).expanduser()
         top = repository.top_of(str(start))
         subpath = _subpath(self.subpath, top)
-        wanted = _below(subpath)
+        wanted = _below(subpath, os.fsencode(top), place)
         commit, listing = self._listing(top, wanted)
         self._check(top, listing, wanted)
         entries = {path[len(subpath) :]: entry for path, entry in listing.entries.items()}
@@ -97,7 +97,7 @@ class GitArchivePackager(TreePackager):
             warnings=tuple(listing.warnings),
             left_out=self._left_out(top, subpath, listing),
         )
-        self._include(found, top)
+        self._include(found, top, place)
         return found
 
     def _listing(self, top: str, wanted: Callable[[bytes], bool]) -> tuple[str, Listing]:
@@ -149,15 +149,15 @@ class GitArchivePackager(TreePackager):
 
         return reason
 
-    def _include(self, found: Contents, top: str) -> None:
+    def _include(self, found: Contents, top: str, place: CodePlace) -> None:
         patterns = as_list(self.include_pattern)
         folders = as_list(self.include_pattern_relative_path) or [""] * len(patterns)
-        for pattern, folder in zip(patterns, folders, strict=True):
-            place = str(Path(top, folder).expanduser())
-            more = matched(pattern, place)
+        for pattern, relative in zip(patterns, folders, strict=True):
+            folder = str(Path(top, relative).expanduser())
+            more = matched(pattern, folder, place)
             if not more:
                 found.warnings += (
-                    f"include_pattern={pattern!r} matches no file in {shown(place)}.",
+                    f"include_pattern={pattern!r} matches no file in {shown(folder)}.",
                 )
             found.lay_over(more, f"include_pattern={pattern!r}", "git")
 
@@ -171,8 +171,8 @@ def _subpath(subpath: str, top: str) -> bytes:
     return b"" if inside == "." else os.fsencode(inside) + b"/"
 
 
-def _below(subpath: bytes) -> Callable[[bytes], bool]:
-    return lambda path: path.startswith(subpath)
+def _below(subpath: bytes, top: bytes, place: CodePlace) -> Callable[[bytes], bool]:
+    return lambda path: path.startswith(subpath) and not place.is_ours(b"%s/%s" % (top, path))
 
 
 def _no_subpath(subpath: str, top: str) -> PackagingError:

@@ -47,7 +47,7 @@ class PatternPackager(TreePackager):
         root = folders[0] if len(set(folders)) == 1 else ""
         found = Contents({}, root, left_out=lambda _: "is matched by no pattern")
         for pattern, folder in zip(patterns, folders, strict=True):
-            more = matched(pattern, folder)
+            more = matched(pattern, folder, place)
             if not more:
                 found.warnings += (f"The pattern {pattern!r} matches no file in {shown(folder)}.",)
             found.lay_over(more, repr(pattern), "an earlier pattern")

@@ -13,6 +13,7 @@ from .tree import Vanished, entry_of, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from .snapshot import CodePlace
     from .tree import Entry
 
 
@@ -42,7 +43,7 @@ def pairs(patterns: str | Sequence[str], folders: str | Sequence[str], name: str
         )
 
 
-def matched(pattern: str, folder: str) -> dict[bytes, Entry]:
+def matched(pattern: str, folder: str, place: CodePlace) -> dict[bytes, Entry]:
     """Return the files that match a pattern, by their path below ``folder``.
 
     A folder that matches stands for everything in it but Python's ``__pycache__``, and ``**`` for
@@ -51,6 +52,7 @@ def matched(pattern: str, folder: str) -> dict[bytes, Entry]:
     Args:
         pattern: As the shell writes it; seen from ``folder`` unless it is absolute.
         folder: An absolute path.
+        place: Where the launching process is.
 
     Raises:
         PackagingError: A file that matches does not lie below the folder, or cannot be read.
@@ -65,7 +67,7 @@ def matched(pattern: str, folder: str) -> dict[bytes, Entry]:
                     f"The pattern {pattern!r} matches {shown(file)}, which is not below "
                     f"{shown(folder)}. Give a relative path that is above all that matches."
                 )
-            if is_gits(path) or path in found:
+            if is_gits(path) or path in found or place.is_ours(file):
                 continue
             try:
                 found[path] = entry_of(file)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _BRANCH = "refs/heads/snapshot"
 _COMMIT = b"commit %s\ncommitter NeMo Run <nemo-run@localhost> 0 +0000\ndata 0\n"
 # Code is many small files that are read far more often than sent: the quickest compression.
-_OPTIONS = ("-c", "pack.compression=1", "-c", "fastimport.unpackLimit=0")
+_SETTINGS = ("pack.compression=1", "fastimport.unpackLimit=0", "core.bigFileThreshold=16m")
+_OPTIONS = [part for setting in _SETTINGS for part in ("-c", setting)]
 
 
 class Quarantine:

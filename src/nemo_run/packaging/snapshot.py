@@ -33,6 +33,24 @@ class CodePlace:
     working_directory: str
     store: str
 
+    def is_ours(self, path: str | bytes) -> bool:
+        """Whether a file is one of our own: of the home, which may lie in the user's project.
+
+        Args:
+            path: An absolute path.
+        """
+        return os.fsencode(path).startswith(self._own)
+
+    @functools.cached_property
+    def _own(self) -> tuple[bytes, ...]:
+        from nemo_run.config.home import get_nemorun_home
+
+        homes = [os.path.join(self.working_directory, p) for p in (get_nemorun_home(), self.store)]  # noqa: PTH118
+        found = {f"{place}/" for home in homes for place in (home, os.path.realpath(home))}
+        # A home above the project does not make the project ours.
+        here = (f"{self.working_directory}/", f"{os.path.realpath(self.working_directory)}/")
+        return tuple(os.fsencode(p) for p in found if not any(one.startswith(p) for one in here))
+
 
 @dataclass
 class Contents:
