@@ -17,7 +17,7 @@ from nemo_run.execution.slurm import layout
 from . import resume_lines as lines
 
 if TYPE_CHECKING:
-    from nemo_run.execution.jobspec import JobSpec
+    from nemo_run.execution.jobspec import JobSpec, Member
     from nemo_run.execution.resume import Resume
 
 # Launchers and shells answer these themselves, and scancel counts on the first.
@@ -29,6 +29,7 @@ _REFUSAL_HEAD = [
     "refusal() {",
 ]
 
+_TRAP = re.compile(r"^(?:[^#\n]*[;&|({\s])?trap\s", re.MULTILINE)
 _WILD = re.compile(r"\*\*|\*|\?|\[[^]/]*\]")
 
 
@@ -97,22 +98,32 @@ def epilogue(spec: JobSpec) -> list[str]:
     ]
 
 
-def step(spec: JobSpec) -> list[str]:
+def step(spec: JobSpec, member: Member) -> list[str]:
     """Return the lines of a step's script before its program starts.
 
     Args:
         spec: The job.
+        member: The one whose script it is.
     """
     found = policy(spec)
     if found is None or "time limit" not in found.causes:
         return []
     name = signal_option(spec.options.get("signal"), found).name
-    if name in _CAUGHT:
+    if name in _CAUGHT or _traps(member):
         return []
     return [
         f"# {name} comes before the time limit. It ends nothing that does not ask for it.",
         f"trap '' {name}",
     ]
+
+
+def _traps(member: Member) -> bool:
+    """Whether the program is a shell's text that says what to do on signals.
+
+    A shell cannot trap what was ignored when it started (POSIX, 2.11), all other programs can.
+    """
+    texts = [text for name, text in member.files.items() if name.startswith("scripts/")]
+    return member.ranks_per_process == 1 and any(_TRAP.search(text) for text in texts)
 
 
 def _parts(spec: JobSpec, found: Resume) -> str:

@@ -32,6 +32,7 @@ slurms_word() {
     *PREEMPTION*) echo 'preemption' ;;
     *'TIME LIMIT'*) echo 'time limit' ;;
     *NODE*) echo 'node failure' ;;
+    *REQUEUE*) echo 'unknown' ;; # somebody has asked for it
     esac
 }
 
@@ -165,6 +166,7 @@ interruption() {
         echo "${cause:-unknown}, requeued"
     elif [ -n "$state" ] && [ "$state" != RUNNING ]; then
         cause=$(slurms_word "$output" "$size")
+        [ "$cause" != unknown ] || cause='unknown, requeued'
         echo "${cause:-cancelled}"
     elif [ "$code" -eq 0 ] && is_finished; then
         return
@@ -185,7 +187,7 @@ is_finished() {
 # After the steps: an interrupted job goes on, if the limits allow it, or ends here.
 go_on_if_interrupted() {
     local cause why
-    trap '' ALRM
+    trap '' ALRM TERM @signal@ # which would end the programs that tell us more
     cause=$(interruption)
     [ -n "$cause" ] || return 0
     [ "$code" -ne 0 ] || code=@interrupted@

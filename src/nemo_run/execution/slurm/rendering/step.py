@@ -28,7 +28,7 @@ def step_script(spec: JobSpec, member: Member) -> str:
         _facts(spec, member),
         _which(spec),
         _log(spec, member),
-        resume.step(spec),
+        resume.step(spec, member),
         fault_tolerance.variables(spec, member),
         _environment(member.environment, member),
         _program(member),
