@@ -62,6 +62,9 @@ address() {
     echo "$found"
 }
 
+# What the first component was asked for with is not for the steps of the others.
+unset "${!SLURM_MEM_PER_@}" "${!SLURM_GPUS@}"
+
 mapfile -t nodes_0 < <(scontrol show hostnames "$SLURM_JOB_NODELIST_HET_GROUP_0")
 mapfile -t nodes_1 < <(scontrol show hostnames "$SLURM_JOB_NODELIST_HET_GROUP_1")
 head_node_ip=$(address "${nodes_0[0]}")

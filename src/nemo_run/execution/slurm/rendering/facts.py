@@ -36,6 +36,12 @@ def lines(spec: JobSpec) -> list[str]:
     """
     found = [_ADDRESS, ""]
     heterogeneous = members.is_heterogeneous(spec)
+    if heterogeneous:
+        found += [
+            "# What the first component was asked for with is not for the steps of the others.",
+            'unset "${!SLURM_MEM_PER_@}" "${!SLURM_GPUS@}"',
+            "",
+        ]
     for number, group in enumerate(members.components(spec)):
         name = nodes_of(spec, group[0])
         variable = (
