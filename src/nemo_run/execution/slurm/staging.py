@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,11 +69,24 @@ def _send(tunnel: Tunnel, missing: list[tuple[str, str]], probed: dict[str, Any]
         "script": RECEIVE if probed["git"] else "",
         "trees": [[f"{store}/code.git", tree, _tar(store, tree)] for store, tree in missing],
     }
-    ask(tunnel, request, _framed(missing, probed), timeout=900.0)
+    ask(tunnel, request, _Framed(missing, probed), timeout=900.0)
+
+
+@dataclass(frozen=True)
+class _Framed:
+    """Archives or packs: pieces behind their lengths, and a length of 0 after each.
+
+    They can be gone through again: what was cut off is sent a second time.
+    """
+
+    missing: list[tuple[str, str]]
+    probed: dict[str, Any]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return _framed(self.missing, self.probed)
 
 
 def _framed(missing: list[tuple[str, str]], probed: dict[str, Any]) -> Iterator[bytes]:
-    """Yield archives or packs: pieces behind their lengths, and a length of 0 after each."""
     known = {store: list(trees)[-_BASES:] for store, trees in probed["known"].items()}
     for store, tree in missing:
         bases = known.setdefault(store, [])
