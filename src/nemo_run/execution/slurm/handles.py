@@ -16,7 +16,7 @@ _HANDLE = re.compile(
     re.ASCII,
 )
 # What people write: 4242, 4242_3, 4242+1, slurm://host/4242, slurm_tunnel://nemo_run/4242.
-_LAST_ID = re.compile(r"(?:.*/)?(\d+(?:_\d+|\+\d+)?)(?:;[\w.-]+)?(?:#.*)?", re.ASCII)
+_LAST_ID = re.compile(r"(?:[^#]*/)?(\d+(?:_\d+|\+\d+)?)(?:;[\w.-]+)?(?:#.*)?", re.ASCII)
 
 
 class Place(NamedTuple):

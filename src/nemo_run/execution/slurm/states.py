@@ -77,6 +77,7 @@ _WAITING = {
     "Licenses": "it waits for licences",
     "ReqNodeNotAvail": "a node it asks for is not available",
 }
+_SIGNALS = 64
 _NOT_STARTED = frozenset({"BadConstraints", "JobLaunchFailure", "launch_failed_requeued_held"})
 _QUOTA = re.compile(r"^(Assoc|QOS|MaxJobs)")
 
@@ -288,10 +289,11 @@ def _ended(end: Account, record: Record, attempt: int) -> Observation:
     if end.state == "COMPLETED":
         return Observation(State.SUCCEEDED, Reason.NONE, 0, number, "", *times, _members(record))
     own = record.ended
-    code, number_of_signal = end.code or 0, end.number
     if own and own.code and end.state == "FAILED":
         return _by_record(record, own, ended=end.ended)
-    status = 128 + number_of_signal if number_of_signal else code
+    # Of a lost node, and of memory (125), Slurm gives numbers that are no signals.
+    is_signal = 0 < end.number <= _SIGNALS and _WHY[end.state] is not Reason.NODE_FAILURE
+    status = own.code if own else 128 + end.number if is_signal else end.code or 0
     reason, message = _failure(end, status)
     return Observation(
         State.FAILED, reason, status or None, number, message, *times, _members(record)

@@ -218,7 +218,7 @@ def after(job: Rendered, host: str) -> list[dict[str, str]]:
     kind = job.spec.options.get("dependency_type") or "afterok"
     for named in job.spec.options.get("dependencies") or ():
         place = place_of(named)
-        number = job_id(named)
+        number = place.id if place else job_id(named)
         if number is None:
             raise BackendError(
                 f"Job {job.spec.job!r} depends on {named!r}, which names no job. Give the id "
