@@ -246,13 +246,13 @@ def test_where_a_job_lies() -> None:
 
 
 def test_names_of_logs_are_taken_from_the_details() -> None:
-    details = SlurmJobDetails(job_name="mine", folder="/logs/%j", ray_log_prefix="r-")
-    assert details.stdout == "/logs/%j/sbatch_mine_%j.out"
-    assert details.srun_stdout == "/logs/%j/log-mine_%j_${SLURM_RESTART_COUNT:-0}.out"
-    assert details.ls_term == "/logs/%j/log*"
+    details = SlurmJobDetails(job_name="mine", folder="/logs", ray_log_prefix="r-")
+    assert details.stdout == "/logs/sbatch_mine_%j.out"
+    assert details.srun_stdout == "/logs/log-mine_%j_${SLURM_RESTART_COUNT:-0}.out"
+    assert details.ls_term == "/logs/log*"
     found = options(one(job_details=details, stderr_to_stdout=False, job_name_prefix="p-"))
-    assert "--output=/logs/%j/sbatch_mine_%j.out" in found
-    assert "--error=/logs/%j/sbatch_mine_%j.err" in found
+    assert "--output=/logs/sbatch_mine_%j.out" in found
+    assert "--error=/logs/sbatch_mine_%j.err" in found
     assert "--job-name=p-mine" in found
     assert dataclasses.replace(details) == details
 

@@ -306,6 +306,19 @@ def test_a_log_that_a_program_names_has_what_all_ranks_say(place: Place) -> None
     assert not Path(spec.directory, "logs/1/rank-1.log").exists()
 
 
+def test_a_folder_may_have_the_id_of_the_job_in_its_name(place: Place) -> None:
+    details = SlurmJobDetails(folder=str(place.folder / "logs of/%j"))
+    spec = place.one("echo said", job_details=details, setup_lines="echo set up")
+    script = render(spec)[0].content.decode()
+    assert f"#SBATCH --output={spec.directory}/sbatch_train_%j.out" in script
+    Path(spec.directory).mkdir(parents=True)
+    Path(spec.directory, "sbatch_train_4242.out").write_text("set up\n")
+    place.run(spec)
+    folder = place.folder / "logs of/4242"
+    assert (folder / "sbatch_train_4242.out").read_text() == "set up\n"
+    assert (folder / "log-train_4242_0.out").read_text() == "said\n"
+
+
 def test_a_name_full_of_signs_is_a_name(place: Place) -> None:
     job = "it's 100% $x `y` ü"
     spec = place.one("echo fine", job=job)

@@ -61,3 +61,19 @@ def log_name(spec: JobSpec, options: dict[str, Any], which: str) -> str:
     title = details["job_name"] or job_title(spec)
     folder = spec.directory.replace("%", "%%")
     return located(details[which], folder, title.replace("%", "%%").replace("/", "_"))
+
+
+def batch_output(spec: JobSpec, which: str) -> str:
+    """Return the file that sbatch is told for what the batch script says, with its ``%``.
+
+    Slurm makes no folders, and one whose name holds the job's id cannot be made before there is
+    one; then the output goes to the job's own folder, and the name becomes a link to it.
+
+    Args:
+        spec: The job.
+        which: ``stdout`` or ``stderr``.
+    """
+    name = log_name(spec, dict(spec.options), which)
+    if "%" not in posixpath.dirname(name).replace("%%", ""):
+        return name
+    return posixpath.join(spec.directory.replace("%", "%%"), posixpath.basename(name))

@@ -79,8 +79,8 @@ def _job(spec: JobSpec, options: dict[str, Any]) -> dict[str, Any]:
             f"executor has array={options['array']!r}. Leave array out."
         )
     given = {name: options.get(name) for name in _FIELDS}
-    stdout = layout.log_name(spec, options, "stdout")
-    stderr = layout.log_name(spec, options, "stderr")
+    stdout = layout.batch_output(spec, "stdout")
+    stderr = layout.batch_output(spec, "stderr")
     if options.get("array"):
         stdout, stderr = (name.replace("%j", "%A_%a") for name in (stdout, stderr))
     return {

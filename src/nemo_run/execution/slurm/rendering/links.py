@@ -40,6 +40,7 @@ def lines(spec: JobSpec) -> list[str]:
         spec: The job.
     """
     found: dict[str, str] = {}
+    options_of_job = dict(spec.options)
     for index, member in enumerate(spec.members):
         options = members.options_of(spec, index)
         kinds = {"srun_stdout": "rank-0.log"}
@@ -51,6 +52,10 @@ def lines(spec: JobSpec) -> list[str]:
                 stem, suffix = posixpath.splitext(name)
                 name = f"{stem}-{member.name}{suffix}"
             found[name] = f'"$logs"{quote(layout.below(spec, member) + "/" + file)}'
+    for kind in ("stdout",) if spec.options["stderr_to_stdout"] else ("stdout", "stderr"):
+        real, name = layout.batch_output(spec, kind), layout.log_name(spec, options_of_job, kind)
+        if real != name:
+            found[name] = shell_name(real)
     folders = sorted({posixpath.dirname(name) for name in found} - {spec.directory})
     made = [f"mkdir -p {' '.join(map(shell_name, folders))}"] if folders else []
     links = [f"ln -sfn {log} {shell_name(name)}" for name, log in found.items()]
