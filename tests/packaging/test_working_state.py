@@ -213,3 +213,19 @@ def test_a_target_gets_only_what_it_lacks(new_repository, take, store, tmp_path)
         capture_output=True,
     )
     assert shown.stdout.decode() == "".join(lines)
+
+
+def test_pointers_of_lfs_are_named_where_a_commit_is_sent(new_repository, take, unpacked):
+    """git's own archive would ask LFS for the files; a commit by itself has pointers only."""
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
+    repo = new_repository(
+        files={".gitattributes": "*.bin filter=lfs\n", "a.bin": pointer, "b/c.bin": pointer}
+    )
+    repo.write({"a.bin": "the file"})
+    working = take(run.GitArchivePackager(), repo.path)
+    assert unpacked(working)[b"a.bin"] == b"the file"
+    assert working.warnings == ()
+    (warning,) = take(run.GitArchivePackager(ref="HEAD"), repo.path).warnings
+    assert warning.startswith("a.bin and 1 more would travel as a pointer of git LFS, which is")
+    (warning,) = take(run.GitArchivePackager(ref="HEAD", subpath="b"), repo.path).warnings
+    assert warning.startswith("b/c.bin would travel as a pointer of git LFS")

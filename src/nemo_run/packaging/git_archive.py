@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nemo_run.exceptions import NoRepositoryError, PackagingError, nearest
 
 from . import repository
+from .lfs import about_pointers
 from .packager import TreePackager
 from .patterns import as_list, matched, pairs
 from .snapshot import Contents
@@ -104,9 +105,11 @@ class GitArchivePackager(TreePackager):
         name = os.fsencode(top)
         if self.ref is not None:
             commit = repository.commit_of(top, self.ref)
-            return commit, repository.committed_state(
+            found = repository.committed_state(
                 name, commit, wanted, submodules=self.include_submodules
             )
+            found.warnings += about_pointers(found.entries)
+            return commit, found
         if repository.is_bare(top):
             raise PackagingError(
                 f"{shown(top)} is a bare repository, which has no working files. Say which commit "
