@@ -165,6 +165,11 @@ def test_an_agent_that_cannot_be_compiled_or_answers_no_json_is_told(cluster, tu
         remote.call(tunnel(), "def main(a, b, c): return {1, 2}", 1)
 
 
+def test_files_of_the_home_folder_are_not_pythons_own(cluster, tunnel, tmp_path):
+    (tmp_path / "json.py").write_text("raise RuntimeError('not the json that was meant')")
+    assert remote.call(tunnel(pre_command=f"cd {tmp_path}"), AGENT, 1).value == 0
+
+
 def test_an_agent_that_is_killed_gives_no_answer(cluster, tunnel):
     agent = "import os\ndef main(request, stdin, emit):\n    os.kill(os.getpid(), 9)\n"
     with pytest.raises(RemoteError, match="did not answer"):

@@ -66,6 +66,9 @@ def test_a_call_that_may_run_twice_is_made_again(cluster, tunnel, tmp_path):
     )
     assert answer.value == "done"
     assert (tmp_path / "ran").read_text() == "ran\nran\n"
+    with pytest.raises(ConnectionFailedError):
+        remote.call(tunnel(), APPEND, f"{tmp_path}/2", on_event=lambda _: cluster.cut(), again=True)
+    assert (tmp_path / "2").read_text() == "ran\nran\n"
 
 
 def test_a_command_that_is_silent_for_too_long_is_let_go_of(cluster, tunnel):

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from .tunnel import Tunnel
 
 # Only characters that bash, csh and fish read alike, in one line; the rest comes on standard input.
-_BOOT = "import sys;exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"
+# Nothing is imported from the home folder: a json.py that lies there is not Python's own.
+_BOOT = (
+    "import sys;sys.path[:]=filter(None,sys.path);"
+    "exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"
+)
 _FAR_SIDE = Path(__file__).with_name("far_side.py")
 # Without a byte in any direction for so long (seconds), a call is given up.
 PATIENCE = 300.0

@@ -171,13 +171,15 @@ class Connection:
         Raises:
             RemoteError: ssh failed. What the command's own exit code is, is no error here.
         """
+        runs = 2 if exchange.again else 1
         for _ in range(_TRIES):
             self.connect()
             finished = self._where_there_is_room(exchange)
             if self._ended_there(finished):
                 return finished
             begun = self.socket is None or not not_taken(finished.log)
-            if begun and not exchange.again:
+            runs -= begun
+            if runs == 0 or is_full(finished.log):
                 break
         during = "" if not begun else "a command may have been running there"
         raise error_of(finished.log, self.destination.host, self.destination.typed(), during)

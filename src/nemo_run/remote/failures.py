@@ -68,6 +68,12 @@ _KINDS = (
         "is asked for where NeMo Run is started in a terminal, once for all its processes.",
     ),
     _kind(
+        r"Session open refused by peer",
+        ConnectionFailedError,
+        "It lets no more sessions into one connection (MaxSessions of its sshd), and one beside it "
+        "was not let in. Wait until others have ended.",
+    ),
+    _kind(
         r"Bad configuration option|Bad owner or permissions on|no argument after keyword"
         r"|Can't open user config file|unknown key type|keyword .* extra arguments",
         RemoteError,
