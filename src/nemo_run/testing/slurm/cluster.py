@@ -103,6 +103,7 @@ class FakeSlurm:
             the first is the default. None: ``main`` with all nodes, a day, ten minutes.
         accounting: Whether sacct works.
         cluster: The cluster's name where ``sbatch --parsable`` shall print one.
+        first_job_id: The id of the first job (FirstJobId).
         max_array_size: One more than the biggest array index.
         version: What ``--version`` says.
         time_scale: How many seconds of a time limit pass in one: with 60, a limit of a minute
@@ -128,6 +129,7 @@ class FakeSlurm:
         partitions: Mapping[str, tuple[str, str, str]] | None = None,
         accounting: bool = True,
         cluster: str | None = None,
+        first_job_id: int = 1,
         max_array_size: int = 1001,
         version: str = "slurm 22.05.8",
         time_scale: float = 1.0,
@@ -155,6 +157,7 @@ class FakeSlurm:
                 for name, (among, longest, default) in chosen.items()
             },
             accounting=accounting,
+            first_job_id=first_job_id,
             max_array_size=max_array_size,
             version=version,
             time_scale=time_scale,

@@ -165,7 +165,8 @@ class Controller:
             text = "".join(f"{line}\n" for line in [*before, lead + first])
             link.send({"err": text, "rc": refused.code})
         except Refused as refused:
-            link.send({"err": "".join(f"{line}\n" for line in refused.lines), "rc": refused.code})
+            text = "".join(f"{line}\n" for line in refused.lines)
+            link.send({refused.stream: text, "rc": refused.code})
         except Exception:  # noqa: BLE001  (the other jobs go on; whoever asked sees it, and the log)
             text = traceback.format_exc()
             sys.stderr.write(text)
@@ -240,7 +241,7 @@ class Controller:
         if program == "scancel":
             link.send({"err": scancel(self.engine, caller, words, found), "rc": 0})
         elif program == "scontrol":
-            link.send({"out": scontrol(self.engine, words, found), "rc": 0})
+            link.send({"out": scontrol(self.engine, caller, words, found), "rc": 0})
         else:
             lines = {
                 "squeue": lambda: squeue(self.cluster, caller, found, now),

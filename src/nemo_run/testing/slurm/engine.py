@@ -277,6 +277,8 @@ class Engine:
             if other.state == RUNNING:
                 other.ending_to = job.state if job.ended else state
                 self.finished(other, exit_code)
+                other.exit_code = exit_code
+                self.record(other)
 
     def _over(self, job: Job, state: str, reason: str) -> None:
         again = state == REQUEUED or (state in {NODE_FAIL, PREEMPTED} and job.requeue)
@@ -305,7 +307,7 @@ class Engine:
 
     def requeue(self, job: Job, *, hold: bool = False) -> None:
         """Put a job back into the queue (``scontrol requeue``), also one that is over."""
-        job.held = job.held or hold
+        job.held = job.held or ("JobHeldUser" if hold else "")
         if job.ended:
             self.cluster.reopen(job)
             self._put_back(job)

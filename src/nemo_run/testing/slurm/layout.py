@@ -51,6 +51,9 @@ def component(
         Refused: The job has no such nodes.
     """
     options = with_environment(typed, caller.environment)
+    if job.het_id:
+        # What the environment says of tasks is another component's.
+        options = {**options, **_tasks_of(job, typed)}
     nodes, tasks, said = _nodes_and_tasks(job, typed, options)
     numbers = tasks_on(tasks, len(nodes), int(options.get("ntasks-per-node", "0") or 0))
     step = Step(
@@ -89,29 +92,34 @@ def _nodes_and_tasks(
             f"{job.id}: Requested node configuration is not available"
         )
     names = names[int(typed.get("relative", 0)) :]
-    count = int(typed["nodes"].partition("-")[0]) if "nodes" in typed else len(asked) or len(names)
+    count = int(typed["nodes"].partition("-")[0]) if "nodes" in typed else len(names)
     tasks = int(options.get("ntasks", 0))
     said = []
     if tasks and tasks < count:
         text = f"can't run {tasks} processes on {count} nodes, setting nnodes to {tasks}"
         said.append(f"srun: Warning: {text}")
         count = tasks
-    if count > len(names) or _too_many(job, options, count, tasks):
-        raise Refused(
-            "srun: error: Unable to create step for job "
-            f"{job.id}: More processors requested than permitted"
-        )
-    per_node = options.get("ntasks-per-node", "")
-    if tasks and per_node and int(per_node) * count != tasks:
+    per_node = int(options.get("ntasks-per-node") or 0)
+    if per_node and tasks > per_node and per_node * count != tasks:
         said.append(
             f"srun: Warning: can't honor --ntasks-per-node set to {per_node} which doesn't match "
             f"the requested tasks {tasks} with the number of requested nodes {count}. "
             "Ignoring --ntasks-per-node."
         )
         del options["ntasks-per-node"]
+    if count > len(names) or _too_many(job, options, count, tasks):
+        text = "More processors requested than permitted"
+        raise Refused(*said, f"srun: error: Unable to create step for job {job.id}: {text}")
     chosen = (asked + [name for name in names if name not in asked])[:count]
     chosen = [name for name in job.node_names if name in chosen]
     return chosen, tasks or len(chosen) * int(options.get("ntasks-per-node", "1") or 1), said
+
+
+def _tasks_of(job: Job, typed: dict[str, str]) -> dict[str, str]:
+    if {"ntasks", "ntasks-per-node", "nodes"} & typed.keys():
+        return {}
+    own = {name: job.options[name] for name in ("ntasks-per-node",) if name in job.options}
+    return {**own, "ntasks": str(job.tasks)}
 
 
 def _too_many(job: Job, options: dict[str, str], nodes: int, tasks: int) -> bool:

@@ -123,6 +123,7 @@ class Job:
         id: What Slurm calls its raw id. Array elements share the array's until they start.
         options: What was asked for, by long option name.
         environment: The environment of the submission.
+        held: Why it is held, as squeue has it; empty when it is not.
         ending: Why it is being ended: the state it will have.
         left: The exit status of its batch script, while steps of it still run.
         history: Copies of earlier states, (when visible in accounting, copy), newest last.
@@ -155,7 +156,7 @@ class Job:
     array_limit: int = 0
     het_id: int = 0
     het_offset: int = 0
-    held: bool = False
+    held: str = ""
     dependency: list[tuple[str, str, str]] = field(default_factory=list)
     dependency_text: str = ""
     state: str = PENDING

@@ -87,10 +87,12 @@ def remark(job: Job, cause: str, now: float) -> None:
     """Write into a job's error file why it is ended, as slurmstepd does."""
     node = job.node_names[0] if job.node_names else ""
     due = f" DUE TO {cause}" if cause else ""
-    text = f"slurmstepd-{node}: error: *** JOB {job.id} ON {node} CANCELLED AT {times.iso(now)}"
+    lead, at = f"slurmstepd-{node}: error: *** ", f" ON {node} CANCELLED AT {times.iso(now)}"
+    open_steps = [step.id for step in job.steps if step.end is None]
+    text = "".join(f"{lead}STEP {job.id}.{number}{at}{due} ***\n" for number in open_steps)
     path = Path(file_name(output_of(job, "error"), file_values(job, node)))
     with suppress(OSError), path.open("a", encoding="utf-8") as file:
-        file.write(f"{text}{due} ***\n")
+        file.write(f"{text}{lead}JOB {job.id}{at}{due} ***\n")
 
 
 def signal_batch(job: Job, number: int) -> None:

@@ -89,6 +89,7 @@ def _start(row: Row, _now: float) -> str:
     start = row.step.start if row.step else row.job.start
     if start is not None:
         return times.iso(start)
+
     return "None" if row.job.ended else "Unknown"
 
 

@@ -39,6 +39,30 @@ _FROM_ENVIRONMENT = {
 }
 
 
+# What was seen to go over with 22.05; partition, tasks, GPUs and --exclusive do not.
+_OF_ALL = (
+    "account",
+    "begin",
+    "chdir",
+    "comment",
+    "dependency",
+    "error",
+    "export",
+    "hold",
+    "input",
+    "job-name",
+    "kill-on-invalid-dep",
+    "mem",
+    "no-requeue",
+    "open-mode",
+    "output",
+    "qos",
+    "requeue",
+    "signal",
+    "time",
+)
+
+
 class NeedsInput(Exception):  # noqa: N818  (a question, not an error)
     """The script comes on standard input."""
 
@@ -64,10 +88,12 @@ def jobs_of(engine: Engine, caller: Caller, given: bytes | None) -> list[Job]:
         for variable, name in _FROM_ENVIRONMENT.items()
         if variable in caller.environment
     }
-    asked = []
+    asked: list[dict[str, str]] = []
     for at in range(max(len(parts), len(lines))):
         within = _parse(lines[at], caller) if at < len(lines) else {}
         typed = parts[at] if at < len(parts) else {}
+        if asked:
+            within = {**_shared(asked[0]), **within}
         asked.append(_latest_requeue({**within, **(outer if at == 0 else {}), **typed}))
     now = engine.now()
     found = [
@@ -75,6 +101,11 @@ def jobs_of(engine: Engine, caller: Caller, given: bytes | None) -> list[Job]:
         for one in asked
     ]
     return found if len(found) > 1 else _elements(engine, found[0])
+
+
+def _shared(first: dict[str, str]) -> dict[str, str]:
+    """What every component of a heterogeneous job has of the first one's options."""
+    return {name: first[name] for name in _OF_ALL if name in first}
 
 
 def _latest_requeue(options: dict[str, str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ def hindrance(cluster: Cluster, job: Job, now: float) -> str:
     The words are those of squeue(1), "JOB REASON CODES".
     """
     if job.held:
-        return "JobHeldUser"
+        return job.held
     answer = standing(cluster, job)
     if answer != MET:
         return "DependencyNeverSatisfied" if answer == NEVER else "Dependency"

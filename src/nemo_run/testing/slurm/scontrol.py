@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from . import hostlist, shown, times
 from .model import PENDING, Job, Node, Partition
-from .submission import Refused
+from .submission import Caller, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .state import Cluster
 
 
-def scontrol(engine: Engine, words: list[str], options: dict[str, str]) -> str:
+def scontrol(engine: Engine, caller: Caller, words: list[str], options: dict[str, str]) -> str:
     """Carry out a command and return what it prints.
 
     Raises:
@@ -25,9 +25,10 @@ def scontrol(engine: Engine, words: list[str], options: dict[str, str]) -> str:
     known: dict[str, Callable[[], str]] = {
         "show": lambda: _show(engine.cluster, rest, options, engine.now()),
         "ping": lambda: f"Slurmctld(primary) at {shown.host()} is UP\n",
-        "requeue": lambda: _each(engine, rest, engine.requeue),
-        "requeuehold": lambda: _each(engine, rest, lambda job: engine.requeue(job, hold=True)),
-        "hold": lambda: _each(engine, rest, _hold),
+        "requeue": lambda: _each(engine, rest, lambda job: _requeue(engine, job)),
+        "requeuehold": lambda: _each(engine, rest, lambda job: _requeue(engine, job, hold=True)),
+        "hold": lambda: _each(engine, rest, lambda job: _hold(job, admin=caller.uid == 0)),
+        "uhold": lambda: _each(engine, rest, lambda job: _hold(job, admin=False)),
         "release": lambda: _each(engine, rest, lambda job: _release(engine, job)),
         "update": lambda: _update(engine, rest),
         "reconfigure": str,
@@ -48,13 +49,21 @@ def _each(engine: Engine, ids: list[str], act: Callable[[Job], None]) -> str:
     return ""
 
 
-def _hold(job: Job) -> None:
+def _requeue(engine: Engine, job: Job, *, hold: bool = False) -> None:
     if job.state == PENDING:
-        job.held, job.reason = True, "JobHeldUser"
+        raise Refused(f"Job is pending execution for job {job.id}")
+    if not job.requeue:
+        raise Refused(f"Requested operation is presently disabled for job {job.id}")
+    engine.requeue(job, hold=hold)
+
+
+def _hold(job: Job, *, admin: bool) -> None:
+    if job.state == PENDING:
+        job.held = job.reason = "JobHeldAdmin" if admin else "JobHeldUser"
 
 
 def _release(engine: Engine, job: Job) -> None:
-    job.held = False
+    job.held = ""
     engine.schedule()
 
 
@@ -189,7 +198,7 @@ def _job(cluster: Cluster, job: Job, now: float) -> list[str]:
 
 def _partitions(cluster: Cluster, name: str, _now: float) -> list[list[str]]:
     if name and name not in cluster.partitions:
-        raise Refused(f"Partition {name} not found")
+        raise Refused(f"Partition {name} not found", stream="out")
     chosen = [cluster.partitions[name]] if name else list(cluster.partitions.values())
     return [_partition(cluster, partition) for partition in chosen]
 
@@ -229,7 +238,7 @@ def _nodes(cluster: Cluster, name: str, _now: float) -> list[list[str]]:
     names = hostlist.expand(name) if name else list(cluster.nodes)
     for one in names:
         if one not in cluster.nodes:
-            raise Refused(f"Node {one} not found")
+            raise Refused(f"Node {one} not found", stream="out")
     return [_node(cluster, cluster.nodes[one]) for one in names]
 
 

@@ -24,6 +24,7 @@ class Settings:
         memory_per_node: Megabytes of each.
         partitions: Name to (node names, longest time, time by default), seconds or None.
         accounting: Whether sacct works.
+        first_job_id: The id of the first job.
         max_array_size: One more than the biggest array index.
         version: What the programs say of theirs.
         time_scale: How many seconds of a time limit pass in one.
@@ -45,6 +46,7 @@ class Settings:
     memory_per_node: int = 64000
     partitions: dict[str, tuple[list[str], int | None, int | None]] = field(default_factory=dict)
     accounting: bool = True
+    first_job_id: int = 1
     max_array_size: int = 1001
     version: str = "slurm 22.05.8"
     time_scale: float = 1.0
@@ -104,7 +106,7 @@ class Cluster:
             for name, (nodes, longest, default) in settings.partitions.items()
         }
         self.default_partition = next(iter(self.partitions))
-        self.next_id = 1
+        self.next_id = settings.first_job_id
         self.down = False
         self.late_accounting = 0.0
         self.faults: list[Fault] = []

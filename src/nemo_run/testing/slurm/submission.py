@@ -18,12 +18,13 @@ NOT_AVAILABLE = "Requested node configuration is not available"
 
 
 class Refused(Exception):  # noqa: N818  (what the engine answers, not a fault of the fake)
-    """Slurm says no: the lines it prints on stderr, and the exit status."""
+    """Slurm says no: the lines it prints, where, and the exit status."""
 
-    def __init__(self, *lines: str, code: int = 1) -> None:
+    def __init__(self, *lines: str, code: int = 1, stream: str = "err") -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
         self.code = code
+        self.stream = stream
 
 
 class NotTaken(Refused):
@@ -214,7 +215,8 @@ def make_job(
     partition = options.get("partition", cluster.default_partition).split(",")[0]
     limit = cluster.partitions[partition].default_time
     try:
-        limit = times.limit_seconds(options["time"]) if "time" in options else limit
+        # A limit of nothing is none at all.
+        limit = times.limit_seconds(options["time"]) or None if "time" in options else limit
     except ValueError:
         raise Refused(f"{program}: error: Invalid --time specification", code=255) from None
     if "signal" in options and not _SIGNAL.fullmatch(options["signal"]):
@@ -245,7 +247,7 @@ def make_job(
         gpus=wanted.gpus,
         time_limit=limit,
         begin=_begin(options, program, now),
-        held="hold" in options,
+        held="JobHeldUser" if "hold" in options else "",
         dependency=read_dependency(cluster, text, NotTaken),
         dependency_text=text,
     )
