@@ -300,19 +300,30 @@ def _check_count(name: str, value: object, at_most: int = 1 << 31) -> None:
 def _seconds(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    found = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None or not (found["days"] or found["minutes"]):
+    is_number = isinstance(value, str) and value.strip().isdecimal()
+    total = None if is_number or not isinstance(value, str) else limit_seconds(value)
+    if total is None:
         raise PlanError(
             f"Resume.max_time is {shown(value)}; it must be a number of seconds, or hours, minutes "
             f"and seconds as in '48:00:00', with days as in '2-12:00:00'."
         )
-    if found["minutes"] and not found["days"] and not found["seconds"]:
-        # Slurm reads "48:00" as minutes and seconds (sbatch(1), --time).
-        hours, minutes, seconds = "0", found["hours"], found["minutes"]
-    else:
-        hours, minutes, seconds = found["hours"], found["minutes"], found["seconds"]
-    days = int(found["days"] or 0)
-    total = ((days * 24 + int(hours)) * 60 + int(minutes or 0)) * 60 + int(seconds or 0)
-    if total <= 0:
+    if total == 0:
         raise PlanError(f"Resume.max_time is {shown(value)}; it must be more than no time.")
     return total
+
+
+def limit_seconds(text: str | None) -> int | None:
+    """Return a time of Slurm in seconds; None where it is none, or no limit.
+
+    Args:
+        text: As sbatch takes it: minutes, minutes and seconds, hours, minutes and seconds, or
+            days, a dash, and hours with or without the rest (sbatch(1), ``--time``).
+    """
+    found = _CLOCK.fullmatch(text.strip()) if isinstance(text, str) else None
+    if found is None:
+        return None
+    parts = [int(part) for part in (found["hours"], found["minutes"], found["seconds"]) if part]
+    if found["days"] is None and len(parts) < 3:
+        parts.insert(0, 0)  # minutes come first
+    hours, minutes, seconds = [*parts, 0, 0][:3]
+    return ((int(found["days"] or 0) * 24 + hours) * 60 + minutes) * 60 + seconds

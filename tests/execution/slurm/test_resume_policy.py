@@ -9,7 +9,13 @@ import pytest
 import nemo_run as run
 from nemo_run.exceptions import PlanError
 from nemo_run.execution.observation import Observation, Reason, State
-from nemo_run.execution.resume import next_attempt, policy_of, reason_in, signal_option
+from nemo_run.execution.resume import (
+    limit_seconds,
+    next_attempt,
+    policy_of,
+    reason_in,
+    signal_option,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +56,34 @@ def test_values_that_mean_nothing_are_refused(fields, said) -> None:
 )
 def test_durations_are_those_of_slurm(text, seconds) -> None:
     assert run.Resume(max_time=text).seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("10", 600), ("1:30", 90), ("1:00:00", 3600), ("1-0", 86400), ("UNLIMITED", None)],
+)
+def test_limits_are_read_as_slurm_reads_them(text, seconds) -> None:
+    assert limit_seconds(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"resume": "always"}, "resume of SlurmExecutor is 'always'; it must be a run.Resume"),
+        ({"resume": run.Resume(), "time": "00:01:00"}, "60 seconds before the time limit"),
+        ({"resume": run.Resume(), "signal": "KILL@9"}, "signal of the executor is 'KILL@9'"),
+    ],
+)
+def test_an_executor_whose_policy_cannot_work_is_refused(fields, said) -> None:
+    with pytest.raises(PlanError, match=said):
+        run.SlurmExecutor(**fields).backend_options({})
+
+
+def test_a_policy_that_was_changed_later_is_looked_at_again() -> None:
+    executor = run.SlurmExecutor(resume=run.Resume())
+    executor.resume.max_attempts = 0
+    with pytest.raises(PlanError, match="max_attempts is 0"):
+        executor.backend_options({})
 
 
 def test_a_policy_travels_as_plain_data() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import PlanError, nearest, shown
 from nemo_run.execution.environment import check_text
+from nemo_run.execution.resume import Resume, limit_seconds, signal_option
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -68,9 +69,29 @@ def check(executor: SlurmExecutor) -> None:
     _check_choice("open_mode", executor.open_mode, ("append", "truncate", None))
     _check_parameters(executor.additional_parameters)
     _check_waiting(executor)
+    _check_resume(executor)
     _check_member(executor)
     for request in executor.resource_group:
         _check_member(request)
+
+
+def _check_resume(executor: SlurmExecutor) -> None:
+    policy: object = executor.resume
+    if policy is None:
+        return
+    if not isinstance(policy, Resume):
+        raise PlanError(
+            f"resume of SlurmExecutor is {shown(policy)}; it must be a run.Resume, such as "
+            f"run.Resume(max_attempts=5)."
+        )
+    policy.check()
+    before, limit = signal_option(executor.signal, policy).before, limit_seconds(executor.time)
+    if limit is not None and before >= limit:
+        raise PlanError(
+            f"The signal of resume comes {before} seconds before the time limit, which is "
+            f"{executor.time}: there would be no time to work in. Give more time, or a smaller "
+            f"Resume.signal_before."
+        )
 
 
 def _check_counts(executor: SlurmExecutor) -> None:

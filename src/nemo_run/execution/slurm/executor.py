@@ -21,6 +21,7 @@ from .interactive import Interactive
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nemo_run.execution.resume import Resume
     from nemo_run.packaging import Packager
     from nemo_run.remote import LocalTunnel, SSHTunnel
 
@@ -159,7 +160,7 @@ class SlurmExecutor(Interactive, Executor):
     network: str | None = None
     ray_template: str = "ray.sub.j2"
     poll_estimated_start_time: bool = True
-    resume: Any = None
+    resume: Resume | None = None
     stderr_to_stdout: bool = True
     gpus_via: GpusVia | None = None
     python: str | None = None
@@ -212,6 +213,10 @@ class SlurmExecutor(Interactive, Executor):
         way = self.way
         user = f"{way.user}@" if way.user else ""
         return f"{type(self).__name__} on {user}{way.host}"
+
+    def connect(self) -> None:
+        """Log in to the login node, unless a process of this user has."""
+        self.way.connect()
 
     @property
     def way(self) -> SSHTunnel | LocalTunnel:
