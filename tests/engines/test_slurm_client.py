@@ -22,6 +22,8 @@ from nemo_run.execution.observation import State
 from nemo_run.execution.slurm import polling
 from nemo_run.execution.slurm.client import SlurmBackend
 from nemo_run.execution.slurm.connections import tunnel_of
+from nemo_run.packaging.git_archive import GitArchivePackager
+from nemo_run.packaging.snapshot import CodePlace
 from nemo_run.remote import round_trips
 from slurm_jobs import handles, small, until
 
@@ -184,3 +186,72 @@ def test_a_log_that_was_replaced_is_brought_anew(
         log.write_text(text)
         backend.bring(job.spec, str(tmp_path / "record"), [("job", 0)])
         assert mirror.read_text() == text
+
+
+# Code
+
+
+def _kept(folder: Path, home: Path) -> str:
+    """Snapshot a repository and return its tree, kept in our own store."""
+    snapshot = GitArchivePackager().snapshot(CodePlace(str(folder), str(home / "code.git")))
+    assert snapshot is not None
+    snapshot.keep()
+    return snapshot.tree
+
+
+def _repository(folder: Path) -> Path:
+    folder.mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    # Big, and of nothing that can be compressed.
+    (folder / "big.bin").write_bytes(os.urandom(3_000_000))
+    (folder / "train.py").write_text("print('one')\n")
+    (folder / "run.sh").write_text("echo run\n")
+    (folder / "run.sh").chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize("git", [True, False])
+def test_code_is_sent_once_and_then_only_what_changed(
+    login: Login,
+    shared_folder: Path,
+    tmp_path: Path,
+    wrapped: Callable[..., Path],
+    git: bool,
+) -> None:
+    folder, home = _repository(tmp_path / "repo"), tmp_path / "home"
+    store = str(shared_folder / "store")
+    options = _options(login) | {"store": store}
+    if not git:
+        no_git = wrapped("git", before="exit 127")
+        options = _options(login, pre_command=f"export PATH={no_git}:$PATH") | {"store": store}
+    tunnel = tunnel_of(options)
+
+    def submit(name: str, tree: str) -> int:
+        body = (
+            f"mkdir code && cd code && tar -xf {store}/code/{tree}.tar && ./run.sh && cat train.py"
+        )
+        job = small(shared_folder / "exp", name, f"cd $here; {body}", options=options, code=tree)
+        before = round_trips(tunnel)
+        [handle] = handles(backend, [job])
+        trips = round_trips(tunnel) - before
+        [seen] = until(backend, [handle])
+        backend.bring(job.spec, str(tmp_path / name), [(name, 0)])
+        text = (tmp_path / name / "logs" / "1" / "rank-0.log").read_text()
+        assert seen.state is State.SUCCEEDED, text
+        said.append(text)
+        return trips
+
+    said: list[str] = []
+    first = _kept(folder, home)
+    assert submit("first", first) == 3
+    assert submit("again", first) == 2
+    (folder / "train.py").write_text("print('two')\n")
+    assert submit("edited", _kept(folder, home)) == 3
+    assert [text.splitlines() for text in said] == [
+        ["run", "print('one')"],
+        ["run", "print('one')"],
+        ["run", "print('two')"],
+    ]
+    packs = sorted(p.stat().st_size for p in Path(store, "code.git").glob("objects/pack/*.pack"))
+    assert len(packs) == (2 if git else 0)
+    assert not git or packs[0] < 10_000
