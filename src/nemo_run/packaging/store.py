@@ -22,7 +22,7 @@ from .git import GitError, of_store
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from .git import Process
+    from .git import Git
     from .quarantine import Quarantine
     from .tree import Entry
 
@@ -192,8 +192,7 @@ class CodeStore:
         bases = [one for one in self.trees() if one in theirs][:_BASES]
         listed = self._git.run("rev-list", "--objects", tree, *(f"^{one}" for one in bases))
         edges = "".join(f"-{one}\n" for one in bases).encode()
-        process = self._git.start("pack-objects", "--stdout", "--quiet", "--delta-base-offset")
-        return _answer(process, edges + listed)
+        return _answer(self._git, edges + listed)
 
     def check(self, tree: str) -> None:
         """Make sure that a snapshot is kept here.
@@ -211,8 +210,9 @@ def _ref(tree: str) -> str:
     return f"{_REFS}/{tree}"
 
 
-def _answer(process: Process, question: bytes) -> Iterator[bytes]:
-    """Yield what a running git answers to ``question``, which it reads whole before."""
+def _answer(git: Git, question: bytes) -> Iterator[bytes]:
+    """Yield the pack of the objects that ``question`` names; git reads it whole before."""
+    process = git.start("pack-objects", "--stdout", "--quiet", "--delta-base-offset")
     if process.stdin is None or process.stdout is None or process.stderr is None:
         raise GitError("git has no streams.")
     with process:
