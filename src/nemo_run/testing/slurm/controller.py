@@ -38,6 +38,13 @@ _BANNER = "{0}\n** RESTORE SLURMCTLD DAEMON TO SERVICE **\n{0}\n".format("*" * 4
 _MIXED = frozenset({"squeue", "sacct", "scancel", "sinfo", "scontrol"})
 
 
+_ABSENT = {
+    "squeue": frozenset({"json", "yaml", "step", "iterate"}),
+    "sacct": frozenset({"json", "yaml", "completion", "helpformat", "batch-script", "env-vars"}),
+    "sinfo": frozenset({"json", "yaml", "Format", "iterate", "list-reasons", "reservation"}),
+}
+
+
 class Link:
     """One program that is connected."""
 
@@ -238,6 +245,10 @@ class Controller:
             found, words = opts.parse(program, caller.words, mixed=program in _MIXED)
         except opts.Unknown as unknown:
             raise Refused(str(unknown), f'Try "{program} --help" for more information') from None
+        absent = _ABSENT.get(program, frozenset()) & found.keys()
+        if absent:
+            # Better than to answer as if it had not been asked for.
+            raise Refused(f"{program}: the fake Slurm does not have --{min(absent)}", code=70)
         if program == "scancel":
             link.send({"err": scancel(self.engine, caller, words, found), "rc": 0})
         elif program == "scontrol":

@@ -67,7 +67,7 @@ _TABLES = {
     """,
     "scontrol": """
         all!a clusters=M cluster=M details!d federation!F future help!h hide local!L oneliner!o
-        quiet!Q sibling uid=u usage verbose!v version!V json yaml
+        quiet!Q sibling uid=u usage verbose!v version!V
     """,
 }
 
