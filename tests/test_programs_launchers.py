@@ -159,10 +159,72 @@ def test_a_programs_own_executor_map(tmp_path, monkeypatch):
     assert run.import_executor("mine", n=3).ntasks_per_node == 3
 
 
-def test_the_path_words_of_slurm_scripts_are_still_said_plainly():
-    # A launcher that supports several clusters asks for classes that come later.
-    with pytest.raises(ImportError, match=r"SlurmExecutor is not in this version"):
-        from nemo_run import SlurmExecutor  # noqa: F401
+def test_classes_that_come_later_are_said_plainly():
+    # A launcher that supports several places asks for classes of each.
+    with pytest.raises(ImportError, match=r"DockerExecutor is not in this version"):
+        from nemo_run import DockerExecutor  # noqa: F401
+
+
+def slurm_executor(user: str, host: str, remote_job_dir: str, nodes: int, devices: int, **more):
+    """As the launchers of public recipes write it."""
+    executor = run.SlurmExecutor(
+        account="nemo",
+        partition="batch",
+        tunnel=run.SSHTunnel(user=user, host=host, job_dir=remote_job_dir),
+        nodes=nodes,
+        ntasks_per_node=devices,
+        gpus_per_node=devices,
+        mem="0",
+        exclusive=True,
+        gres="gpu:8",
+        packager=run.GitArchivePackager(subpath="examples/llm/run", ref="HEAD"),
+    )
+    executor.container_image = "nvcr.io/nvidia/nemo:25.04"
+    executor.container_mounts = ["/data:/data", "/models:/models"]
+    executor.env_vars = {"NVTE_FUSED_ATTN": "1"}
+    executor.retries = 1
+    executor.time = "04:00:00"
+    executor.launcher = "torchrun"
+    executor.srun_args = ["--mpi=pmix"]
+    for name, value in more.items():
+        setattr(executor, name, value)
+    return executor
+
+
+def test_a_launcher_of_public_recipes_plans_for_slurm(tmp_path, monkeypatch):
+    import subprocess
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples/llm/run").mkdir(parents=True)
+    (tmp_path / "examples/llm/run/pretrain.py").write_text("print(1)\n")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], check=True)
+    executor = slurm_executor("ada", "cluster", "/lustre/ada/nemo_run", nodes=2, devices=8)
+    with run.Experiment("pretrain") as exp:
+        exp.add(
+            run.Script("/nemo_run/code/pretrain.py", entrypoint="python"),
+            executor=executor,
+            name="pretrain",
+        )
+        text = exp.dryrun(log=False).text()
+    for line in (
+        "#SBATCH --account=nemo",
+        "#SBATCH --exclusive",
+        "#SBATCH --gpus-per-node=8",
+        "#SBATCH --mem=0",
+        "#SBATCH --nodes=2",
+        "#SBATCH --ntasks-per-node=1",
+        "#SBATCH --partition=batch",
+        "#SBATCH --requeue",
+        "#SBATCH --time=04:00:00",
+    ):
+        assert line in text.splitlines(), line
+    assert "--container-image=nvcr.io/nvidia/nemo:25.04" in text
+    assert "/lustre/ada/nemo_run/pretrain/" in text
+    assert "--nproc-per-node=8" in text
+    assert "--mpi=pmix" in text
+    assert "/nemo_run/code/pretrain.py" in text
 
 
 def test_annotations_with_our_names_can_be_evaluated():

@@ -109,7 +109,8 @@ def _args(target: Any) -> tuple[Any, ...]:
 
 def is_abstract(kind: Any) -> bool:
     """Whether a class has no objects of its own: it is abstract, or a protocol."""
-    return inspect.isabstract(kind) or getattr(kind, "_is_protocol", False)
+    is_protocol = isinstance(kind, type) and getattr(kind, "_is_protocol", False)
+    return inspect.isabstract(kind) or is_protocol
 
 
 def is_class(hint: Any) -> bool:

@@ -110,6 +110,9 @@ def problems(task: Any) -> Iterator[Problem]:
 
 def _abstract(path: str, node: Any) -> Iterator[Problem]:
     kind = node.__fn_or_cls__
+    # A target that is an object is not asked for attributes: it may answer anything.
+    if not isinstance(kind, type):
+        return
     abstract = inspect.isabstract(kind) or getattr(kind, "_is_protocol", False)
     if abstract and makes_itself(kind):
         yield Problem(
