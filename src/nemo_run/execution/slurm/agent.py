@@ -11,6 +11,7 @@ that nobody asks twice even if the one who asked is gone.
 """
 
 import errno
+import glob
 import json
 import os
 import re
@@ -38,6 +39,11 @@ PATIENCE = 30.0
 
 QUERY = 60.0
 """Seconds that squeue, sacct or scancel may take."""
+
+UNLOCKABLE = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP)
+
+STALE = 900.0
+"""Seconds after which a lock that is only a file was left behind: sbatch takes 600 at most."""
 
 SUBMITTED = "submitted"
 CLAIM = "submitting"
@@ -79,15 +85,13 @@ def environment() -> Dict[str, str]:
     """
     keep = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT")
     inside = "SLURM_JOB_ID" in os.environ
-    found = {
+    return {
         name: value
         for name, value in os.environ.items()
         if not (inside and name.startswith("SLURM_") and name not in keep)
         and name not in ("SQUEUE_FORMAT", "SQUEUE_FORMAT2", "SQUEUE_SORT", "SACCT_FORMAT")
         and name not in ("SQUEUE_STATES", "SQUEUE_PARTITION", "SLURM_TIME_FORMAT")
     }
-    found["LC_ALL"] = "C"
-    return found
 
 
 def ask(command: List[str]) -> Tuple[int, str, str]:
@@ -98,7 +102,7 @@ def ask(command: List[str]) -> Tuple[int, str, str]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=dict(environment(), TZ="UTC0"),
+            env=dict(environment(), TZ="UTC0", LC_ALL="C"),
         )
     except OSError as error:
         if error.errno == errno.ENOENT:
@@ -207,7 +211,12 @@ class Commands:
 
     def of(self, script: str) -> str:
         """Return the id of the job that runs a script, as it is now; empty where there is none."""
-        return next((job for job, path in reversed(self.all(fresh=True)) if path == script), "")
+        return leader(job for job, path in self.all(fresh=True) if path == script)
+
+
+def leader(jobs: Iterable[str]) -> str:
+    """Return the first id, which is that of the whole where there are components; or nothing."""
+    return min(jobs, key=int, default="")
 
 
 def split_bar(line: str) -> Tuple[str, str]:
@@ -353,8 +362,10 @@ class Locked:
 
     def __init__(self, folder: str, patience: float = 120.0) -> None:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
-        self.descriptor = os.open(os.path.join(folder, CLAIM), flags, 0o600)
+        path = os.path.join(folder, CLAIM)
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self.beside = path + ".lock"
+        self.made = False
         deadline = time.monotonic() + patience
         while not self._lock():
             if time.monotonic() > deadline:
@@ -368,9 +379,23 @@ class Locked:
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.EACCES):
                 return False
-            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP):
+            if error.errno not in UNLOCKABLE:
                 raise
-            # A file system without locks: the claim's words alone have to do.
+            return self._lock_beside()
+        return True
+
+    def _lock_beside(self) -> bool:
+        """Lock where the file system has no locks, such as Lustre without -o flock: by a file."""
+        try:
+            os.close(os.open(self.beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            try:
+                if time.time() - os.stat(self.beside).st_mtime > STALE:
+                    os.unlink(self.beside)
+            except OSError:
+                pass  # somebody else was faster
+            return False
+        self.made = True
         return True
 
     def say(self, fields: Json) -> None:
@@ -387,6 +412,8 @@ class Locked:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.made:
+            os.unlink(self.beside)
         os.close(self.descriptor)
 
 
@@ -812,10 +839,9 @@ def find(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
 
 def of_folder(listed: List[Tuple[str, str]], folder: str, claim: Claim) -> Tuple[str, str]:
     """Return the job whose script lies in a folder, or is the one that its claim names."""
-    for job, path in reversed(listed):
-        if path == claim.script or os.path.dirname(path) == folder:
-            return job, path
-    return "", ""
+    found = {j: p for j, p in listed if p == claim.script or os.path.dirname(p) == folder}
+    job = leader(found)
+    return job, found.get(job, "")
 
 
 # --- Looking ------------------------------------------------------------------------------------
@@ -851,8 +877,12 @@ def look(cluster: str, wanted: Dict[str, str], request: Json, answer: Json) -> N
         answer["accounting"] = why
     restarts = {base(row[0]): int(row[3]) for row in rows if row[3].isdigit()}
     for job, folder in wanted.items():
-        if states.get(job) != "PENDING":
+        if states.get(job) == "PENDING":
+            continue
+        try:
             answer["records"][folder] = record(folder, restarts.get(job))
+        except OSError:
+            pass  # a file system that hiccups; it is looked at again
 
 
 def strangers(jobs: Dict[str, str], cluster: str) -> Set[str]:
@@ -1001,20 +1031,28 @@ def tail(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
 
 
 def collect(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
-    """Send the files of a folder that are new or have changed; no scripts, nothing hidden."""
+    """Send the files of a folder that are new or have changed; no scripts, nothing hidden.
+
+    And what sbatch printed, which lies elsewhere: its names come as patterns.
+    """
     folder, known_files = request["folder"], request["known"]
+    found = {}
     for here, names, files in os.walk(folder):
         names[:] = [name for name in names if not name.startswith(".")]
         for name in files:
             path = os.path.join(here, name)
-            if name.startswith(".") or name.endswith(".sh") or name == CLAIM:
-                continue
-            try:
-                if os.path.isfile(path) and not os.path.islink(path):
-                    collected(path, os.path.relpath(path, folder), known_files, emit)
-            except OSError as error:
-                if error.errno != errno.ENOENT:
-                    raise Refused("%s cannot be read: %s" % (path, error.strerror)) from error
+            if not (name.startswith((".", CLAIM)) or name.endswith(".sh")):
+                found[path] = os.path.relpath(path, request["root"])
+    for pattern, name in request["outputs"]:
+        for path in glob.glob(pattern):
+            found[path] = os.path.join(name, os.path.basename(path))
+    for path, name in sorted(found.items()):
+        try:
+            if os.path.isfile(path) and not os.path.islink(path):
+                collected(path, name, known_files, emit)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise Refused("%s cannot be read: %s" % (path, error.strerror)) from error
     return {}
 
 

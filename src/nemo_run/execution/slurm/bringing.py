@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import posixpath
+import re
 import tempfile
 import zlib
 from pathlib import Path
@@ -40,7 +43,7 @@ def bring(spec: JobSpec, folder: str, logs: Collection[tuple[str, int]] | None) 
     ):
         return
     if logs is None:
-        _bring_folder(spec, attempt_folder(spec), folder)
+        _bring_folder(spec, folder)
     elif logs:
         members = {member.name: member for member in spec.members}
         wanted = [log_file(spec, members[name], rank) for name, rank in logs if name in members]
@@ -87,12 +90,18 @@ def _standing(file: IO[bytes]) -> tuple[int, int]:
     return size, zlib.crc32(os.pread(file.fileno(), size - start, start))
 
 
-def _bring_folder(spec: JobSpec, source: str, folder: str) -> None:
-    """Copy the files of an attempt that are new or have changed."""
-    mirror = atomic.make_folder(_in_record(spec, source, folder))
+def _bring_folder(spec: JobSpec, folder: str) -> None:
+    """Copy the files of an attempt, and what sbatch printed, where they are new or have changed."""
+    mirror = atomic.make_folder(folder)
+    there = _in_record(spec, attempt_folder(spec), folder)
+    outputs = [(pattern, _below(spec, pattern)) for pattern in _patterns(spec)]
+    kept = [
+        *there.rglob("*"),
+        *(one for _, name in outputs for one in Path(folder, name).glob("*")),
+    ]
     known = {
         str(path.relative_to(mirror)): [(stat := path.stat()).st_size, stat.st_mtime_ns]
-        for path in mirror.rglob("*")
+        for path in kept
         if path.is_file()
     }
     coming: dict[str, IO[bytes]] = {}
@@ -107,11 +116,32 @@ def _bring_folder(spec: JobSpec, source: str, folder: str) -> None:
             _keep(coming.pop(name), mirror / name, event.value["mtime"])
 
     try:
-        request: dict[str, Any] = {"op": "collect", "folder": source, "known": known}
+        request: dict[str, Any] = {"op": "collect", "folder": attempt_folder(spec)}
+        request |= {"root": spec.directory, "known": known, "outputs": outputs}
         ask(tunnel_of(spec.options), request, on_event=take)
     finally:
         for file in coming.values():
             _drop(file)
+
+
+def _patterns(spec: JobSpec) -> list[str]:
+    """Return where sbatch's own output goes; what Slurm fills in, as ``*``."""
+    from .layout import log_name
+
+    if "job_details" not in spec.options:
+        return []
+    names = {log_name(spec, dict(spec.options), which) for which in ("stdout", "stderr")}
+    return sorted(re.sub(r"%%|%\d*[A-Za-z]", _filled, glob.escape(name)) for name in names)
+
+
+def _filled(found: re.Match[str]) -> str:
+    return "%" if found[0] == "%%" else "*"
+
+
+def _below(spec: JobSpec, pattern: str) -> str:
+    """Return the folder of the record for what matches a pattern: the same one, if it has that."""
+    name = posixpath.relpath(posixpath.dirname(pattern), glob.escape(spec.directory))
+    return "." if name.startswith("..") or glob.has_magic(name) else name
 
 
 def _temporary(mirror: Path, name: str) -> IO[bytes]:

@@ -37,6 +37,7 @@ GAP = 1.0
 _FORGET = 3600.0
 _INTEREST = 120.0
 _NO_ACCOUNTING = 3600.0
+_PATIENCE = 240.0
 _UNLOCKABLE = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS})
 
 
@@ -63,7 +64,9 @@ class Cluster:
             with self._locked() as known:
                 now = time.time()
                 for handle in places:
-                    known["jobs"].setdefault(handle, {"seen": None})["asked"] = now
+                    job = known["jobs"].setdefault(handle, {"seen": None, "asked": 0.0})
+                    if now - job["asked"] > _INTEREST / 4:
+                        job["asked"], known["changed"] = now, True
                 unseen = any(known["jobs"][handle]["seen"] is None for handle in places)
                 if not unseen and not self._is_due(known, places, now):
                     return _answers(known, places)
@@ -82,7 +85,7 @@ class Cluster:
     def moved(self) -> None:
         """Let the next one who looks ask anew: something was started or ended."""
         with self._locked() as known:
-            known["due"], known["interval"] = 0.0, SHORTEST
+            known["due"], known["interval"], known["changed"] = 0.0, SHORTEST, True
 
     @property
     def queries(self) -> int:
@@ -119,6 +122,7 @@ class Cluster:
         }
         known["time"], known["due"] = now, now + known["interval"]
         known["queries"] += 1
+        known["changed"] = True
         answer = ask(reach(self.host), request)
         if "disabled" in answer["accounting"]:
             known["no_accounting"], no_accounting = now, True
@@ -141,10 +145,15 @@ class Cluster:
             try:
                 yield known
             finally:
-                # No sync: it is a cache.
-                temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
-                temporary.write_text(json.dumps(known), encoding="utf-8")
-                temporary.replace(self._path)
+                self._write(known)
+
+    def _write(self, known: dict[str, Any]) -> None:
+        if not known.pop("changed", False):
+            return
+        # No sync: it is a cache.
+        temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(known), encoding="utf-8")
+        temporary.replace(self._path)
 
 
 def look(places: Mapping[Handle, Place]) -> dict[Handle, Observation]:
@@ -231,18 +240,32 @@ def _read(path: Path) -> dict[str, Any]:
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Hold the lock of a file; where the file system has none, go on without."""
-    import fcntl
-
     atomic.make_folder(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        for way in (fcntl.flock, fcntl.lockf):
-            try:
-                way(descriptor, fcntl.LOCK_EX)
-                break
-            except OSError as error:
-                if error.errno not in _UNLOCKABLE:
-                    raise
+        deadline = time.monotonic() + _PATIENCE
+        while not _is_locked(descriptor):
+            if time.monotonic() > deadline:
+                raise BackendError(
+                    f"Another process has been asking the cluster for {_PATIENCE:g} s and holds "
+                    f"{path}."
+                )
+            time.sleep(0.05)
         yield
     finally:
         os.close(descriptor)
+
+
+def _is_locked(descriptor: int) -> bool:
+    import fcntl
+
+    for way in (fcntl.flock, fcntl.lockf):
+        try:
+            way(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError as error:
+            if error.errno in {errno.EAGAIN, errno.EACCES}:
+                return False
+            if error.errno not in _UNLOCKABLE:
+                raise
+    return True
