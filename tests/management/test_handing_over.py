@@ -331,3 +331,53 @@ def test_looking_at_a_copy_of_the_record_asks_nobody(alone, tmp_path):
     assert not any("cancelled" in file.read_text() for file in alone.folder.glob("*.json"))
     assert "none of this experiment" in copy.status().jobs["a"].message
     assert operations.status(record).jobs["a"].state is State.RUNNING
+
+
+def test_what_ended_unseen_can_be_deleted_and_resumed(alone, tmp_path):
+    ended, failed = hand_over(tmp_path, {"a": []}), hand_over(tmp_path, {"fails": []})
+    with pytest.raises(run.exceptions.StoreError, match="is not over"):
+        operations.delete(ended)
+    go_on(alone)
+    operations.delete(ended)
+    assert not ended.path.exists()
+
+    operations.resume(failed)
+    until(lambda: operations.status(failed).ended is not None)
+    assert alone.asked()[-2:] == [f"{failed.id}/fails/1", f"{failed.id}/fails/2"]
+
+
+def test_a_detached_run_hands_over_and_tells_the_truth(alone, tmp_path):
+    """From the program's own side, with the executor of a package."""
+    program = textwrap.dedent(
+        """
+        import time
+        from dataclasses import dataclass
+        import nemo_run as run
+
+        @dataclass(kw_only=True)
+        class Far(run.Executor):
+            backend = "alone"
+
+        with run.Experiment("far") as experiment:
+            experiment.add(run.Script(inline="true"), Far(), name="a")
+            experiment.add(run.Script(inline="true"), Far(), name="b", dependencies=["a"])
+            experiment.run(detach=True)
+        while not experiment._record.status().handed_over:
+            time.sleep(0.01)
+        assert experiment.jobs[1].state == "PENDING", experiment.jobs[1].state
+        assert experiment.status(return_dict=True)["a"]["status"] == "RUNNING"
+        import os
+        os.unlink(os.environ["ALONE"] + "/hold")
+        assert experiment.jobs[0].wait() == "SUCCEEDED"
+        assert experiment.wait() == "SUCCEEDED"
+        print(experiment.id)
+        """
+    )
+    path = tmp_path / "program.py"
+    path.write_text(program)
+    done = subprocess.run(
+        [sys.executable, str(path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    name = done.stdout.split()[-1]
+    assert alone.asked() == [f"{name}/a/1", f"{name}/b/1"]

@@ -77,6 +77,12 @@ def bring_end(record: Record, backend: Backend, spec: JobSpec, known: JobStatus)
 
     first = known.submitted_attempt or known.attempt
     for attempt in range(first, known.attempt + 1):
+        if (
+            attempt < known.attempt
+            and layout.attempt_folder(record.path, known.id, attempt).exists()
+        ):
+            # It came when it was followed by the next one.
+            continue
         bring(record, backend, dataclasses.replace(spec, attempt=attempt))
     if known.state not in {State.FAILED, State.LOST}:
         return

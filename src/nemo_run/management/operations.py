@@ -95,6 +95,7 @@ def _overlaid(job: JobStatus, seen: Observation | None) -> JobStatus:
     return dataclasses.replace(
         job,
         state=seen.state,
+        attempt=max(job.attempt, seen.attempt),
         reason=seen.reason,
         exit_code=seen.exit_code,
         message=seen.message,
@@ -254,7 +255,7 @@ def resume(record: Record, *, by: str = "") -> None:
         CorruptRecordError: What says which jobs there are cannot be read; nothing was written.
     """
     _ = record.jobs
-    known = record.status()
+    known = looked_at(record)
     if known.ended is not None:
         _let_leave(record)
         known = record.status()
@@ -309,6 +310,8 @@ def rerun(record: Record, *, failed: bool = False) -> Experiment:
     from .reset import doubts_of_code
     from .watch.manner import Manner
 
+    if failed:
+        looked_at(record)
     experiment = Experiment.of_record(record).reset(failed=failed)
     doubt = doubts_of_code(record, experiment.jobs)
     if doubt:
@@ -323,6 +326,9 @@ def delete(record: Record, *, force: bool = False) -> None:
     Raises:
         StoreError: It is not over; with ``force`` it is removed all the same.
     """
+    if not force:
+        # It may be over by now, and nobody has looked.
+        looked_at(record)
     store.delete(record, force=force)
 
 

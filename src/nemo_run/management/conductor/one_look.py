@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import NemoRunError
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from nemo_run.management.store.events import Event
 
 
+_LONG = 20.0
+"""Seconds after which somebody who asks how it stands is answered; what is left comes later."""
+
+
 class OneLook(Watching):
     """One look at an experiment that was handed over.
 
@@ -31,6 +36,7 @@ class OneLook(Watching):
 
     def __init__(self, record: Record, backend_named: Callable[[str], Backend]) -> None:
         self._whys: list[str] = []
+        self.bring_until = time.monotonic() + _LONG
         super().__init__(record, backend_named, log=self._whys.append)
         self._hear()
 

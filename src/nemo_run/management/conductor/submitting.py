@@ -27,6 +27,7 @@ class Submitting(Watching):
     """One experiment whose jobs are started."""
 
     _only_cancels = False
+    _natives: bool | None = None
 
     def _submit(self) -> None:
         """Start jobs whose turn it is, as many as their backends take."""
@@ -100,15 +101,17 @@ class Submitting(Watching):
         return list(found)
 
     def _any_native(self) -> bool:
-        """Whether an engine of a job that waits can wait for others by itself."""
-        names = set()
-        for job in self._waiting:
-            if self._node[job].edges and job not in self._unusable:
-                try:
-                    names.add(self._spec(job).backend)
-                except StoreError:
-                    continue
-        return any(self._waits_itself(name) for name in names)
+        """Whether an engine of a job with dependencies can wait for others by itself."""
+        if self._natives is None:
+            names = {self._spec(job).backend for job in self._node if self._is_dependant(job)}
+            self._natives = any(self._waits_itself(name) for name in names)
+        return self._natives and bool(self._waiting)
+
+    def _is_dependant(self, job: str) -> bool:
+        try:
+            return bool(self._node[job].edges and self._spec(job))
+        except StoreError:
+            return False
 
     def _waits_itself(self, backend: str) -> bool:
         try:

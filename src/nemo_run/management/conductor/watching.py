@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 import time
 from typing import TYPE_CHECKING
@@ -36,11 +37,13 @@ class Watching(Standing):
     """One experiment, looked at.
 
     Attributes:
+        bring_until: When to stop bringing what jobs left, on the monotonic clock.
         bring_patience: Seconds that the end of a job waits for its results, where their target
             cannot be reached; after that the end is written down without them.
     """
 
     bring_patience = 60.0
+    bring_until = math.inf
 
     # Whose a handle is
 
@@ -279,6 +282,8 @@ class Watching(Standing):
 
     def _brought(self, job: str, known: JobStatus) -> str:
         """Bring what is left of an attempt; return why that could not be done, else nothing."""
+        if time.monotonic() > self.bring_until:
+            return "others came first."
         what = f"job {job}: bring"
         try:
             backend = self._backend_named(self._backend_name(job))
