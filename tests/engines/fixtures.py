@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from . import packages
+from .processes import end
 from .shared import Place
 from .slurm import Slurm
 from .slurm_conf import Shape
@@ -61,6 +64,17 @@ def _bring_up(place: Place, shape: Shape, *, accounting: bool) -> None:
     place.ready(shape)
 
 
+@pytest.fixture
+def _conductors(home: Path) -> Iterator[None]:
+    """Ends those conductors that a test which failed has left."""
+    yield
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_text().split("\0")
+            if any(word.startswith(f"{home}/") for word in words):
+                end([int(entry.name)], signal.SIGKILL, 5)
+
+
 def _use(monkeypatch: pytest.MonkeyPatch, shape: Shape) -> None:
     """The test and the programs that it starts talk to this cluster, by Slurm and by ssh."""
     monkeypatch.setenv("SLURM_CONF", str(Slurm(shape).conf))
@@ -68,28 +82,30 @@ def _use(monkeypatch: pytest.MonkeyPatch, shape: Shape) -> None:
 
 
 @pytest.fixture
-def slurm(_shared_cluster: Shape, monkeypatch: pytest.MonkeyPatch) -> Slurm:
+def slurm(_shared_cluster: Shape, _conductors: None, monkeypatch: pytest.MonkeyPatch) -> Slurm:
     """The session's cluster, with accounting; other tests use it at the same time."""
     _use(monkeypatch, _shared_cluster)
     return Slurm(_shared_cluster)
 
 
 @pytest.fixture
-def login(_shared_cluster: Shape, monkeypatch: pytest.MonkeyPatch) -> Login:
+def login(_shared_cluster: Shape, _conductors: None, monkeypatch: pytest.MonkeyPatch) -> Login:
     """The login host of the session's cluster; other tests use it at the same time."""
     _use(monkeypatch, _shared_cluster)
     return Login(_shared_cluster)
 
 
 @pytest.fixture
-def own_slurm(_own_cluster: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slurm]:
+def own_slurm(
+    _own_cluster: Slurm, _conductors: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Slurm]:
     """A cluster that nobody else uses, without accounting: to be broken. It is healed after."""
     yield from _healed(_own_cluster, monkeypatch)
 
 
 @pytest.fixture
 def own_accounting(
-    _own_accounting_cluster: Slurm, monkeypatch: pytest.MonkeyPatch
+    _own_accounting_cluster: Slurm, _conductors: None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Slurm]:
     """Another one, with accounting."""
     yield from _healed(_own_accounting_cluster, monkeypatch)

@@ -184,6 +184,9 @@ class Slurm:
             self.run("scancel", *jobs, check=False)
         for number in range(1, self.shape.nodes + 1):
             self.boot_node(f"n{number}")
+        # A controller that was killed may have drained nodes whose jobs it had not written down.
+        nodes = f"nodename=n[1-{self.shape.nodes}]"
+        self.run("scontrol", "update", nodes, "state=resume", check=False)
         until(lambda: len(self.idle_nodes()) == self.shape.nodes, START_LIMIT, self._why)
 
     # -- up and down --------------------------------------------------------------------------
