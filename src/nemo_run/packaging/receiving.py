@@ -29,11 +29,14 @@ RECEIVE = f"""\
 {_CLEAN}
 # $1: code.git  $2: the tree  $3: code/<tree>.tar. Standard input: CodeStore.pack_for().
 umask 077
-# The last folder that git makes: another one may be making the repository now.
-if [ ! -d "$1/objects/info" ]; then
-    mkdir -p "$1"
-    make() {{ git init --quiet --bare --template= "$1"; }}
-    make "$1" || {{ sleep 1; make "$1"; }}
+if [ ! -d "$1/objects" ]; then
+    mkdir -p "$(dirname "$1")"
+    made=$(mktemp -d "$1.XXXXXX")
+    git init --quiet --bare --template= "$made"
+    # In one step. Another one may be doing the same, and then be faster.
+    rmdir "$1" 2>/dev/null || :
+    mv "$made" "$1" 2>/dev/null || :
+    rm -rf "$made" "${{1:?}}/${{made##*/}}"
 fi
 git --git-dir "$1" index-pack --stdin --fix-thin >/dev/null
 export GIT_AUTHOR_NAME=NeMo-Run GIT_AUTHOR_EMAIL=nemo-run@localhost
