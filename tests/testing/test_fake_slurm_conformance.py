@@ -192,6 +192,8 @@ REFUSALS = [
     "squeue -j 999999",
     "squeue -t foo",
     "squeue --nosuch",
+    "squeue -M no-such-cluster",
+    "sbatch -M no-such-cluster --wrap true",
     "sacct -j 999999",
     "sacct -j foo",
     "sacct -j 999999 --format=nope",
@@ -300,7 +302,10 @@ def test_exit_statuses(both, text):
     def story(side: Side) -> None:
         side.submit(f"sbatch -o /dev/null --wrap '{text}'")
         side.wait("COMPLETED", "FAILED")
-        side.ask("squeue -h -t all -j {0} -o '%T %r'")
+        side.ask(
+            "squeue -h -t all -j {0} -o '%T %r'", "scontrol show job {0} | grep -o ExitCode=.*"
+        )
+        side.ask("squeue -h -t all -j {0} -O jobarrayid:40,state:20,exit_code:12 | tr -s ' '")
         side.recorded("COMPLETED", "FAILED")
         side.ask("sacct -n -P -j {0} -o jobid,state,exitcode,derivedexitcode")
 
@@ -318,6 +323,7 @@ def test_a_cancel_and_a_requeue(both):
         side.wait("CANCELLED")
         side.recorded("CANCELLED")
         side.ask("sacct -X -n -P -j {0} -o jobid,jobname,state,exitcode")
+        side.ask("squeue -h -t all -j {0} -O exit_code,state | tr -s ' '")
         side.submit("sbatch -o again.txt --wrap 'echo $SLURM_RESTART_COUNT; sleep 600'")
         side.wait("RUNNING")
         time.sleep(0.5)
@@ -333,5 +339,8 @@ def test_a_cancel_and_a_requeue(both):
         )
         side.ask("scancel {1}")
         side.wait("CANCELLED")
+        side.submit("sbatch --no-requeue -o /dev/null --wrap 'sleep 60'")
+        side.wait("RUNNING")
+        side.ask("scontrol requeue {2}", "scancel {2}")
 
     both(story)

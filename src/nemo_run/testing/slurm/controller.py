@@ -213,6 +213,7 @@ class Controller:
         except sbatch.NeedsInput:
             link.send({"ask": "stdin"})
             return
+        self._check_cluster("sbatch", jobs[0].options)
         if "test-only" in jobs[0].options:
             link.send({"err": f"sbatch: {sbatch.tested(self.engine, jobs[0])}\n", "rc": 0})
             return
@@ -220,8 +221,8 @@ class Controller:
         text = str(number)
         if "parsable" not in jobs[0].options:
             text = f"Submitted batch job {text}"
-        elif self.cluster.settings.cluster:
-            text = f"{text};{self.cluster.settings.cluster}"
+        elif self.cluster.settings.cluster or "clusters" in jobs[0].options:
+            text = f"{text};{self.cluster.name}"
         if "wait" not in jobs[0].options:
             link.send({"out": "" if "quiet" in jobs[0].options else text + "\n", "rc": 0})
             return
@@ -239,12 +240,22 @@ class Controller:
             job.waiters.append(look)
         look(jobs[0])
 
+    def _check_cluster(self, program: str, found: dict[str, str]) -> None:
+        name = found.get("clusters", self.cluster.name)
+        if name not in {self.cluster.name, "all"}:
+            raise Refused(
+                f"{program}: error: No cluster '{name}' known by database.",
+                f"{program}: error: '{name}' can't be reached now, or it is an invalid entry for "
+                "--cluster.  Use 'sacctmgr list clusters' to see available clusters.",
+            )
+
     def _client(self, link: Link, caller: Caller) -> None:
         program, now = caller.program, self.engine.now()
         try:
             found, words = opts.parse(program, caller.words, mixed=program in _MIXED)
         except opts.Unknown as unknown:
             raise Refused(str(unknown), f'Try "{program} --help" for more information') from None
+        self._check_cluster(program, found)
         absent = _ABSENT.get(program, frozenset()) & found.keys()
         if absent:
             # Better than to answer as if it had not been asked for.
@@ -259,6 +270,8 @@ class Controller:
                 "sacct": lambda: sacct(self.cluster, caller, found, now),
                 "sinfo": lambda: sinfo(self.cluster, found),
             }[program]()
+            if "clusters" in found and "noheader" not in found and program != "sacct":
+                lines = [f"CLUSTER: {self.cluster.name}", *lines]
             link.send({"out": "".join(f"{line}\n" for line in lines), "rc": 0})
 
 

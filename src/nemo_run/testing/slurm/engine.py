@@ -262,9 +262,7 @@ class Engine:
         schedule.give_back(self.cluster, job)
         job.derived = max((step.exit_code for step in job.steps), default=(0, 0))
         state = job.ending_to
-        if state:
-            exit_code = (0, 15) if state == TIMEOUT else (0, 0)
-        else:
+        if not state:
             state = COMPLETED if exit_code == (0, 0) else FAILED
         job.exit_code = exit_code
         components = self.cluster.het(job.het_id) if job.het_id and not job.het_offset else []

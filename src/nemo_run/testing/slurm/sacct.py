@@ -59,7 +59,8 @@ def _name(row: Row, _now: float) -> str:
 def _state(row: Row, _now: float) -> str:
     if row.step:
         return row.step.state
-    if row.part and row.job.ended and row.job.state not in {"COMPLETED", "FAILED", "NODE_FAIL"}:
+    over = row.job.ended or row.job.state == "REQUEUED"
+    if row.part and over and row.job.state not in {"COMPLETED", "FAILED"}:
         return CANCELLED
     if row.part and row.job.exit_code[1] and row.job.state == "FAILED":
         return CANCELLED
@@ -71,13 +72,9 @@ def _state(row: Row, _now: float) -> str:
 def _exit(row: Row, _now: float) -> str:
     if row.step:
         return _reduced(row.step.exit_code)
-    if row.job.state == "TIMEOUT" and not row.part:
-        return "0:0"
-    if row.part and row.job.exit_code[1]:
+    if row.job.state in {"COMPLETED", "FAILED", "PENDING", "RUNNING"}:
         return _reduced(row.job.exit_code)
-    if row.part and _state(row, 0) == CANCELLED:
-        return "0:15"
-    return _reduced(row.job.exit_code)
+    return "0:15" if row.part else "0:0"
 
 
 def _reduced(code: tuple[int, int]) -> str:

@@ -117,7 +117,7 @@ _ONLY_NAMED: dict[str, tuple[str, Value]] = {
     "requeue": ("REQUEUE", lambda job, _: str(int(job.requeue))),
     "stdout": ("STDOUT", lambda job, _: shown.output(job, "output")),
     "stderr": ("STDERR", lambda job, _: shown.output(job, "error")),
-    "exit_code": ("EXIT_CODE", lambda job, _: str(job.exit_code[0])),
+    "exit_code": ("EXIT_CODE", lambda job, _: str(job.exit_code[0] * 256 + job.exit_code[1])),
     "eligibletime": ("ELIGIBLE_TIME", lambda job, _: times.iso(job.eligible or job.submit_time)),
     "numtasks": ("TASKS", lambda job, _: str(job.tasks)),
     "hetjobid": ("HET_JOB_ID", lambda job, _: str(job.het_id or "N/A")),
