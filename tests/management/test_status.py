@@ -98,6 +98,40 @@ def test_an_engine_that_starts_a_job_again_makes_a_new_attempt() -> None:
     assert (status.jobs["a"].state, status.jobs["a"].attempt) == (State.RUNNING, 2)
 
 
+def test_an_attempt_that_the_engine_begins_keeps_what_was_submitted() -> None:
+    status = after(*attempt("a", 1, RUNNING), events.job_restarted("a", 3, "preempted", 75))
+    job = status.jobs["a"]
+    assert (job.state, job.attempt, job.submitted_attempt) == (State.PENDING, 3, 1)
+    assert (job.token, job.handle, job.submitted) == ("x/a/1", "local://here/a/1", 3.0)
+    [before] = job.previous
+    assert (before.state, before.reason, before.exit_code) == (State.FAILED, Reason.PREEMPTED, 75)
+    assert (before.attempt, before.started, before.ended) == (1, 5.0, 5.0)
+
+
+def test_the_end_of_an_attempt_is_not_taken_back_by_the_engine() -> None:
+    status = after(*attempt("a", 1, FAILED_3), events.job_restarted("a", 2))
+    assert status.jobs["a"].observation == FAILED_3
+
+
+def test_results_that_are_missing_are_so_until_they_are_brought() -> None:
+    happened = [*attempt("a", 1, FAILED_3), events.job_unbrought("a", 1, "no route")]
+    assert after(*happened).jobs["a"].unbrought == "no route"
+    assert after(*happened, events.job_brought("a", 1)).jobs["a"].unbrought == ""
+    assert after(*happened, events.job_retried("a", 2)).jobs["a"].unbrought == ""
+
+
+def test_what_was_handed_over_is_so_until_somebody_has_charge_or_it_ends() -> None:
+    left = [
+        events.experiment_started(),
+        events.conductor_started(1, "h", ""),
+        events.conductor_ended("handed over"),
+    ]
+    assert after(*left).handed_over
+    assert not after(*left[:2]).handed_over
+    assert not after(*left, events.conductor_started(2, "h", "")).handed_over
+    assert not after(*left, events.experiment_ended(State.SUCCEEDED)).handed_over
+
+
 def test_a_skipped_job_says_why_and_can_be_tried_later() -> None:
     skipped = after(*attempt("a", 1, FAILED_3), events.job_skipped("b", "a FAILED (exit code 3)"))
     assert (skipped.jobs["b"].state, skipped.jobs["b"].reason) == (State.SKIPPED, Reason.DEPENDENCY)
@@ -196,6 +230,9 @@ happenings = st.one_of(
     st.builds(events.job_observed, jobs, observations),
     st.builds(events.job_skipped, jobs, st.just("because")),
     st.builds(events.job_retried, jobs, attempts),
+    st.builds(events.job_restarted, jobs, attempts, st.sampled_from([*map(str, Reason), "later"])),
+    st.builds(events.job_unbrought, jobs, attempts, st.just("why")),
+    st.builds(events.job_brought, jobs, attempts),
     st.builds(events.job_cancel_requested, st.none() | jobs),
     st.builds(events.experiment_started),
     st.builds(events.experiment_resumed),
