@@ -87,6 +87,13 @@ def test_a_run_again_is_an_attempt_of_its_own(place: Place) -> None:
     assert Path(spec.directory, "log-train_4242_1.out").exists()
 
 
+def test_of_an_array_one_task_that_failed_is_what_counts(place: Place) -> None:
+    spec = place.one('exit "$SLURM_ARRAY_TASK_ID"', array="0-2")
+    for task in ("0", "2", "1", "0"):
+        place.run(spec, SLURM_ARRAY_TASK_ID=task)
+    assert record(spec) == "exit 2 by train\n"
+
+
 def test_ranks_know_who_they_are_and_have_logs_of_their_own(place: Place) -> None:
     text = 'echo "$RANK $LOCAL_RANK $NODE_RANK $WORLD_SIZE $LOCAL_WORLD_SIZE $MASTER_ADDR"'
     spec = place.one(text, nodes=2, ntasks_per_node=2)

@@ -29,7 +29,7 @@ _FOLDERS = """\
 echo "started $(date +%s)" >"$here/{started}"
 
 # Writes down how the attempt ended.
-record() {{
+record() {{{first_failure}
     echo "exit $1 by $2" >"$here/{exit}.new" && mv "$here/{exit}.new" "$here/{exit}"
 }}
 
@@ -41,6 +41,11 @@ finish() {{
 # Asked to end, we wait for the steps, which Slurm asks as well, and write down how they ended.
 trap : HUP INT TERM
 """
+
+# Where the executor has an array of its own, its tasks share the record.
+_FIRST_FAILURE = """
+    # Of the tasks of the array, one that failed is what counts.
+    case $(cat "$here/{exit}" 2>/dev/null) in '' | 'exit 0 '*) ;; *) return ;; esac"""
 
 
 def batch_script(spec: JobSpec) -> str:
@@ -101,7 +106,12 @@ def _folders(spec: JobSpec) -> list[str]:
     if is_group(spec):
         names = [quote(member.name) for member in spec.members]
         folders = [f'"${place}"/{name}' for place in ("here", "logs") for name in names]
-    text = _FOLDERS.format(folders=" ".join(folders), started=layout.STARTED, exit=layout.EXIT)
+    text = _FOLDERS.format(
+        folders=" ".join(folders),
+        started=layout.STARTED,
+        exit=layout.EXIT,
+        first_failure=_FIRST_FAILURE.format(exit=layout.EXIT) if spec.options.get("array") else "",
+    )
     return text.rstrip("\n").split("\n")
 
 
