@@ -126,11 +126,11 @@ def _bring_folder(spec: JobSpec, folder: str) -> None:
 
 def _patterns(spec: JobSpec) -> list[str]:
     """Return where sbatch's own output goes; what Slurm fills in, as ``*``."""
-    from .layout import log_name
+    from .layout import batch_output
 
     if "job_details" not in spec.options:
         return []
-    names = {log_name(spec, dict(spec.options), which) for which in ("stdout", "stderr")}
+    names = {batch_output(spec, which) for which in ("stdout", "stderr")}
     return sorted(re.sub(r"%%|%\d*[A-Za-z]", _filled, glob.escape(name)) for name in names)
 
 
