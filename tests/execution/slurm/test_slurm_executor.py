@@ -245,6 +245,14 @@ def test_where_a_job_lies() -> None:
     assert far().target("/rec/t/id", "t", "id", "train").python == "python3"
 
 
+def test_jobs_that_come_first_are_named_by_id_or_handle(error_snapshot) -> None:
+    named = ["4242", "slurm://me@login/17#/lustre/x", "slurm_tunnel://nemo_run/8"]
+    assert executor(dependencies=named).parse_deps() == ["4242", "17", "8"]
+    with pytest.raises(PlanError) as caught:
+        executor(dependencies=["train"]).parse_deps()
+    error_snapshot("slurm: dependency that is none", str(caught.value))
+
+
 def test_names_of_logs_are_taken_from_the_details() -> None:
     details = SlurmJobDetails(job_name="mine", folder="/logs", ray_log_prefix="r-")
     assert details.stdout == "/logs/sbatch_mine_%j.out"

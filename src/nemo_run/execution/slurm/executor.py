@@ -250,6 +250,23 @@ class SlurmExecutor(Interactive, Executor):
             return self.gpus_per_task
         return self.ntasks_per_node
 
+    def parse_deps(self) -> list[str]:
+        """Return Slurm's ids of the jobs that come first, as :attr:`dependencies` name them.
+
+        Raises:
+            PlanError: One of them names no job of Slurm.
+        """
+        from .handles import job_id
+
+        found = [job_id(str(named)) for named in self.dependencies]
+        for named, number in zip(self.dependencies, found, strict=True):
+            if number is None:
+                raise PlanError(
+                    f"dependencies of SlurmExecutor has {named!r}, which is neither an id of Slurm "
+                    f"nor the handle of one of its jobs."
+                )
+        return [number for number in found if number is not None]
+
     def macro_values(self) -> ExecutorMacros:
         """Return how Slurm spells the facts that are known only while the job runs."""
         return macros.MACROS
