@@ -41,7 +41,9 @@ def test_what_git_would_commit_travels(new_repository, take, unpacked):
     assert snapshot.summary() == f"5 files, 18 bytes, commit {head} + 3 modified + 1 untracked"
     assert snapshot.root == str(repo.path)
     assert snapshot.holds("lib/a.py")
-    assert snapshot.holds("lib")
+    assert snapshot.holds("lib/")
+    assert snapshot.holds("./train.py")
+    assert snapshot.holds(".")
     assert not snapshot.holds("big.ckpt")
 
 

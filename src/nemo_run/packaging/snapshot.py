@@ -138,7 +138,7 @@ class Snapshot:
 
     def holds(self, path: str | bytes) -> bool:
         """Whether a file or folder, relative to the root, is in the snapshot."""
-        name = os.fsencode(path).rstrip(b"/")
+        name = os.path.normpath(os.fsencode(path))
         return name in self._paths or name in self._folders
 
     def keep(self) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,12 @@ def contents_of(packager: Packager, place: CodePlace) -> Contents | None:
         return None
     path = Path(place.working_directory, file)
     try:
-        with tarfile.open(path) as archive:
+        # Several archives in a row are one, as they are for the tar that unpacks them elsewhere;
+        # but then anything is an archive, so what is none is found before.
+        tarfile.open(path).close()
+        with tarfile.open(path, ignore_zeros=True) as archive:
             entries = _read(archive, Path(work.name), f"{kind}.package()")
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise PackagingError(
             f"{kind}.package() returned {shown(file)}, which cannot be read as a tar file: {error}."
         ) from error
