@@ -188,8 +188,14 @@ class FakeSlurm:
 
         Raises:
             OSError: The folder cannot be made.
+            ValueError: Its name is too long for this system.
             RuntimeError: The controller did not start.
         """
+        if len(os.fsencode(self.folder)) > 80 and not Path("/proc/self/fd").exists():
+            raise ValueError(
+                f"The folder {self.folder} of a fake Slurm is too long for a Unix socket here: "
+                f"{len(os.fsencode(self.folder))} bytes, at most 80. Give it a shorter one."
+            )
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self.folder / wire.SOCKET).unlink(missing_ok=True)
         self._write_programs()

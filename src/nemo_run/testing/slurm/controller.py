@@ -83,7 +83,10 @@ class Controller:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # Whoever can write to it runs programs as this user.
+        usual = os.umask(0o177)
         listener.bind(wire.SOCKET)
+        os.umask(usual)
         listener.listen(512)
         listener.settimeout(0)
         self._selector.register(listener, selectors.EVENT_READ, self._accept)

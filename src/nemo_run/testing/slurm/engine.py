@@ -45,7 +45,7 @@ class Engine:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.now = time.time
-        self.ended: list[Job] = []
+
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._children: dict[int, Job] = {}

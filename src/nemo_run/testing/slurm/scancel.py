@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
-from typing import TYPE_CHECKING
 
 from . import processes
 from .engine import Engine, signal_number
 from .model import CANCELLED, PENDING, Job, Step
 from .squeue import states_of
 from .submission import Caller, Refused
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _FILTERS = ("user", "name", "partition", "account", "qos", "state", "nodelist", "me")
 
@@ -32,8 +28,7 @@ def scancel(engine: Engine, caller: Caller, words: list[str], options: dict[str,
         if not number:
             raise Refused(f"Unknown job signal: {options['signal']}")
     said = []
-    targets: Iterable[str] = words
-    for text in targets:
+    for text in words:
         if not re.fullmatch(r"\d+([_+]\[?[\d,-]*\]?)?(\.\w+)?", text):
             raise Refused(f"scancel: error: Invalid job id {text}")
         said += _one(engine, caller, text, options, number)

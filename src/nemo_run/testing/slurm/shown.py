@@ -81,21 +81,6 @@ def exit_text(code: tuple[int, int]) -> str:
     return f"{code[0]}:{code[1]}"
 
 
-def estimate(job: Job, now: float) -> str:
-    """When a waiting job is expected to start."""
-    return start(job, now)
-
-
-def user_name(job: Job) -> str:
-    """Who submitted it."""
-    return job.user
-
-
-def caller_is(job: Job, uid: int) -> bool:
-    """Whether it is a user's own."""
-    return job.uid == uid
-
-
 def array_rest(jobs: list[Job]) -> str:
     """The indices of an array's waiting elements, as squeue writes them: ``2-3,7%2``."""
     text = ranges([str(job.array_index) for job in jobs])

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from .state import Cluster
 
 _DEFAULT = "%.18i %.9P %.8j %.8u %.2t %.10M %.6D %R"
-_STEPS = "%.15i %.8j %.9P %.8u %.9M %N"
 _START = "%.18i %.9P %.8j %.8u %.2t %.19S %.6D %20Y %R"
 _LONG = "%.18i %.9P %.8j %.8u %.8T %.10M %.9l %.6D %R"
 
