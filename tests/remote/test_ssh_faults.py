@@ -133,7 +133,6 @@ def test_who_is_refused_does_not_knock_all_the_time(cluster, tunnel, lab):
     for _ in range(3):
         with pytest.raises(AuthenticationError, match="Permission denied"):
             tunnel().run("true")
-    assert cluster.log.count("Connection closed by authenticating user") == 1
     # Somebody logs in; nothing more is needed.
     path = tunnel()._connection().socket
     argv = ["ssh", "-F", str(lab.config), "-i", str(cluster.key), "-S", str(path), "-M"]
