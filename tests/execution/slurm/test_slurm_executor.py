@@ -94,6 +94,7 @@ def test_a_misspelt_field_is_refused_with_the_nearest(error_snapshot) -> None:
         ("account no text", {"account": 7}),
         ("None in the environment", {"env_vars": {"HF_TOKEN": None}}),
         ("relative folder", {"tunnel": run.SSHTunnel(job_dir="runs", host="h", user="me")}),
+        ("odd folder", {"tunnel": run.SSHTunnel(job_dir="/a\\b", host="h", user="me")}),
         ("no folder", {"tunnel": run.SSHTunnel(job_dir="", host="h", user="me")}),
     ],
 )

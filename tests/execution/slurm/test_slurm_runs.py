@@ -273,9 +273,12 @@ def test_the_code_of_another_job_is_linked(place: Place) -> None:
 
 
 def test_setup_lines_run_as_they_are_before_the_tasks(place: Place) -> None:
-    spec = place.one('echo "$MODULE"', setup_lines="export MODULE='cuda 12'\necho set up")
+    spec = place.one(
+        'echo "$MODULE"; exit 3', setup_lines="set -e\nexport MODULE='cuda 12'\necho set up"
+    )
     done = place.run(spec)
     assert done.stdout == "set up\n"
+    assert record(spec) == "exit 3 by train\n"
     assert log(spec) == "cuda 12\n"
 
 

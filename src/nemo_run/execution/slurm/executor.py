@@ -348,6 +348,11 @@ SlurmExecutor.__init__ = _checked_init  # type: ignore[method-assign]
 
 def _root(job_dir: object, *, here: bool) -> str:
     root = str(job_dir or "").rstrip("/")
+    if "\\" in root or not root.isprintable():
+        raise PlanError(
+            f"job_dir of the tunnel is {shown(job_dir)}; Slurm reads a backslash in the name of a "
+            f"log as an order of its own, so no folder above one may have any."
+        )
     if root.startswith("/") or (here and not root):
         return root
     seen = f"is {shown(job_dir)}" if root else "is empty"

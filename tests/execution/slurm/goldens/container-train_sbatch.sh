@@ -60,7 +60,7 @@ fi
 # better then.
 address() {
     local found
-    read -r found _ < <(getent ahostsv4 "$1")
+    read -r found _ < <(getent ahostsv4 "$1" 2>/dev/null)
     case $found in '' | 127.*) found=$1 ;; esac
     echo "$found"
 }

@@ -57,7 +57,7 @@ ln -sfn "$logs"/data/rank-0.log /lustre/me/digits/digits_1/jobs/group/log-group-
 # better then.
 address() {
     local found
-    read -r found _ < <(getent ahostsv4 "$1")
+    read -r found _ < <(getent ahostsv4 "$1" 2>/dev/null)
     case $found in '' | 127.*) found=$1 ;; esac
     echo "$found"
 }

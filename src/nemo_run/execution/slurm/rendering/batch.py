@@ -117,7 +117,10 @@ def _folders(spec: JobSpec) -> list[str]:
 
 def _setup(spec: JobSpec) -> list[str]:
     lines = spec.options.get("setup_lines")
-    return ["# The executor's setup_lines.", *lines.rstrip("\n").split("\n")] if lines else []
+    if not lines:
+        return []
+    # A "set -e" there would end this script before it has written down how a step ended.
+    return ["# The executor's setup_lines.", *lines.rstrip("\n").split("\n"), "set +eu"]
 
 
 def _steps(spec: JobSpec) -> list[list[str]]:

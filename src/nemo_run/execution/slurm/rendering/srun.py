@@ -105,30 +105,34 @@ def _logs(spec: JobSpec, index: int, options: dict[str, Any]) -> list[str]:
 
 
 def memory_lines(spec: JobSpec) -> list[str]:
-    """Return the command that logs the memory in use on all GPUs while the job runs."""
+    """Return the commands that log the memory in use on all GPUs while the job runs."""
     if not spec.options.get("memory_measure"):
         return []
-    words = [
-        "srun",
-        "--overlap",
-        "--ntasks-per-node=1",
-        '--output="${logs//%/%%}"/memory-%N.log',
-        "nvidia-smi",
-        "--query-gpu=timestamp,index,memory.total,memory.used",
-        "--format=csv",
-        "--loop=5",
-        "&",
-    ]
-    return [
-        "# The memory in use on each node's GPUs, every five seconds.",
-        *wrapped(words),
-        "memory=$!",
-    ]
+    found = ["# The memory in use on each node's GPUs, every five seconds."]
+    for number, group in enumerate(members.components(spec)):
+        nodes = members.total_nodes(spec, group[0])
+        place = [f"--het-group={number}"] if members.is_heterogeneous(spec) else []
+        words = [
+            "srun",
+            *place,
+            "--overlap",
+            f"--nodes={nodes}",
+            f"--ntasks={nodes}",
+            "--ntasks-per-node=1",
+            '--output="${logs//%/%%}"/memory-%N.log',
+            "nvidia-smi",
+            "--query-gpu=timestamp,index,memory.total,memory.used",
+            "--format=csv",
+            "--loop=5",
+            "&",
+        ]
+        found += [*wrapped(words), "memory+=($!)"]
+    return found
 
 
 def memory_end(spec: JobSpec) -> list[str]:
     """Return the line that ends what :func:`memory_lines` started."""
-    return ['kill "$memory" 2>/dev/null'] if spec.options.get("memory_measure") else []
+    return ['kill "${memory[@]}" 2>/dev/null'] if spec.options.get("memory_measure") else []
 
 
 def wrapped(words: list[str]) -> list[str]:
