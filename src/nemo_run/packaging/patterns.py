@@ -58,9 +58,9 @@ def matched(pattern: str, folder: str, place: CodePlace) -> dict[bytes, Entry]:
         PackagingError: A file that matches does not lie below the folder, or cannot be read.
     """
     found: dict[bytes, Entry] = {}
-    whole = os.path.join(folder, os.path.expanduser(pattern))  # noqa: PTH111, PTH118 - text
-    for start in sorted(map(os.fsencode, glob.iglob(whole, recursive=True))):  # noqa: PTH207
-        for file in _files(start):
+    starts = glob.iglob(os.path.expanduser(pattern), root_dir=folder, recursive=True)  # noqa: PTH111, PTH207
+    for start in sorted(os.path.normpath(os.path.join(folder, one)) for one in starts):  # noqa: PTH118
+        for file in _files(os.fsencode(start)):
             path = os.path.relpath(file, os.fsencode(folder))
             if path.split(b"/")[0] == b"..":
                 raise PackagingError(
