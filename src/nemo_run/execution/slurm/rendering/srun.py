@@ -116,6 +116,7 @@ def memory_lines(spec: JobSpec) -> list[str]:
             "srun",
             *place,
             "--overlap",
+            "--mem=0",  # the task's step has all memory that the job asked for
             f"--nodes={nodes}",
             f"--ntasks={nodes}",
             "--ntasks-per-node=1",
