@@ -280,6 +280,8 @@ def test_who_logs_out_ends_the_connection_of_all(cluster, tunnel, wait_until):
 def test_setup_makes_the_folder(cluster, tunnel, tmp_path):
     tunnel(job_dir=f"{tmp_path}/it's new/x").setup()
     assert (tmp_path / "it's new/x").is_dir()
+    tunnel(job_dir="~/a b/c", pre_command=f"export HOME={tmp_path}").setup()
+    assert (tmp_path / "a b/c").is_dir()
 
 
 @pytest.mark.parametrize("host", ["", "-oProxyCommand=touch /tmp/x", "two words"])

@@ -98,6 +98,16 @@ def test_a_host_that_never_answers_is_given_up(lab, tunnel):
             tunnel().run("true")
 
 
+def test_nothing_is_held_open_where_connections_are_not_shared(lab, tunnel, monkeypatch):
+    cluster = lab.host("cluster")
+    monkeypatch.setenv("NEMORUN_SSH", f"ssh -o ControlPath=none -F {lab.config}")
+    tunnel().connect()
+    assert tunnel()._connection().socket is None
+    cluster.stop()
+    with pytest.raises(ConnectionFailedError, match="refused"):
+        tunnel().connect()
+
+
 def test_a_port_where_nobody_listens(lab, tunnel):
     from conftest import free_port
 
@@ -211,6 +221,7 @@ def test_without_a_shared_connection(lab, tunnel, way, monkeypatch):
     running = [threading.Thread(target=tunnel().run, args=("sleep 1",)) for _ in range(2)]
     for one in running:
         one.start()
+    tunnel().connect()
     assert tunnel().run("exit 255", warn=True).return_code == 255
     assert tunnel().run("echo err >&2; exit 3", warn=True).stderr == "err\n"
     assert remote.call(tunnel(), "def main(a, b, c): return len(b.read())", 0, [b"123"]).value == 3

@@ -253,7 +253,8 @@ def _alone(path: Path, destination: Destination) -> Iterator[None]:
         yield
         return
     until = None if can_ask() else time.monotonic() + _OTHERS
-    with (folder / f"{path.name[-40:]}.lock").open("a") as file:
+    # One of a few files for all time; that two hosts share one now and then is no harm.
+    with (folder / f"{path.name[:2]}.lock").open("a") as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -51,7 +51,10 @@ class SSHTunnel(Tunnel):
 
     def connect(self) -> None:
         """Log in, unless a process of this user has; see :meth:`Tunnel.connect`."""
-        self._connection().connect()
+        found = self._connection()
+        found.connect()
+        if found.socket is None:  # nothing is held open, so only a session tells
+            self.run("exit 0", warn=True)
 
     def log_out(self) -> None:
         """End the shared connection, for all processes; what runs in it is cut off."""
@@ -59,7 +62,9 @@ class SSHTunnel(Tunnel):
 
     def setup(self) -> None:
         """Log in and make the folder for experiments."""
-        self.run(f"mkdir -p -- {shlex.quote(self.job_dir)}")
+        folder = self.job_dir.removeprefix("~/")
+        home = "" if folder == self.job_dir else '"$HOME"/'
+        self.run(f"mkdir -p -- {home}{shlex.quote(folder)}")
 
     def command(self, argv: Sequence[str] = (), tty: bool = False) -> list[str]:
         """Return the argument list that runs a program there, over the same connection.
