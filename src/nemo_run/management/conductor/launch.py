@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -40,6 +41,9 @@ _PROGRAM = (
 )
 
 
+_children: set[int] = set()
+
+
 class Started:
     """A conductor that this process started.
 
@@ -60,6 +64,9 @@ class Started:
                 self._gone = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
             except ChildProcessError:
                 self._gone = True
+            if self._gone:
+                # The number may be that of another child from now on.
+                _children.discard(self.pid)
         return self._gone
 
 
@@ -98,7 +105,19 @@ def start(record: Record, *, only_cancels: bool = False, hand_over: bool = False
         ) from error
     # From here on nobody waits for it through this object, and it may outlive us.
     process.returncode = 0
+    _reap()
+    _children.add(process.pid)
     return Started(record, process.pid)
+
+
+def _reap() -> None:
+    """Let those that have ended leave the process table: a notebook starts many in a day."""
+    for pid in list(_children):
+        with contextlib.suppress(ChildProcessError):
+            if os.waitpid(pid, os.WNOHANG)[0] != pid:
+                continue
+        # Ended now, or waited for by somebody else.
+        _children.discard(pid)
 
 
 def _environment() -> dict[str, str]:
