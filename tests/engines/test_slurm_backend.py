@@ -23,6 +23,7 @@ class TestSlurmBackend(BackendContract):
     @pytest.fixture(autouse=True)
     def _cluster(self, slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NEMORUN_HOME", str(tmp_path / "home"))
+        (tmp_path / "home").mkdir()
 
     def new_backend(self) -> Backend:
         return SlurmBackend()

@@ -33,6 +33,7 @@ backend = SlurmBackend()
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEMORUN_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
 
 
 def _options(login: Login, **more: object) -> dict[str, object]:

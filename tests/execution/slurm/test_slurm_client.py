@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -38,6 +39,7 @@ def _cluster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **settings: object
 ) -> Iterator[FakeSlurm]:
     monkeypatch.setenv("NEMORUN_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
     with FakeSlurm(tmp_path / "slurm", **settings) as slurm:  # type: ignore[arg-type]
         for name, value in slurm.environment().items():
             monkeypatch.setenv(name, value)
@@ -387,3 +389,13 @@ def test_a_job_of_somebody_else_is_left_alone(cluster: FakeSlurm, root: Path) ->
     assert not until(backend, [other], lambda seen: seen.state is State.RUNNING)[0].state.terminal
     backend.cancel([mine, other])
     assert {one.state for one in until(backend, [mine, other])} == {State.CANCELLED}
+
+
+def test_a_home_that_was_removed_is_not_made_again(
+    cluster: FakeSlurm, root: Path, tmp_path: Path
+) -> None:
+    [handle] = handles(backend, [small(root, "job")])
+    shutil.rmtree(tmp_path / "home")
+    assert until(backend, [handle])[0].state is State.SUCCEEDED
+    backend.cancel([handle])
+    assert not (tmp_path / "home").exists()

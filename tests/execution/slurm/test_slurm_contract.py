@@ -22,6 +22,7 @@ class TestSlurmBackend(BackendContract):
     @pytest.fixture(autouse=True)
     def _cluster(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv("NEMORUN_HOME", str(tmp_path / "home"))
+        (tmp_path / "home").mkdir()
         with FakeSlurm(tmp_path / "slurm") as slurm:
             for name, value in slurm.environment().items():
                 monkeypatch.setenv(name, value)

@@ -61,6 +61,7 @@ def remember(options: Mapping[str, Any]) -> None:
     text = json.dumps(kept, indent=2, sort_keys=True) + "\n"
     path = place(host, ".json")
     if _read(path) != text:
+        atomic.make_folder(path.parent)
         atomic.write_text(path, text)
 
 
@@ -76,9 +77,8 @@ def reach(host: str) -> Tunnel:
 
 
 def place(host: str, ending: str) -> Path:
-    """Return the path of a file about one host; its folder is made."""
-    folder = atomic.make_folder(Path(get_nemorun_home(), "connections"))
-    return folder / f"{quote(host, safe='@')}{ending}"
+    """Return the path of a file about one host."""
+    return Path(get_nemorun_home(), "connections", f"{quote(host, safe='@')}{ending}")
 
 
 def ask(

@@ -148,7 +148,7 @@ class Cluster:
                 self._write(known)
 
     def _write(self, known: dict[str, Any]) -> None:
-        if not known.pop("changed", False):
+        if not known.pop("changed", False) or not self._path.parent.exists():
             return
         # No sync: it is a cache.
         temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
@@ -240,6 +240,11 @@ def _read(path: Path) -> dict[str, Any]:
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Hold the lock of a file; where the file system has none, go on without."""
+    home = path.parent.parent
+    if not home.exists():
+        # Somebody has removed it; a look must not make it again.
+        yield
+        return
     atomic.make_folder(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
