@@ -133,6 +133,15 @@ def test_a_key_that_is_not_let_in(cluster, tunnel, lab):
         tunnel().run("true")
 
 
+def test_why_is_told_though_ssh_is_to_be_quiet(lab, tunnel):
+    cluster = lab.host("cluster", client="LogLevel QUIET\nPubkeyAuthentication no")
+    with pytest.raises(AuthenticationError, match="Permission denied"):
+        tunnel().run("true")
+    cluster.stop()
+    with pytest.raises(ConnectionFailedError, match="Connection refused"):
+        tunnel(user="another").run("true")
+
+
 def test_who_is_refused_does_not_knock_all_the_time(cluster, tunnel, lab):
     """As a process in the background would, which looks at its jobs every few seconds."""
     from conftest import key

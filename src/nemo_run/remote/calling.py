@@ -133,7 +133,8 @@ def call(
         on_event: Called with each event as it comes; without it they are in the answer.
         timeout: Seconds without a byte in any direction after which it is given up; None: never.
         again: Run it a second time when the connection breaks and nobody knows how far it came;
-            ``payload`` must then be something that can be gone through twice.
+            ``payload`` must then be something that can be gone through twice, and ``on_event``
+            sees the events of both.
 
     Raises:
         RemoteCommandError: The agent raised; the message ends with its traceback, and ``result``

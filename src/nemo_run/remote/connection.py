@@ -141,6 +141,7 @@ class Connection:
             f"ControlMaster={'yes' if own else 'auto'}",
             f"ControlPath={path}",
             f"ControlPersist={self.settings.persist}",
+            "LogLevel=INFO",
         )
         options = [word for one in shared for word in ("-o", one)]
         log = log_in(
