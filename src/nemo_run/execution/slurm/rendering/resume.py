@@ -7,12 +7,13 @@ the functions ``record CODE BY``, which writes the exit record, and ``finish``, 
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.execution.quoting import quote
 from nemo_run.execution.resume import CAUSES, INTERRUPTED, clock, policy_of, signal_option
-from nemo_run.execution.slurm import layout
+from nemo_run.execution.slurm import layout, macros
 
 from . import resume_lines as lines
 
@@ -29,7 +30,8 @@ _REFUSAL_HEAD = [
     "refusal() {",
 ]
 
-_TRAP = re.compile(r"^(?:[^#\n]*[;&|({\s])?trap\s", re.MULTILINE)
+_SHELLS = frozenset({"sh", "bash", "dash", "ksh", "zsh"})
+
 _WILD = re.compile(r"\*\*|\*|\?|\[[^]/]*\]")
 
 
@@ -109,21 +111,30 @@ def step(spec: JobSpec, member: Member) -> list[str]:
     if found is None or "time limit" not in found.causes:
         return []
     name = signal_option(spec.options.get("signal"), found).name
-    if name in _CAUGHT or _traps(member):
+    if name in _CAUGHT:
         return []
+    script = _shell_script(member)
+    if script is None:
+        return [
+            f"# {name} comes before the time limit. It ends nothing that does not ask for it.",
+            f"trap '' {name}",
+        ]
     return [
-        f"# {name} comes before the time limit. It ends nothing that does not ask for it.",
-        f"trap '' {name}",
+        f"# {name} comes before the time limit. It ends nothing that does not ask for it. A shell",
+        "# cannot trap what is ignored when it starts.",
+        rf"grep -Eqs '(^|[;&|({{[:space:]])trap[[:space:]]' {script} 2>/dev/null ||",
+        f"    trap '' {name}",
     ]
 
 
-def _traps(member: Member) -> bool:
-    """Whether the program is a shell's text that says what to do on signals.
-
-    A shell cannot trap what was ignored when it started (POSIX, 2.11), all other programs can.
-    """
-    texts = [text for name, text in member.files.items() if name.startswith("scripts/")]
-    return member.ranks_per_process == 1 and any(_TRAP.search(text) for text in texts)
+def _shell_script(member: Member) -> str | None:
+    """Return the file that a shell runs, as a word of one; None for other programs."""
+    program, *words = member.command
+    named = [word for word in words if not word.startswith("-")]
+    if member.ranks_per_process > 1 or posixpath.basename(program) not in _SHELLS or not named:
+        return None
+    path = posixpath.join(member.working_directory, named[0])
+    return macros.expanded(path, member)
 
 
 def _parts(spec: JobSpec, found: Resume) -> str:
