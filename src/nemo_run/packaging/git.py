@@ -85,7 +85,7 @@ class Git:
         out, err = process.communicate(input or b"")
         said = os.fsdecode(err)
         if process.returncode:
-            raise GitError(_sentence(said, arguments), said)
+            raise GitError(sentence(said, os.fsdecode(arguments[0])), said)
         return out, said
 
     def start(self, *arguments: str | bytes, stderr: int = subprocess.PIPE) -> Process:
@@ -134,10 +134,16 @@ def of_store(git_dir: str) -> Git:
     return Git(("--git-dir", git_dir), {**kept, **_OURS, **nothing, **ours})
 
 
-def _sentence(said: str, arguments: tuple[str | bytes, ...]) -> str:
+def sentence(said: str, command: str) -> str:
+    """Return what git wrote to standard error on one line.
+
+    Args:
+        said: All of it.
+        command: The command of git, for when it wrote nothing.
+    """
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     text = " ".join(lines).removeprefix("fatal: ").removeprefix("error: ")
     if "dubious ownership" in text:
         text = text.replace("To add an exception", ". If you trust its owner, add an exception")
         text = text.replace(" . ", ". ")
-    return f"git says: {text or f'nothing, and git {os.fsdecode(arguments[0])} failed'}"
+    return f"git says: {text or f'nothing, and git {command} failed'}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import PackagingError
 
-from .git import GitError, of_store
+from .git import GitError, of_store, sentence
 from .objects import Reader
 from .tree import Vanished, blob_hash, tree_id
 
@@ -102,8 +102,12 @@ class Quarantine:
             raise
         _, said = process.communicate()
         if process.returncode:
-            text = os.fsdecode(said).strip().splitlines()
-            raise GitError(f"git says: {text[0] if text else 'nothing'}", os.fsdecode(said))
+            text = os.fsdecode(said).partition("\n")[
+                0
+            ]  # what follows is a report for git's authors
+            room = "diskspace" in text or "No space left" in text
+            hint = f" Make room in {tempfile.gettempdir()}, or set TMPDIR." if room else ""
+            raise GitError(f"The code cannot be read: {sentence(text, 'fast-import')}.{hint}", text)
 
     @staticmethod
     def _feed(out: Any, entries: dict[bytes, Entry], missing: set[str], reader: Reader) -> None:
