@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 import nemo_run as run
-from engines.processes import until
+from engines.processes import start_time, until
 from engines.slurm import Slurm
 from engines.ssh import Login
 from engines.stories import (
+    SOON,
     Way,
     counting,
     end_conductor,
@@ -187,7 +188,7 @@ def test_the_home_is_deleted_under_the_conductor(ssh: Way, folder: Path, home: P
     conductor = record.status().conductor
     assert conductor is not None
     shutil.rmtree(home)
-    until(lambda: not Path(f"/proc/{conductor.pid}").exists(), 120, "the conductor stays")
+    until(lambda: not start_time(conductor.pid), SOON, "the conductor stays")
     gate.touch()
 
     [job] = slurm_jobs(ssh.slurm, exp.id)
@@ -205,7 +206,8 @@ def test_sbatch_takes_longer_than_its_conductor_lives(
         exp.add(counting(log), executor, name="a")
         launching = threading.Thread(target=lambda: exp.run(detach=True))
         launching.start()
-        until(lambda: [*ssh.login.home.rglob("submitting")], 60, "nothing is submitted")
+        claim = ssh.login.home / f"runs/story/{exp.id}/jobs/a/attempts/1/submitting"
+        until(claim.exists, SOON, "nothing is submitted")
     end_conductor(find(exp.id))
     launching.join()
     assert not slurm_jobs(ssh.slurm, exp.id)
@@ -221,7 +223,7 @@ import json
 import nemo_run as run
 
 if __name__ == "__main__":
-    executor = run.SlurmExecutor(tunnel={tunnel})
+    executor = run.SlurmExecutor(tunnel={tunnel}, packager=run.Packager())
     with run.Experiment("fifty", clean_mode=True) as exp:
         for number in range(50):
             script = run.Script(inline='echo "$NEMORUN_TOKEN" >> {log}', entrypoint="sh")
