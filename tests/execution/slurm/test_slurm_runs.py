@@ -18,6 +18,7 @@ from slurm_specs import TREE, Part, executor, planned, shell
 
 from nemo_run import LocalTunnel, Packager, Script
 from nemo_run.execution.code import Code
+from nemo_run.execution.commands import RANK_LOG
 from nemo_run.execution.jobspec import JobSpec
 from nemo_run.execution.slurm.details import SlurmJobDetails
 from nemo_run.execution.slurm.render import render
@@ -101,6 +102,15 @@ def test_ranks_know_who_they_are_and_have_logs_of_their_own(place: Place) -> Non
     for rank in range(4):
         node, local = divmod(rank, 2)
         assert log(spec, f"rank-{rank}.log") == f"{rank} {local} {node} 4 2 n1\n"
+
+
+def test_a_rank_of_another_nodes_number_writes_its_own_log(place: Place) -> None:
+    # What torchrun does to its processes when the rendezvous gave the nodes the other order.
+    swapped = "RANK=$((1 - NODE_RANK)) LOCAL_RANK=0"
+    task = f"{swapped} sh -c '{RANK_LOG}' sh sh -c 'echo \"I am $RANK\"'"
+    spec = place.one(task, nodes=2)
+    assert place.run(spec).returncode == 0
+    assert [log(spec, f"rank-{rank}.log") for rank in range(2)] == ["I am 0\n", "I am 1\n"]
 
 
 def test_the_first_failure_decides_and_not_those_that_it_ended(place: Place) -> None:

@@ -10,8 +10,9 @@ export NEMORUN_ATTEMPT_DIR=/nemo_run/attempts/"$NEMORUN_ATTEMPT"
 export NEMORUN_LOG_DIR=/nemo_run/logs/"$NEMORUN_ATTEMPT"
 
 # srun writes the log of the first process, each other one its own.
+export NEMORUN_FIRST_RANK="$SLURM_PROCID"
 [ "$SLURM_PROCID" = 0 ] ||
-    exec >>"$NEMORUN_LOG_DIR/rank-$SLURM_PROCID.log" 2>&1
+    exec >>"$NEMORUN_LOG_DIR/rank-$NEMORUN_FIRST_RANK.log" 2>&1
 
 export PYTHONUNBUFFERED=1
 export OUT=/nemo_run/out

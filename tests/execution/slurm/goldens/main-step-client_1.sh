@@ -14,8 +14,9 @@ export NEMORUN_LOG_DIR=/lustre/me/digits/digits_1/jobs/group/logs/"$NEMORUN_ATTE
     echo "$SLURM_JOB_ID.$SLURM_STEP_ID" >"$NEMORUN_ATTEMPT_DIR/step"
 
 # srun writes the log of the first process, each other one its own.
+export NEMORUN_FIRST_RANK="$SLURM_PROCID"
 [ "$SLURM_PROCID" = 0 ] ||
-    exec >>"$NEMORUN_LOG_DIR/rank-$SLURM_PROCID.log" 2>&1
+    exec >>"$NEMORUN_LOG_DIR/rank-$NEMORUN_FIRST_RANK.log" 2>&1
 
 export PYTHONUNBUFFERED=1
 

@@ -79,18 +79,17 @@ def _log(spec: JobSpec, member: Member) -> list[str]:
     options = members.options_of(spec, spec.members.index(member))
     if options["job_details"]["merged"]:
         return ["# Its name says that one log is for all.", "export NEMORUN_ONE_LOG=1"]
-    rank = "$SLURM_PROCID"
-    found = ["# srun writes the log of the first process, each other one its own."]
-    if ranks > 1:
-        rank = "$NEMORUN_FIRST_RANK"
-        found.append(f"export NEMORUN_FIRST_RANK=$((SLURM_PROCID * {ranks}))")
+    first = '"$SLURM_PROCID"' if ranks == 1 else f"$((SLURM_PROCID * {ranks}))"
+    found = [f"export NEMORUN_FIRST_RANK={first}"]
     if member.nodes * member.processes_per_node == 1:
-        return found[1:]
-    errors = "2>&1" if options["stderr_to_stdout"] else f'2>>"$NEMORUN_LOG_DIR/rank-{rank}.err"'
+        return found
+    log = '"$NEMORUN_LOG_DIR/rank-$NEMORUN_FIRST_RANK'
+    errors = "2>&1" if options["stderr_to_stdout"] else f'2>>{log}.err"'
     return [
+        "# srun writes the log of the first process, each other one its own.",
         *found,
         '[ "$SLURM_PROCID" = 0 ] ||',
-        f'    exec >>"$NEMORUN_LOG_DIR/rank-{rank}.log" {errors}',
+        f'    exec >>{log}.log" {errors}',
     ]
 
 
