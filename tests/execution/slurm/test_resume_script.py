@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ class Cluster:
         self.folder = folder
         self.slurm = slurm
 
-    def submit(self, text: str, attempt: int = 1, **fields) -> JobSpec:
+    def submit(self, text: str | list[str], attempt: int = 1, **fields) -> JobSpec:
         """Submit a job of one task; fields are of the executor and of its policy."""
         names = Resume.__dataclass_fields__
         policy = Resume(**{n: v for n, v in fields.items() if n in names and n != "signal"})
@@ -43,9 +44,13 @@ class Cluster:
             tunnel=LocalTunnel(job_dir=str(self.folder)),
             **{"resume": policy, "time": "00:10:00", **others},
         )
-        spec = planned([Part(shell(text, entrypoint="bash"), where)], working_directory="/")
+        texts = [text] if isinstance(text, str) else text
+        parts = [Part(shell(one, entrypoint="bash"), where, name) for name, one in zip("ab", texts)]
+        job = "train" if len(parts) == 1 else "both"
+        spec = planned(parts, working_directory="/", job=job)
         for _ in range(attempt - 1):
             spec = spec.next_attempt()
+        assert render(without_files(spec)) == render(spec)
         files = [(Path(one.path), one.content) for one in render(spec)]
         for member in spec.members:
             files += [(Path(member.directory, n), t.encode()) for n, t in member.files.items()]
@@ -73,6 +78,11 @@ class Cluster:
     def _told(self) -> str:
         outputs = [f"{p}:\n{p.read_text()}" for p in self.folder.rglob("*.out")]
         return "\n".join([str(self.job), *outputs])
+
+
+def without_files(spec: JobSpec) -> JobSpec:
+    """Return a plan as it is read from the record, which keeps files beside it."""
+    return replace(spec, members=tuple(replace(one, files={}) for one in spec.members))
 
 
 def until(condition: Callable[[], bool], told: Callable[[], str], seconds: float = 60) -> None:
@@ -189,6 +199,17 @@ def test_somebody_who_requeues_it_is_obeyed(cluster: Cluster) -> None:
     subprocess.run(["scontrol", "requeue", str(cluster.job.id)], env=environment, check=True)
     assert cluster.ended().state == "COMPLETED"
     assert log(spec, 2) == "unknown\n"
+
+
+def test_a_group_goes_on_as_a_whole(cluster: Cluster) -> None:
+    text = '[ "$NEMORUN_ATTEMPT" = 1 ] || exit 0' + PATIENT
+    fields = {"time": "00:01:00", "signal_before": 54, "wait_time_for_group_job": 0}
+    spec = cluster.submit([text, text], **fields)
+    assert cluster.ended().state == "COMPLETED"
+    assert records(spec)[0] == "exit 75 by time limit, requeued"
+    assert len(records(spec)) == 2
+    for name in "ab":
+        assert "asked\n" in Path(spec.directory, "logs", "1", name, "rank-0.log").read_text()
 
 
 def test_a_cancelled_job_does_not_go_on(cluster: Cluster) -> None:
