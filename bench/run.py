@@ -16,6 +16,18 @@ from pathlib import Path
 
 import cases
 
+
+def _cluster(name: str) -> Callable[[], Iterator[cases.Row]]:
+    """Return a case that needs a cluster; what it needs is imported when it is asked for."""
+
+    def case() -> Iterator[cases.Row]:
+        import cluster
+
+        yield from getattr(cluster, name)()
+
+    return case
+
+
 CASES: dict[str, Callable[[], Iterator[cases.Row]]] = {
     "import": cases.importing,
     "help": cases.helping,
@@ -26,6 +38,9 @@ CASES: dict[str, Callable[[], Iterator[cases.Row]]] = {
     "sweep": cases.sweep_of_many,
     "codec": cases.codec_and_copy,
     "list": cases.listing,
+    "slurm": _cluster("submitting"),
+    "resubmit": _cluster("resubmitting"),
+    "follow": _cluster("following"),
 }
 
 
