@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+from functools import lru_cache
 from pathlib import Path
 
 from .processes import PATH
@@ -38,13 +40,20 @@ def missing(packages: dict[str, str]) -> list[str]:
     return [name for name, sign in packages.items() if not _found(sign)]
 
 
-def need(packages: dict[str, str]) -> None:
-    """Skip the test where these packages are missing, or fail where they have to be there."""
+def need(packages: dict[str, str], *, root: bool = True) -> None:
+    """Skip the test where these packages are missing, or fail where they have to be there.
+
+    Args:
+        packages: The packages, as :data:`ALL`.
+        root: Whether the engine can only be started by root.
+    """
     reason = ""
-    if os.geteuid() != 0:
+    if root and os.geteuid() != 0:
         reason = "root is needed: its daemons start jobs as other users"
     elif lacking := missing(packages):
         reason = f"these Debian packages are missing: {' '.join(lacking)}"
+    elif root and (said := _refused()):
+        reason = f"root may not make namespaces here: {said}"
     if not reason:
         return
     import pytest
@@ -52,6 +61,14 @@ def need(packages: dict[str, str]) -> None:
     if os.environ.get("CI") == "true" or os.environ.get("ENGINES") == "install":
         pytest.fail(f"A test needs a real engine, and {reason}.", pytrace=False)
     pytest.skip(f"a real engine is needed, and {reason} (ENGINES=install make test installs them)")
+
+
+@lru_cache
+def _refused() -> str:
+    """Say why nodes and hosts cannot be made; nothing where they can."""
+    command = ["unshare", "--mount", "--uts", "--pid", "--fork", "mount", "--make-rprivate", "/"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stderr.strip() if done.returncode else ""
 
 
 def _found(sign: str) -> bool:

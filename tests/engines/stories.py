@@ -24,7 +24,8 @@ from .slurm import Slurm
 from .ssh import Login
 
 # Of a job that needs no more than a moment; two cores, with much going on.
-SOON = 40.0
+SOON = 90.0
+NEMO_RUN = Path(sys.executable).parent / "nemo-run"
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def slurm_jobs(slurm: Slurm, experiment_id: str) -> list[str]:
 
 def cli(*words: str, check: bool = True, limit: float = SOON) -> str:
     """Run ``nemo-run`` and return what it printed."""
-    argv = [str(Path(sys.executable).parent / "nemo-run"), *words]
+    argv = [str(NEMO_RUN), *words]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=limit)
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from engines.processes import start_time, until
 from engines.slurm import Slurm
 from engines.ssh import Login
 from engines.stories import (
+    NEMO_RUN,
     SOON,
     Way,
     counting,
@@ -100,6 +102,23 @@ def test_the_connection_is_cut_while_we_poll_and_follow(ssh: Way, folder: Path) 
     gate.touch()
     assert {*wait_for_end(exp.id).values()} == {State.SUCCEEDED}
     assert tokens(log) == [f"{exp.id}/a/1", f"{exp.id}/here/1"], told(exp.id)
+
+
+def test_a_log_is_followed_over_cut_connections_without_a_gap_or_a_repeat(ssh: Way) -> None:
+    count = "i=0; while [ $i -lt 60 ]; do i=$((i + 1)); echo line $i; sleep 0.1; done"
+    with experiment() as exp:
+        exp.add(shell(count), ssh.executor(), name="counts")
+        exp.run(detach=True)
+    argv = [str(NEMO_RUN), "experiment", "logs", "-f", exp.id, "counts"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        lines = [reader.stdout.readline()]
+        for _ in range(3):
+            lines += [reader.stdout.readline() for _ in range(10)]
+            until(ssh.login.cut, SOON, "nobody is connected")
+        lines += reader.stdout.readlines()
+        assert reader.wait(60) == 0
+    assert lines == [f"line {number}\n" for number in range(1, 61)]
 
 
 def test_the_controller_restarts_while_we_poll(here: Way, folder: Path) -> None:

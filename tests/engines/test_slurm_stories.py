@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from engines.processes import until
 from engines.slurm import Slurm
 from engines.ssh import Login
 from engines.stories import (
+    NEMO_RUN,
     Way,
     cli,
     counting,
@@ -181,15 +183,12 @@ def test_an_edit_after_the_submission_does_not_reach_the_job(way: Way, tmp_path:
 
 
 def test_logs_are_followed_while_the_job_runs(ssh: Way, shared_folder: Path) -> None:
-    import subprocess
-    import sys
-
     gate = shared_folder / "gate"
     task = shell(f"echo first; while [ ! -e {gate} ]; do sleep 0.1; done; echo last")
     with experiment() as exp:
         exp.add(task, ssh.executor(), name="talks")
         started(exp, "talks")
-    argv = [Path(sys.executable).parent / "nemo-run", "experiment", "logs", "-f", exp.id, "talks"]
+    argv = [NEMO_RUN, "experiment", "logs", "-f", exp.id, "talks"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as reader:
         assert reader.stdout is not None
         assert "first" in reader.stdout.readline()
