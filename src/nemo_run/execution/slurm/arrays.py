@@ -15,6 +15,8 @@ from nemo_run.execution.backend import Artifact
 from nemo_run.execution.folders import attempt_folder
 from nemo_run.execution.quoting import quote
 
+from .rendering.header import sbatch_word
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -165,7 +167,7 @@ def _header(job: Rendered, folder: str) -> list[str]:
         "comment": f"{spec.experiment}/{place.name}",
     }
     same = [(n, v) for n, v in header(job.artifacts[0].content) if n not in _OWN]
-    lines = [*same, *((n, quote(text.replace("\\", "\\\\"))) for n, text in own.items())]
+    lines = [*same, *((n, sbatch_word(text)) for n, text in own.items())]
     return [f"#SBATCH --{n}={v}" if v else f"#SBATCH --{n}" for n, v in sorted(lines)]
 
 

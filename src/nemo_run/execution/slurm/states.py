@@ -8,14 +8,14 @@ ended where nothing killed it first.
 from __future__ import annotations
 
 import calendar
-import re
-import signal
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nemo_run.execution.observation import Observation, Reason, State
 from nemo_run.execution.resume import reason_in
+
+from .wording import SIGNALS, WHY, describe, failure, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,54 +32,7 @@ PENDING = frozenset(
     | {"SPECIAL_EXIT", "SUSPENDED", "STOPPED", "POWER_UP_NODE"}
 )
 RUNNING = frozenset({"RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "RESIZING", "UPDATE_DB"})
-_WHY = {
-    "FAILED": Reason.EXIT_CODE,
-    "TIMEOUT": Reason.TIME_LIMIT,
-    "DEADLINE": Reason.TIME_LIMIT,
-    "OUT_OF_MEMORY": Reason.OUT_OF_MEMORY,
-    "NODE_FAIL": Reason.NODE_FAILURE,
-    "BOOT_FAIL": Reason.NODE_FAILURE,
-    "LAUNCH_FAILED": Reason.START,
-    "RECONFIG_FAIL": Reason.START,
-    "PREEMPTED": Reason.PREEMPTED,
-}
-ENDED = frozenset({"COMPLETED", "CANCELLED", *_WHY})
-
-_SAID = {
-    Reason.TIME_LIMIT: "it reached its time limit",
-    Reason.OUT_OF_MEMORY: "it needed more memory than it was given",
-    Reason.NODE_FAILURE: "a node it ran on failed",
-    Reason.PREEMPTED: "it had to make room for another job",
-    Reason.START: "Slurm could not start it",
-}
-
-# squeue(1), JOB REASON CODES: those of which a user should hear.
-_WAITING = {
-    "Dependency": "it waits for another job",
-    "Resources": "it waits for free nodes",
-    "Priority": "jobs of higher priority are before it",
-    "JobArrayTaskLimit": "as many jobs of its array run as may at once",
-    "BeginTime": "it may not begin yet",
-    "JobHeldUser": "it is held; release it with: scontrol release {id}",
-    "JobHeldAdmin": "an administrator holds it",
-    "launch_failed_requeued_held": "its launch failed and it is held; scontrol release {id}",
-    "job_requeued_in_held_state": "it was requeued and is held; scontrol release {id}",
-    "PartitionTimeLimit": "it never starts: its time limit is longer than its partition allows",
-    "PartitionNodeLimit": "it never starts: it asks for more nodes than its partition has",
-    "PartitionDown": "its partition is down",
-    "PartitionInactive": "its partition is inactive",
-    "AssocGrpGRES": "its account uses as many GPUs as it may",
-    "QOSMaxJobsPerUserLimit": "as many jobs of yours run as may at once",
-    "InvalidAccount": "it never starts: its account is not valid",
-    "InvalidQOS": "it never starts: its QOS is not valid",
-    "BadConstraints": "it never starts: no node has what it asks for",
-    "DependencyNeverSatisfied": "it never starts: a job it waits for did not end as it must",
-    "Licenses": "it waits for licences",
-    "ReqNodeNotAvail": "a node it asks for is not available",
-}
-_SIGNALS = 64
-_NOT_STARTED = frozenset({"BadConstraints", "JobLaunchFailure", "launch_failed_requeued_held"})
-_QUOTA = re.compile(r"^(Assoc|QOS|MaxJobs)")
+ENDED = frozenset({"COMPLETED", "CANCELLED", *WHY})
 
 
 class Row(NamedTuple):
@@ -232,22 +185,8 @@ def _going(rows: Sequence[Row], record: Record, attempt: int, now: float) -> Obs
         return Observation(
             State.UNKNOWN, attempt=number, message=f"Slurm calls its state {row.state!r}."
         )
-    reason, message = _waiting(row)
+    reason, message = waiting(row)
     return Observation(State.PENDING, reason, attempt=number, message=message)
-
-
-def _waiting(row: Row) -> tuple[Reason, str]:
-    word = row.reason.partition(",")[0].strip()
-    said = _WAITING.get(word, "").replace("{id}", row.id)
-    if row.state not in {"PENDING", "CONFIGURING"}:
-        said = said or f"Slurm: {row.state}"
-    if not said and word not in {"", "None"}:
-        said = f"Slurm's reason: {row.reason}"
-    elif said and word not in {"", "None"}:
-        said = f"{said} ({row.reason})"
-    if word.startswith("Dependency"):
-        return Reason.DEPENDENCY, said
-    return (Reason.QUOTA if _QUOTA.match(word) else Reason.NONE), said
 
 
 def _worst_row(rows: Sequence[Row], accounts: Sequence[Account]) -> Account | None:
@@ -292,21 +231,12 @@ def _ended(end: Account, record: Record, attempt: int) -> Observation:
     if own and own.code and end.state == "FAILED":
         return _by_record(record, own, ended=end.ended)
     # Of a lost node, and of memory (125), Slurm gives numbers that are no signals.
-    is_signal = 0 < end.number <= _SIGNALS and _WHY[end.state] is not Reason.NODE_FAILURE
+    is_signal = 0 < end.number <= SIGNALS and WHY[end.state] is not Reason.NODE_FAILURE
     status = own.code if own else 128 + end.number if is_signal else end.code or 0
-    reason, message = _failure(end, status)
+    reason, message = failure(end, status)
     return Observation(
         State.FAILED, reason, status or None, number, message, *times, _members(record)
     )
-
-
-def _failure(end: Account, status: int) -> tuple[Reason, str]:
-    reason = _WHY[end.state]
-    if reason is not Reason.EXIT_CODE:
-        return reason, f"{_SAID[reason]} (Slurm: {end.state})"
-    if end.reason in _NOT_STARTED:
-        return Reason.START, f"{_SAID[Reason.START]} ({end.reason})"
-    return describe(status)
 
 
 def _cancelled(end: Account, record: Record, number: int) -> Observation:
@@ -397,14 +327,3 @@ def _member(end: Ended | None, record: Record) -> Observation:
         return Observation(State.SUCCEEDED, Reason.NONE, 0, record.attempt, ended=end.time)
     reason, message = describe(end.code)
     return Observation(State.FAILED, reason, end.code, record.attempt, message, ended=end.time)
-
-
-def describe(code: int) -> tuple[Reason, str]:
-    """Return why a process with this exit status failed, and words that say so."""
-    try:
-        number = signal.Signals(code - 128) if code > 128 else None
-    except ValueError:
-        number = None
-    if number is None:
-        return Reason.EXIT_CODE, f"exit code {code}"
-    return Reason.SIGNAL, f"ended by signal {int(number)} ({number.name})"
