@@ -381,3 +381,22 @@ def test_a_detached_run_hands_over_and_tells_the_truth(alone, tmp_path):
     assert done.returncode == 0, done.stderr
     name = done.stdout.split()[-1]
     assert alone.asked() == [f"{name}/a/1", f"{name}/b/1"]
+
+
+def test_a_conductor_stays_while_somebody_waits_and_hands_over_when_nobody_does(alone, tmp_path):
+    record = experiment({"a": [], "b": ["a"]}, backend="alone", target=str(tmp_path / "target"))
+    waits = f"import nemo_run as run; run.Experiment.from_id({record.id!r}).wait()"
+    wait_until_in_charge(record, start(record))
+    waiter = subprocess.Popen([sys.executable, "-c", waits])
+    until(lambda: record.status().jobs["a"].state is State.RUNNING)
+    time.sleep(7)
+    assert taken(record)
+    first = record.status().conductor.pid
+
+    waiter.kill()
+    waiter.wait()
+    until(lambda: record.status().handed_over)
+    assert record.status().conductor.pid == first
+    go_on(alone)
+    until(lambda: operations.status(record).ended is not None)
+    assert alone.asked() == [f"{record.id}/a/1", f"{record.id}/b/1"]

@@ -19,6 +19,7 @@ from nemo_run.console.terminal import is_terminal
 from nemo_run.exceptions import PlanError
 from nemo_run.execution.observation import State
 from nemo_run.invocation import experiment_command
+from nemo_run.management.conductor.charge import following
 from nemo_run.management.looking import attend, looked_at
 from nemo_run.management.store.status import ExperimentStatus
 from nemo_run.management.watch.labels import Labels
@@ -138,8 +139,9 @@ def _follow(record: Record, jobs: list[str], reader: LogReader, writer: LogWrite
         time.sleep(seconds)
 
     try:
-        for piece in follow(reader, status=status, wait=wait):
-            writer.write(piece)
+        with following(record):
+            for piece in follow(reader, status=status, wait=wait):
+                writer.write(piece)
     except KeyboardInterrupt:
         again = experiment_command("logs", "-f", record.id)
         note(f"\nNo longer following; the jobs go on. To follow again: {again}")

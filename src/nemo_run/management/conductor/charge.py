@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from nemo_run.management.store.status import ConductorStatus
 
 _NAME = "conductor.lock"
+_FOLLOWED = "follow.lock"
 
 # Longer than anybody looks (see `taken`), so that a look is never mistaken for a holder.
 _PATIENCE = 2.0
@@ -58,6 +60,33 @@ def taken(record: Record) -> bool:
         with locked(descriptor, shared=True, timeout=0):
             return False
     except TimeoutError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def following(record: Record) -> Iterator[None]:
+    """Be somebody who waits for the experiment, so that its conductor stays until its end."""
+    with contextlib.ExitStack() as held:
+        # Where that cannot be said, as in a record of somebody else, one follows all the same.
+        with contextlib.suppress(OSError):
+            descriptor = open_file(record.path / _FOLLOWED, os.O_RDWR | os.O_CREAT)
+            held.callback(os.close, descriptor)
+            held.enter_context(locked(descriptor, shared=True, timeout=_PATIENCE))
+        yield
+
+
+def followed(record: Record) -> bool:
+    """Whether somebody waits for the experiment; also where that cannot be told."""
+    try:
+        descriptor = open_file(record.path / _FOLLOWED, os.O_RDWR)
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError)
+    try:
+        with locked(descriptor, timeout=0):
+            return False
+    except OSError:
         return True
     finally:
         os.close(descriptor)

@@ -22,6 +22,7 @@ from nemo_run.execution.observation import Observation, Reason, State
 from nemo_run.management.store import events
 from nemo_run.management.store.status import HANDED_OVER
 
+from .charge import followed
 from .submitting import Submitting
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _LONGEST = 1.0
 _CANCEL_AGAIN = 5.0
+_GRACE = 5.0
+"""Seconds that somebody may take from starting a conductor to following it, or to come back."""
 
 
 class Leave(BaseException):
@@ -48,7 +51,8 @@ class Conducting(Submitting):
         log: Takes lines for whoever looks for the cause of trouble.
         only_cancels: Start nothing and leave when all is cancelled that was asked to be, unless
             somebody resumes the experiment meanwhile.
-        hand_over: Leave as soon as the engines finish the rest alone.
+        hand_over: Leave as soon as the engines finish the rest alone; else only when nobody has
+            followed the experiment for a while.
     """
 
     def __init__(
@@ -63,6 +67,8 @@ class Conducting(Submitting):
         super().__init__(record, backend_named, log=log)
         self._only_cancels = only_cancels
         self._hand_over = hand_over
+        self._followed = time.monotonic()
+        self._ask_for_followers = 0.0
         self._cancelled: dict[str, float] = {}
 
     def run(self) -> str:
@@ -90,16 +96,28 @@ class Conducting(Submitting):
 
     def _reason_to_leave(self) -> str:
         done = self._only_cancels and not self._cancels()
-        if not done and not self._hand_over:
-            return ""
-        if self._can_hand_over():
+        if self._can_hand_over() and (done or self._hand_over or not self._is_followed()):
             return HANDED_OVER
         return "cancelled" if done else ""
 
+    def _is_followed(self) -> bool:
+        """Whether somebody waits for the end, or did so a moment ago."""
+        now = time.monotonic()
+        if now >= self._ask_for_followers:
+            self._ask_for_followers = now + _LONGEST
+            if followed(self._record):
+                self._followed = now
+        return now - self._followed < _GRACE
+
     def _can_hand_over(self) -> bool:
         """Whether nothing is left to do that only we can do."""
-        left = self._waiting or self._unconfirmed or self._unusable or self._cancels()
-        return not left and all(map(self._finishes_alone, self._open))
+        left = self._waiting or self._unconfirmed or self._unusable or self._bringing
+        return (
+            not left
+            and not self._cancels()
+            and bool(self._open)
+            and all(map(self._finishes_alone, self._open))
+        )
 
     def _finishes_alone(self, job: str) -> bool:
         if job not in self._running:

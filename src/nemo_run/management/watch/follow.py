@@ -6,7 +6,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING
 
-from nemo_run.management.conductor.charge import taken
+from nemo_run.management.conductor.charge import following, taken
 from nemo_run.management.conductor.launch import Started, not_started, start
 from nemo_run.management.store.reading import read_on
 from nemo_run.management.store.status import ExperimentStatus, replay
@@ -72,6 +72,10 @@ class Following:
             StoreError: The conductor is gone before that.
             KeyboardInterrupt: The person pressed Ctrl-C.
         """
+        with following(self._record):
+            return self._until_end(jobs)
+
+    def _until_end(self, jobs: Sequence[str]) -> ExperimentStatus:
         while True:
             moved = self.step()
             if self.status.ended is not None or self._over(jobs):
