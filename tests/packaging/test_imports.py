@@ -190,6 +190,19 @@ def test_scripts(new_repository, look):
     ]
 
 
+def test_of_code_of_several_places_nothing_is_said(new_repository, look):
+    repo = new_repository(files=PACKAGE)
+    other = new_repository("other", {"x.py": ""})
+    repo.write({"src/mylib/data.py": ""})
+    git = run.GitArchivePackager()
+    parts = {"a": git, "b": run.GitArchivePackager(include_pattern="*.md")}
+    assert look(repo, "mylib.train", packager=run.HybridPackager(sub_packagers=parts)) == []
+    at_root = run.HybridPackager(sub_packagers=parts, extract_at_root=True)
+    assert len(look(repo, "mylib.train", packager=at_root)) == 1
+    parts["c"] = run.GitArchivePackager(basepath=str(other.path))
+    assert look(repo, "mylib.train", packager=at_root) == []
+
+
 def test_many_are_summed_up_and_circles_end(new_repository, look):
     names = [f"gone{number}" for number in range(8)]
     files = {

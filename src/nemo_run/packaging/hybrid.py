@@ -38,6 +38,9 @@ class HybridPackager(TreePackager):
             folder = b"" if self.extract_at_root else _folder(name)
             if whole is None:
                 whole = Contents({}, "" if folder else part.root, part.commit)
+                whole.left_out = None if folder else part.left_out
+            if part.root != whole.root:
+                whole.left_out = None
             moved = {folder + path: entry for path, entry in part.entries.items()}
             whole.lay_over(moved, f"the packager {name!r}", "one before it")
             whole.modified += part.modified

@@ -40,6 +40,8 @@ def missing_imports(
         sys_path: The folders that the launching process imports from, without those of the
             interpreter.
     """
+    if snapshot.left_out is None:
+        return []  # put together of several places, or by a user's packager: nobody can tell
     search = _Search(snapshot, tuple(sys_path))
     for module in modules:
         search.follow([_Found(Import(module), "The task")])
@@ -107,7 +109,7 @@ class _Search:
             reason = f"{shown(str(file))} is not below {shown(self.snapshot.root)}"
             self.sentences.setdefault(top, f"{subject}, which does not travel: {reason}.")
             return False
-        why = self.snapshot.left_out(os.fsencode(inside)) if self.snapshot.left_out else ""
+        why = self.snapshot.left_out(os.fsencode(inside)) if self.snapshot.left_out else None
         self.sentences.setdefault(
             inside,
             f"{subject}, which the code that travels does not hold: {shown(inside)} "

@@ -63,7 +63,7 @@ class Contents:
         modified: How many tracked files differ from the commit.
         untracked: How many files are in no commit.
         warnings: Sentences for the person who launches.
-        left_out: Tells why a path below the root does not travel.
+        left_out: Tells why a path below the root does not travel; None where nobody can tell.
         holding: What must live until the bytes are read.
     """
 
@@ -110,7 +110,7 @@ class Snapshot:
         modified: How many tracked files differ from the commit.
         untracked: How many files are in no commit.
         warnings: Sentences for the person who launches.
-        left_out: Tells why a path below the root is not in it.
+        left_out: Tells why a path below the root is not in it; None where nobody can tell.
     """
 
     tree: str
