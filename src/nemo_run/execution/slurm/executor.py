@@ -33,7 +33,8 @@ GpusVia = Literal["gres", "gpus-per-node", "gpus-per-task", "none"]
 def _default_packager() -> Packager:
     from nemo_run.packaging import GitArchivePackager
 
-    return GitArchivePackager()
+    # Outside of a repository there may be nothing to send: a script without files, an image.
+    return GitArchivePackager(required=False)
 
 
 def _default_tunnel() -> LocalTunnel:
