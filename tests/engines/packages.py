@@ -17,7 +17,8 @@ SLURM = {
     "slurmd": "slurmd",
     "slurm-client": "sbatch",
     "slurm-wlm-basic-plugins": "/usr/lib/*/slurm-wlm/auth_munge.so",
-    "python3-minimal": "/usr/bin/python3",
+    # Not python3-minimal, whose standard library is not all of it.
+    "python3": "/usr/lib/python3.*/concurrent/futures/__init__.py",
     "util-linux": "unshare",
 }
 ACCOUNTING = {

@@ -66,16 +66,6 @@ def test_connections_are_cut_and_what_runs_goes_on(own_login: Login) -> None:
     assert own_login.run("echo again") == "again\n"
 
 
-def test_a_node_dies_and_its_job_starts_again(own_slurm: Slurm) -> None:
-    job = own_slurm.sbatch("sleep 300", "-w", "n2")
-    own_slurm.wait(job, "RUNNING")
-    own_slurm.kill_node("n2")
-    until(lambda: "n2" not in own_slurm.idle_nodes(), 90, "n2 is not down")
-    own_slurm.wait(job, "PENDING")
-    own_slurm.boot_node("n2")
-    own_slurm.wait(job, "RUNNING")
-
-
 def test_the_controller_forgets_nothing(own_slurm: Slurm) -> None:
     job = own_slurm.sbatch("sleep 2")
     own_slurm.stop_controller()
