@@ -246,6 +246,12 @@ def test_where_a_job_lies() -> None:
     assert far().target("/rec/t/id", "t", "id", "train").python == "python3"
 
 
+def test_an_empty_image_is_none() -> None:
+    spec = planned([Part(shell("cat /nemo_run/x"), far(container_image=""))])
+    assert not spec.inside
+    assert "container" not in render(spec)[0].content.decode()
+
+
 def test_jobs_that_come_first_are_named_by_id_or_handle(error_snapshot) -> None:
     named = ["4242", "slurm://me@login/17#/lustre/x", "slurm_tunnel://nemo_run/8"]
     assert executor(dependencies=named).parse_deps() == ["4242", "17", "8"]

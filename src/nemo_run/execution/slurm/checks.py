@@ -201,7 +201,7 @@ def _check_member(request: SlurmExecutor | ResourceRequest) -> None:
     for name in ("srun_args", "container_env"):
         _check_list(name, getattr(request, name))
     _check_list("container_mounts", request.container_mounts)
-    if request.container_image is None and (request.container_mounts or request.container_env):
+    if not request.container_image and (request.container_mounts or request.container_env):
         name = "container_mounts" if request.container_mounts else "container_env"
         raise PlanError(
             f"{name} of SlurmExecutor is set, and container_image is not; without a container "

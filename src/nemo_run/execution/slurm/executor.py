@@ -313,7 +313,7 @@ class SlurmExecutor(Interactive, Executor):
         """
         from nemo_run.config.home import get_nemorun_home
 
-        here, container = self._is_here, self.container_image is not None
+        here, container = self._is_here, bool(self.container_image)
         root = _root(self.way.job_dir, here=here)
         directory = f"{root}/{title}/{experiment}/jobs/{job}" if root else ""
         directory = directory or f"{experiment_dir}/jobs/{job}"

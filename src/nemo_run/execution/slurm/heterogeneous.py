@@ -111,7 +111,7 @@ def _request(executor: SlurmExecutor, index: int | None) -> ResourceRequest:
 
 
 def _check_containers(members: Sequence[SlurmExecutor]) -> None:
-    images = {one.container_image is None for one in members}
+    images = {bool(one.container_image) for one in members}
     if len(images) > 1:
         raise PlanError(
             "Some members of the group have a container_image and some have none; the job's folder "

@@ -96,7 +96,7 @@ def _image(executor: SlurmExecutor, image: str | None) -> str | None:
     """Return an image; of files on this machine the whole path, as jobs start elsewhere."""
     from nemo_run.remote import LocalTunnel
 
-    if image is None or not isinstance(executor.way, LocalTunnel) or "://" in image:
+    if not image or not isinstance(executor.way, LocalTunnel) or "://" in image:
         return image
     is_file = image.endswith(".sqsh") or image.startswith(("./", "../"))
     return os.path.abspath(image) if is_file else image  # noqa: PTH100 - the text, no links
