@@ -44,7 +44,7 @@ def test_the_fields_are_those_of_the_reference() -> None:
     assert {name: getattr(made, name) for name in DEFAULTS} == DEFAULTS
     assert made.account == "acct"
     assert made.tunnel == run.LocalTunnel(job_dir="")
-    assert made.packager == run.GitArchivePackager()
+    assert isinstance(made.packager, run.GitArchivePackager)
     assert made.job_details == SlurmJobDetails()
     assert run.SlurmExecutor(wait_time_for_group_job=-1).wait_time_for_group_job == 0
 
