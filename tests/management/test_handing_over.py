@@ -400,3 +400,14 @@ def test_a_conductor_stays_while_somebody_waits_and_hands_over_when_nobody_does(
     go_on(alone)
     until(lambda: operations.status(record).ended is not None)
     assert alone.asked() == [f"{record.id}/a/1", f"{record.id}/b/1"]
+
+
+def test_a_request_to_cancel_is_heard_at_any_moment_of_the_hand_over(alone, tmp_path):
+    for delay in (0.0, 0.02, 0.05, 0.1):
+        record = experiment({"a": []}, backend="alone", target=str(tmp_path / "target"))
+        wait_until_in_charge(record, start(record, hand_over=True))
+        until(lambda r=record: r.status().jobs["a"].handle)
+        time.sleep(delay)
+        operations.cancel(record)
+        until(lambda r=record: r.status().ended is not None)
+        assert record.status().states == {"a": State.CANCELLED}

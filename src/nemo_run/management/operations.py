@@ -210,6 +210,7 @@ def cancel(record: Record, job: str | None = None, *, by: str = "") -> None:
         return
     if not all(one.cancel_requested or one.state.terminal for one in concerned):
         record.journal.append([events.job_cancel_requested(job, by or _whoami())])
+    _let_leave_if_leaving(record)
     if not taken(record):
         # Somebody has to carry it out; what was not started stays so.
         wait_until_in_charge(record, start(record, only_cancels=True))
@@ -256,7 +257,7 @@ def resume(record: Record, *, by: str = "") -> None:
     """
     _ = record.jobs
     known = looked_at(record)
-    if known.ended is not None:
+    if known.ended is not None or known.handed_over:
         _let_leave(record)
         known = record.status()
     conductor = known.conductor
@@ -283,6 +284,13 @@ def again(known: ExperimentStatus, *, by: str) -> list[events.Event]:
         if known.ended is not None and job.state is not State.SUCCEEDED
     ]
     return [events.experiment_resumed(by), *retried]
+
+
+def _let_leave_if_leaving(record: Record) -> None:
+    """Wait for a conductor that heard of nothing that was written after its last word."""
+    conductor = record.status().conductor
+    if conductor is not None and conductor.ended is not None:
+        _let_leave(record)
 
 
 def _let_leave(record: Record) -> None:
