@@ -108,8 +108,8 @@ stop() {
 srun --nodelist="$(IFS=,; echo "${nodes[*]:0:1}")" --overlap --job-name=server --nodes=1 \
     --ntasks=1 --ntasks-per-node=1 --kill-on-bad-exit=1 --wait=0 \
     --output="${logs//%/%%}"/server/rank-0.log --open-mode=append \
-    sh /lustre/me/digits/digits_1/jobs/group/attempts/1/step-server.sh 2>"$here"/server/srun.log \
-    &
+    sh /lustre/me/digits/digits_1/jobs/group/attempts/1/step-server.sh \
+    2>"$here"/server/srun.log &
 steps[0]=$!
 sleep 5
 

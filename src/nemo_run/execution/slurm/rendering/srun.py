@@ -31,9 +31,8 @@ def lines(spec: JobSpec, index: int) -> list[str]:
         *_options(spec, index),
         f"sh {quote(step)}",
         *_messages(spec, index),
-        "&",
     ]
-    return wrapped(words)
+    return wrapped([*words[:-1], f"{words[-1]} &"])
 
 
 def _messages(spec: JobSpec, index: int) -> list[str]:
@@ -124,8 +123,7 @@ def memory_lines(spec: JobSpec) -> list[str]:
             "nvidia-smi",
             "--query-gpu=timestamp,index,memory.total,memory.used",
             "--format=csv",
-            "--loop=5",
-            "&",
+            "--loop=5 &",
         ]
         found += [*wrapped(words), "memory+=($!)"]
     return found
