@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,16 +24,21 @@ from nemo_run.execution.slurm.client import SlurmBackend
 from nemo_run.execution.slurm.connections import tunnel_of
 from nemo_run.packaging.git_archive import GitArchivePackager
 from nemo_run.packaging.snapshot import CodePlace
-from nemo_run.remote import round_trips
+from nemo_run.remote import SSHTunnel, round_trips
 from slurm_jobs import handles, small, until
 
 backend = SlurmBackend()
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("NEMORUN_HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
+    # The login hosts of both clusters have one name: no connection may outlive its test.
+    login = SSHTunnel(job_dir="/", host=Login.host, user=Login.user)
+    login.log_out()
+    yield
+    login.log_out()
 
 
 def _options(login: Login, **more: object) -> dict[str, object]:
@@ -101,10 +106,11 @@ def test_a_connection_that_is_cut_while_sbatch_runs_loses_nothing(
     options = _options(own_login, pre_command=f"export PATH={slow}:$PATH")
     job = small(folder, "job", "sleep 1", options=options)
     failed: list[BaseException] = []
+    answers: dict[str, object] = {}
 
     def submit() -> None:
         try:
-            backend.submit([job])
+            answers.update(backend.submit([job]))
         except BackendError as error:
             failed.append(error)
 
@@ -112,9 +118,9 @@ def test_a_connection_that_is_cut_while_sbatch_runs_loses_nothing(
     thread.start()
     claim = Path(job.spec.directory, "attempts", "1", "submitting")
     eventually(lambda: claim.exists() and claim.read_text(), 60, "nobody submits")
-    own_login.cut()
+    assert own_login.cut()
     thread.join()
-    assert failed
+    assert failed, answers
     plain = dataclasses.replace(
         job, spec=dataclasses.replace(job.spec, options=_options(own_login))
     )
