@@ -54,6 +54,7 @@ class Describing:
         *,
         policy: Policy = "all",
         roles: Sequence[str] | None = None,
+        members: Sequence[str] | None = None,
     ) -> str:
         """Add a job; nothing starts before :meth:`run`.
 
@@ -71,6 +72,8 @@ class Describing:
             policy: How a group ends: ``all`` waits for every member and stops the others when
                 one fails; ``main`` ends with the members whose role is ``main``.
             roles: For each member of a group ``main`` or ``sidecar``.
+            members: What to call each member of a group; by default they go by their tasks. Their
+                logs, results and addresses go by these names.
 
         Returns:
             The job's id, for ``dependencies`` and for looking at it.
@@ -82,7 +85,15 @@ class Describing:
         """
         refuse_sweep(task)
         job = self._described(
-            task, executor, name, plugins, tail_logs, dependencies, policy=policy, roles=roles
+            task,
+            executor,
+            name,
+            plugins,
+            tail_logs,
+            dependencies,
+            policy=policy,
+            roles=roles,
+            members=members,
         )
         self._jobs.append(job)
         return job.id
@@ -138,6 +149,7 @@ class Describing:
         dependencies: Sequence[str | Edge] | None,
         policy: Policy = "all",
         roles: Sequence[str] | None = None,
+        members: Sequence[str] | None = None,
     ) -> Job:
         if self.started:
             raise PlanError(
@@ -153,6 +165,7 @@ class Describing:
             dependencies=dependencies or (),
             policy=policy,
             roles=roles,
+            members=members,
         )
         job.tail_logs = tail_logs
         job.experiment = cast("Experiment", self)

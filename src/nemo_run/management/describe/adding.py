@@ -39,6 +39,7 @@ def described_job(
     dependencies: Sequence[str | dag.Edge],
     policy: Policy,
     roles: Sequence[str] | None,
+    members: Sequence[str] | None = None,
 ) -> Job:
     """Return the job that was described, with copies of its task and executor.
 
@@ -51,6 +52,7 @@ def described_job(
         dependencies: What it waits for.
         policy: How a group ends.
         roles: For each member of a group.
+        members: What to call each member of a group; by default after its task.
 
     Raises:
         TypeError: What was given is no task or no executor.
@@ -68,12 +70,10 @@ def described_job(
         )
     if isinstance(task, list | tuple):
         tasks = list(task)
-        members = _members(tasks, executors_of(tasks, executor), roles)
-        elsewhere.add_to(members[0].executor, outside)
-        proposed = name or f"{members[0].name}_group"
-        return JobGroup(
-            taken.take(_job_id(proposed)), members, edges=edges, name=name, policy=policy
-        )
+        group = _members(tasks, executors_of(tasks, executor), roles, members)
+        elsewhere.add_to(group[0].executor, outside)
+        proposed = name or f"{group[0].name}_group"
+        return JobGroup(taken.take(_job_id(proposed)), group, edges=edges, name=name, policy=policy)
     check_kind(task)
     own = Member("", clone(task), _executor(executor))
     elsewhere.add_to(own.executor, outside)
@@ -114,7 +114,10 @@ def _job_id(name: str) -> str:
 
 
 def _members(
-    tasks: list[Any], executors: list[Executor], roles: Sequence[str] | None
+    tasks: list[Any],
+    executors: list[Executor],
+    roles: Sequence[str] | None,
+    called: Sequence[str] | None,
 ) -> list[Member]:
     if not tasks:
         raise PlanError("A group needs at least one task; an empty list was given.")
@@ -123,10 +126,32 @@ def _members(
     taken = Names()
     for name in _RESERVED:
         taken.take(name)
+    proposed = _called(called, len(tasks)) or [task_name(task) for task in tasks]
+    rows = zip(proposed, tasks, executors, _roles(roles, len(tasks)), strict=True)
     return [
-        Member(names.folder(taken.take(task_name(task))), clone(task), _executor(executor), role)
-        for task, executor, role in zip(tasks, executors, _roles(roles, len(tasks)), strict=True)
+        Member(names.folder(taken.take(name)), clone(task), _executor(executor), role)
+        for name, task, executor, role in rows
     ]
+
+
+def _called(members: Sequence[str] | None, count: int) -> list[str]:
+    """Return the names that were given to members; none where they go by their tasks."""
+    if members is None:
+        return []
+    if isinstance(members, str) or not all(isinstance(name, str) for name in members):
+        raise TypeError(
+            f"members is {shown(members)}; it must be a list with a name for each member."
+        )
+    given = list(members)
+    if len(given) != count or len(set(given)) != count:
+        raise PlanError(
+            f"A group of {count} tasks needs {count} different names; members is {shown(given)}."
+        )
+    for name in given:
+        names.check(name, "member name")
+        if name in _RESERVED:
+            raise PlanError(f"A member cannot be called {name!r}: a folder of the job is.")
+    return given
 
 
 def _roles(roles: Sequence[str] | None, count: int) -> list[Literal["main", "sidecar"]]:
