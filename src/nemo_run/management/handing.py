@@ -11,25 +11,32 @@ from .plans import spec_of
 from .watch.logs import watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from .conductor.launch import Started
     from .store.record import Record
     from .store.status import ExperimentStatus, JobStatus
 
 _PAUSE = 0.05
+_SILENT = 10.0
+"""Seconds after which the person is told why nothing happens."""
 
 
-def wait_until_submitted(record: Record, started: Started) -> ExperimentStatus:
+def wait_until_submitted(
+    record: Record, started: Started, say: Callable[[str], None]
+) -> ExperimentStatus:
     """Return when every job that waits for nothing was submitted or refused.
 
     Only engines whose jobs need no process of ours are waited for: who detaches from those wants
-    to know that they have the jobs, and under which names.
+    to know that they have the jobs, and under which names. An engine that is away is waited for
+    until the person leaves; the conductor goes on.
 
     Args:
         record: The experiment.
         started: Its conductor; without it nothing more happens.
+        say: Told what is in the way, once for each trouble.
     """
+    begun, told = time.monotonic(), ""
     now = watch(record)
     first = [str(document["id"]) for document in record.jobs if not document.get("dependencies")]
     waited = [job for job in first if _finishes_alone(record, job)]
@@ -40,7 +47,21 @@ def wait_until_submitted(record: Record, started: Started) -> ExperimentStatus:
         jobs = (status.jobs[job] for job in waited if job in status.jobs)
         if gone or status.handed_over or all(_is_settled(job) for job in jobs):
             return status
+        trouble = _last_trouble(record) if time.monotonic() - begun > _SILENT else ""
+        if trouble and trouble != told:
+            say(f"Not submitted yet: {trouble} Ctrl-C leaves; it is tried again without you.")
+            told = trouble
         time.sleep(_PAUSE)
+
+
+def _last_trouble(record: Record) -> str:
+    """Return what the conductor last complained about, without the time it did; may be empty."""
+    try:
+        lines = (record.path / "conductor.log").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    # 2026-01-31 12:00:00 slurm: submit: …
+    return lines[-1].split(" ", 2)[-1] if lines else "the engine has not answered."
 
 
 def submitted_as(jobs: Iterable[JobStatus], most: int = 5) -> str:

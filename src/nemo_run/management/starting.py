@@ -111,7 +111,7 @@ def begin_and_follow(
             held.release()
             if detach:
                 wait_until_in_charge(record, started)
-                status = wait_until_submitted(record, started)
+                status = wait_until_submitted(record, started, manner.warn)
                 named = submitted_as(status.jobs.values())
                 if named:
                     manner.say(f"submitted: {named}")
