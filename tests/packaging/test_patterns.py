@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import subprocess
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from files_of import state_of
@@ -41,6 +43,12 @@ class TestPatternPackager:
         assert names(unpacked(snapshot)) == ["lib/a.py", "lib/deep/b.py", "train.py"]
         assert snapshot.summary() == "3 files, 29 bytes"
         assert snapshot.root == str(place)
+
+    def test_takes_the_folder_by_its_name_whatever_that_is(self, take, unpacked, tmp_path):
+        place = write(tmp_path / "exp[1]*", "a.py", "lib/b.py")
+        for pattern in ("**/*.py", ".", "./", "../exp*/*"):
+            packager = run.PatternPackager(include_pattern=pattern, relative_path=".")
+            assert names(unpacked(take(packager, place))) == ["a.py", "lib/b.py"]
 
     def test_takes_a_folder_for_each_of_several_patterns(self, take, unpacked, tmp_path):
         write(tmp_path, "one/a.py", "two/sub/b.py", "two/c.txt")
@@ -312,6 +320,29 @@ class TestPackagersOfUsers:
         ):
             take(Broken(), tmp_path)
 
+    def test_several_archives_in_a_row_are_one_and_half_a_one_is_none(
+        self, take, unpacked, tmp_path
+    ):
+        @dataclass(kw_only=True)
+        class Joined(run.Packager):
+            keep: int | None = None
+
+            def package(self, path: Path, job_dir: str, name: str) -> str:
+                parts = [
+                    TarPackager(members=[(f"{n}.py", os.urandom(9000))], compressed=False)
+                    for n in "ab"
+                ]
+                joined = b"".join(
+                    Path(part.package(path, job_dir, "part")).read_bytes() for part in parts
+                )
+                file = Path(job_dir, "joined.tar.gz")
+                file.write_bytes(gzip.compress(joined)[: self.keep])
+                return str(file)
+
+        assert names(unpacked(take(Joined(), tmp_path))) == ["a.py", "b.py"]
+        with pytest.raises(PackagingError, match="cannot be read as a tar file"):
+            take(Joined(keep=12000), tmp_path)
+
     def test_a_subclass_of_ours_may_add_to_what_ours_writes(self, new_repository, take, unpacked):
         class More(run.GitArchivePackager):
             def package(self, path: Path, job_dir: str, name: str) -> str:
@@ -353,3 +384,7 @@ def test_the_reference_s_paths_lead_to_the_same_classes():
     assert git.GitArchivePackager is run.GitArchivePackager
     assert hybrid.HybridPackager is run.HybridPackager
     assert pattern.PatternPackager is run.PatternPackager
+    for place in (git, pattern):
+        with mock.patch(f"{place.__name__}.Context") as context:
+            assert place.Context is context
+        assert place.Context().run("echo here", hide=True).stdout == "here\n"

@@ -62,6 +62,7 @@ PATHS: dict[str, dict[str, str]] = {
         "Executor": "nemo_run.execution.executor",
         "ExecutorMacros": "nemo_run.execution.executor",
         "LocalExecutor": "nemo_run.execution.local.executor",
+        "SlurmExecutor": "nemo_run.execution.slurm.executor",
     },
     "nemo_run.core.execution.base": {
         "Executor": "nemo_run.execution.executor",
@@ -73,6 +74,7 @@ PATHS: dict[str, dict[str, str]] = {
         "FaultTolerance": "nemo_run.execution.launcher",
         "LAUNCHER_MAP": "nemo_run.execution.launcher",
         "Launcher": "nemo_run.execution.launcher",
+        "SlurmTemplate": "nemo_run.execution.launcher",
         "Torchrun": "nemo_run.execution.launcher",
         "*": "nemo_run.execution.launcher",
     },
@@ -80,6 +82,14 @@ PATHS: dict[str, dict[str, str]] = {
         "LocalExecutor": "nemo_run.execution.local.executor",
         "*": "nemo_run.execution.local.executor",
     },
+    "nemo_run.core.execution.slurm": {
+        "SlurmBatchRequest": "nemo_run.execution.slurm.request",
+        "SlurmExecutor": "nemo_run.execution.slurm.executor",
+        "SlurmJobDetails": "nemo_run.execution.slurm.details",
+        "get_packaging_job_key": "nemo_run.execution.slurm.request",
+        "*": "nemo_run.execution.slurm.executor",
+    },
+    "nemo_run.core.execution.utils": {"fill_template": "nemo_run.execution.templates"},
     "nemo_run.core.frontend": {},
     "nemo_run.core.frontend.console": {},
     "nemo_run.core.frontend.console.api": {
@@ -99,6 +109,8 @@ PATHS: dict[str, dict[str, str]] = {
         "*": "nemo_run.packaging.packager",
     },
     "nemo_run.core.packaging.git": {
+        # What runs commands on this machine: programs' tests replace it.
+        "Context": "nemo_run.remote.local:LocalTunnel",
         "GitArchivePackager": "nemo_run.packaging.git_archive",
         "*": "nemo_run.packaging.git_archive",
     },
@@ -107,6 +119,7 @@ PATHS: dict[str, dict[str, str]] = {
         "*": "nemo_run.packaging.hybrid",
     },
     "nemo_run.core.packaging.pattern": {
+        "Context": "nemo_run.remote.local:LocalTunnel",
         "PatternPackager": "nemo_run.packaging.pattern",
         "*": "nemo_run.packaging.pattern",
     },
@@ -194,17 +207,11 @@ LATER: dict[str, tuple[str, ...]] = {
         "nemo_run.core.execution.skypilot",
         "nemo_run.core.execution.skypilot_jobs",
     ),
-    "running on Slurm": (
-        "nemo_run.SlurmExecutor",
+    "running Ray": (
         "nemo_run.SlurmRay",
-        "nemo_run.SlurmTemplate",
-        "nemo_run.core.execution.SlurmExecutor",
         "nemo_run.core.execution.launcher.SlurmRay",
-        "nemo_run.core.execution.launcher.SlurmTemplate",
-        "nemo_run.core.execution.slurm",
-        "nemo_run.core.execution.utils",
+        "nemo_run.run.ray",
     ),
-    "running Ray": ("nemo_run.run.ray",),
     "workspaces for an editor": (
         "nemo_run.DevSpace",
         "nemo_run.core.tunnel.server",
