@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import AlreadyExistsError
-from nemo_run.execution.observation import State
+from nemo_run.execution.observation import Reason, State
 
 from . import operations, store
 from .capture import environment
@@ -115,6 +115,9 @@ def begin_and_follow(
                 named = submitted_as(status.jobs.values())
                 if named:
                     manner.say(f"submitted: {named}")
+                refused = [job for job in status.jobs.values() if job.reason is Reason.START]
+                if refused:
+                    return failure(record, status, refused)
                 manner.goodbye_of(record, ended=False)
                 return Results(record)
             status = _followed(record, manner, tail=tail, plugins=plugins, started=started)
