@@ -95,7 +95,8 @@ def test_a_death_in_the_middle_leaves_a_store_that_works(
 ):
     repo = new_repository()
     repo.write({f"d{number % 7}/f{number}": os.urandom(2000) for number in range(1500)})
-    process = keeping(repo.path, store, start_new_session=True)
+    aside = {**os.environ, "TMPDIR": str(repo.path.parent)}  # what a killed process leaves
+    process = keeping(repo.path, store, start_new_session=True, env=aside)
     if delay:  # after the snapshot was taken, while it is kept; else before
         process.stdout.readline()
     time.sleep(delay)
