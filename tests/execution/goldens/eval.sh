@@ -20,6 +20,7 @@ export NEMORUN_EXPERIMENT_ID=digits_1
 export NEMORUN_JOB=eval
 export NEMORUN_ATTEMPT=1
 export NEMORUN_JOB_DIR=/e/eval
+export NEMORUN_PREVIOUS_END=''
 
 # Who we are. A process id alone would not tell: ids are used again.
 start=''

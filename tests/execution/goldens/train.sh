@@ -20,6 +20,9 @@ export NEMORUN_EXPERIMENT_ID=digits_1
 export NEMORUN_JOB=train
 export NEMORUN_ATTEMPT=2
 export NEMORUN_JOB_DIR=/e/train
+# How the attempt before this one ended; one that was lost has written nothing down.
+export NEMORUN_PREVIOUS_END=unknown
+if read -r word _ 2>/dev/null </e/train/attempts/1/exit && [ "$word" = exit ]; then NEMORUN_PREVIOUS_END=failed; fi
 
 # Who we are. A process id alone would not tell: ids are used again.
 start=''

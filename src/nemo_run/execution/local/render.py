@@ -42,6 +42,12 @@ finish() {
 }
 """
 
+_PREVIOUS = """\
+# How the attempt before this one ended; one that was lost has written nothing down.
+export NEMORUN_PREVIOUS_END=unknown
+if read -r word _ 2>/dev/null <{record} && [ "$word" = exit ]; then NEMORUN_PREVIOUS_END=failed; fi
+"""
+
 _CLAIM = """
 # Who we are. A process id alone would not tell: ids are used again.
 start=''
@@ -173,6 +179,7 @@ def script(spec: JobSpec) -> str:
         ),
         _RECORD,
         _exports(_job_variables(spec)),
+        _previous_end(spec),
         _CLAIM,
         _code(spec),
         *(_member(spec, index, member) for index, member in enumerate(spec.members)),
@@ -201,6 +208,14 @@ def _job_variables(spec: JobSpec) -> dict[str, str]:
         "NEMORUN_ATTEMPT": str(spec.attempt),
         "NEMORUN_JOB_DIR": spec.directory,
     }
+
+
+def _previous_end(spec: JobSpec) -> str:
+    """Return the lines that tell the task how the attempt before this one ended."""
+    if spec.attempt == 1:
+        return "export NEMORUN_PREVIOUS_END=''\n"
+    record = f"{spec.directory}/attempts/{spec.attempt - 1}/{layout.EXIT}"
+    return _PREVIOUS.format(record=quote(record))
 
 
 def _exports(variables: dict[str, str], indent: str = "") -> str:
