@@ -28,7 +28,8 @@ def main() -> int:
         place.ready(shape)
 
     shape = place.enter(bring_up)
-    print(f"export SLURM_CONF={Slurm(shape).conf} PATH={Login(shape).bin}:$PATH", flush=True)
+    print(f"export SLURM_CONF={Slurm(shape).conf} PATH={Login(shape).bin}:$PATH")
+    print(f"ssh {Login(shape).host}", flush=True)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             pause()

@@ -24,15 +24,27 @@ _PROGRAMS = ("ssh", "scp", "sftp")
 class Login:
     """An ordinary user's way to the cluster.
 
-    ``ssh -F config login`` goes straight to the login host, ``login-by-jump`` through the jump
-    host. ``login.bin`` holds an ``ssh`` that has this configuration as a user's own would be.
+    ``ssh -F config HOST`` goes straight to the login host, ``HOST-by-jump`` through the jump host.
+    ``login.bin`` holds an ``ssh`` that has this configuration as a user's own would be.
     """
 
     shape: Shape
 
     user = USER
-    host = "login"
-    by_jump = "login-by-jump"
+
+    @property
+    def host(self) -> str:
+        """What the configuration calls the login host; every cluster's has a name of its own.
+
+        A process may keep a connection, or what it knows of a host, for its lifetime, and a worker
+        meets several clusters.
+        """
+        return f"login-{self.shape.folder.name[-4:]}"
+
+    @property
+    def by_jump(self) -> str:
+        """The same host, reached through the jump host."""
+        return f"{self.host}-by-jump"
 
     @property
     def folder(self) -> Path:
@@ -203,9 +215,9 @@ class Login:
             [
                 "Host jump",
                 f"  HostName {jump}",
-                f"Host login {login}",
+                f"Host {self.host} {login}",
                 f"  HostName {login}",
-                "Host login-by-jump",
+                f"Host {self.by_jump}",
                 f"  HostName {login}",
                 "  ProxyJump jump",
                 "Host *",

@@ -54,14 +54,14 @@ def test_gpus_are_counted(slurm: Slurm, shared_folder: Path) -> None:
 def test_connections_are_cut_and_what_runs_goes_on(own_login: Login) -> None:
     mark = own_login.home / "went-on"
     command = f"trap '' HUP PIPE; echo here; sleep 1; touch {mark}; sleep 60"
-    with subprocess.Popen(["ssh", "login", command], stdout=subprocess.PIPE) as client:
+    with subprocess.Popen(["ssh", own_login.host, command], stdout=subprocess.PIPE) as client:
         assert client.stdout is not None
         assert client.stdout.readline() == b"here\n"
         assert own_login.cut() >= 1
         assert client.wait(30) == 255
     until(mark.exists, 30, "the command did not go on")
     own_login.block()
-    assert subprocess.run(["ssh", "login", "true"], capture_output=True).returncode == 255
+    assert subprocess.run(["ssh", own_login.host, "true"], capture_output=True).returncode == 255
     own_login.unblock()
     assert own_login.run("echo again") == "again\n"
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,21 +24,16 @@ from nemo_run.execution.slurm.client import SlurmBackend
 from nemo_run.execution.slurm.connections import tunnel_of
 from nemo_run.packaging.git_archive import GitArchivePackager
 from nemo_run.packaging.snapshot import CodePlace
-from nemo_run.remote import SSHTunnel, round_trips
+from nemo_run.remote import round_trips
 from slurm_jobs import handles, small, until
 
 backend = SlurmBackend()
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEMORUN_HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
-    # The login hosts of both clusters have one name: no connection may outlive its test.
-    login = SSHTunnel(job_dir="/", host=Login.host, user=Login.user)
-    login.log_out()
-    yield
-    login.log_out()
 
 
 def _options(login: Login, **more: object) -> dict[str, object]:

@@ -258,10 +258,11 @@ def test_the_record_shows_the_exit_code_and_the_id_of_slurm(ssh: Way) -> None:
     assert job.observation.reason is Reason.EXIT_CODE
     assert job.observation.exit_code == 9
     shown = cli("experiment", "status", exp.id, "--json", check=False)
-    assert f"slurm://ada@login/{slurm_jobs(ssh.slurm, exp.id)[0]}#" in shown
+    assert f"slurm://ada@{ssh.login.host}/{slurm_jobs(ssh.slurm, exp.id)[0]}#" in shown
 
 
 _TORCH = """
+import json
 import nemo_run as run
 
 REDUCE = '''
