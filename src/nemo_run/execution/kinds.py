@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nemo_run import execution, packaging
+from nemo_run import execution, packaging, remote
 from nemo_run.config.graph.reference import Reference
 from nemo_run.exceptions import OverrideError, nearest
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .executor import Executor
 
 # Whose public names are known without their place.
-_ROOMS = (execution, packaging)
+_ROOMS = (execution, packaging, remote)
 
 
 def executor_class(name: str) -> type[Executor]:

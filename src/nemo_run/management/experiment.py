@@ -235,6 +235,8 @@ class Experiment(Describing, Opened, ConfigurableMixin):
         plan = self._plan()
         if log:
             sys.stdout.write(plan.text())
+            for warning in plan.warnings:
+                self._manner.warn(warning)
         if not delete_exp_dir:
             self._written_down(plan)
         return plan

@@ -51,7 +51,7 @@ def test_a_cluster_on_which_all_is_well() -> None:
     seen = found({"partition": "debug", "account": "research"})
     assert {verdict for verdict, _ in seen.values()} == {"ok"}
     assert "indices up to 1000" in seen["job arrays"][1]
-    assert "Job 12 to start" in seen["test submission"][1]
+    assert "would take it: to start" in seen["test submission"][1]
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,7 @@ def test_a_cluster_on_which_all_is_well() -> None:
             "note",
             "disabled",
         ),
+        ({}, {"partition": "debug", "time": "02:00:00"}, "time limit", "problem", "never starts"),
         ({}, {"account": "reserch"}, "account", "note", "'research'"),
         ({"config": answer("")}, {}, "job arrays", "note", "could not be read"),
         (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import nearest
 from nemo_run.execution.findings import Finding
+from nemo_run.execution.resume import limit_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _SHARED = ("nfs", "lustre", "gpfs", "beegfs", "ceph", "fuseblk", "panfs", "wekafs", "gfs", "ocfs2")
 _OWN = ("tmpfs", "ext2/ext3", "xfs", "btrfs", "overlayfs", "zfs", "f2fs", "ramfs")
 _LITTLE = 1 << 30
+_NUMBER = re.compile(r"^Job \d+ ")
 _OLDEST = (20, 11)
 
 
@@ -114,6 +116,19 @@ def _partition(facts: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator
             )
         elif known[name][1] != "up":
             yield Finding("partition", "problem", f"{name} is {known[name][1]}")
+        elif _is_over(options.get("time"), known[name][2]):
+            yield Finding(
+                "time limit",
+                "problem",
+                f"time={options['time']} is over the limit of {name}, {known[name][2]}",
+                "Slurm takes such a job and never starts it. Set time= or partition=.",
+            )
+
+
+def _is_over(wanted: str | None, limit: str) -> bool:
+    """Whether a time limit is longer than a partition's; False where one cannot be told."""
+    asked, most = limit_seconds(wanted), limit_seconds(limit)
+    return asked is not None and most is not None and asked > most
 
 
 def _accounting(facts: Mapping[str, Any]) -> Finding:
@@ -197,7 +212,9 @@ def _test(facts: Mapping[str, Any]) -> Finding:
     lines = [line for line in (test["err"] + test["out"]).splitlines() if line.strip()]
     text = lines[-1].strip() if lines else "nothing was said"
     if test["rc"] == 0:
-        return Finding("test submission", "ok", text.removeprefix("sbatch: "))
+        said = text.removeprefix("sbatch: ")
+        # Slurm says "Job 12 to start", as if there were one.
+        return Finding("test submission", "ok", f"sbatch would take it: {_NUMBER.sub('', said)}")
     return Finding(
         "test submission",
         "problem",
