@@ -377,3 +377,19 @@ def test_what_cannot_be_read_is_not_resumed_and_nothing_is_written(tmp_path) -> 
     assert journal.read_bytes() == before
     meta.write_bytes(kept)
     assert operations.status(find(record.id)).ended is not None
+
+
+@pytest.mark.parametrize(
+    ("handle", "shown"),
+    [
+        ("slurm://me@host:22/4242_7#/lustre/t/t_1/jobs/a/attempts/1", "4242_7"),
+        ("slurm://host/4242;big#/x", "4242"),
+        ("local://host/home/me/jobs/a/attempts/1", "/home/me/jobs/a/attempts/1"),
+        ("", ""),
+    ],
+)
+def test_what_an_engine_calls_a_job(handle: str, shown: str) -> None:
+    from nemo_run.management.operations import engine_id
+    from nemo_run.management.store.status import JobStatus
+
+    assert engine_id(JobStatus("a", handle=handle)) == shown

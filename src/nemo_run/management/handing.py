@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import NemoRunError
 
+from .operations import engine_id
 from .plans import spec_of
 from .watch.logs import watch
 
@@ -66,13 +67,9 @@ def _last_trouble(record: Record) -> str:
 
 def submitted_as(jobs: Iterable[JobStatus], most: int = 5) -> str:
     """Return what engines call jobs, in a few words: ``train 4242, test 4243``; may be empty."""
-    named = [f"{job.id} {_short(job.handle)}" for job in jobs if "://" in job.handle]
+    named = [f"{job.id} {engine_id(job)}" for job in jobs if "://" in job.handle]
     more = f" and {len(named) - most} more" if len(named) > most else ""
     return ", ".join(named[:most]) + more
-
-
-def _short(handle: str) -> str:
-    return handle.partition("#")[0].rpartition("/")[2]
 
 
 def _is_settled(job: JobStatus) -> bool:

@@ -124,7 +124,7 @@ def as_dicts(record: Record, known: ExperimentStatus) -> dict[str, dict[str, Any
             "name": document["id"],
             "status": known.jobs[document["id"]].state,
             "executor": document.get("executor", ""),
-            "job_id": _engine_id(known.jobs[document["id"]]),
+            "job_id": engine_id(known.jobs[document["id"]]),
             "handle": known.jobs[document["id"]].handle,
             "local_dir": str(record.job_dir(document["id"])),
         }
@@ -133,14 +133,16 @@ def as_dicts(record: Record, known: ExperimentStatus) -> dict[str, dict[str, Any
     }
 
 
-def _engine_id(job: JobStatus) -> str:
+def engine_id(job: JobStatus) -> str:
     """Return the part of a handle that the engine itself uses.
 
-    That is ``4242`` of ``slurm://host/4242``, and where it is a path, the path from its root.
+    That is ``4242`` of ``slurm://host/4242;cluster#/folder``, and where it is a path, the path from
+    its root.
     """
     from urllib.parse import unquote
 
-    own = unquote(job.handle.partition("://")[2].partition("/")[2])
+    named = job.handle.partition("://")[2].partition("/")[2]
+    own = unquote(named.partition("#")[0].partition(";")[0])
     return f"/{own}" if "/" in own else own
 
 
@@ -153,7 +155,7 @@ def status_text(record: Record, known: ExperimentStatus) -> str:
             f"- {job.id}",
             f"  status:    {described(job)}",
             f"  executor:  {documents.get(job.id, {}).get('executor', '')}",
-            f"  job id:    {_engine_id(job) or '-'}",
+            f"  job id:    {engine_id(job) or '-'}",
             f"  directory: {record.job_dir(job.id)}",
         ]
     told = notice(record, known)

@@ -177,6 +177,10 @@ def _job(one: JobView, look: Look) -> list[str]:
         lines.append(f"  On        {visible(str(one.document['executor']))}")
     if after:
         lines.append(f"  After     {visible(after)}")
+    code = one.document.get("code")
+    if isinstance(code, dict):
+        summary = f"{code.get('summary') or 'of an earlier run'}, git tree {code.get('tree')}"
+        lines.append(f"  Code      {visible(summary)}")
     for member in one.members:
         several = len(one.members) > 1
         indent = "  "

@@ -58,7 +58,7 @@ def _text(
     jobs = [status.jobs[job] for job in chosen]
     state = str(status.state)
     lines = [f"{look.paint(visible(record.id), 'bold')}  {look.state(state)}", ""]
-    lines += table(_COLUMNS, [_row(job, now) for job in jobs], look)
+    lines += _table(jobs, look, now)
     # Points of a sweep are many, and each is told of when it is asked for.
     swept = points(record) if len(jobs) > 1 else {}
     lines += _details(record, [job for job in jobs if job.id not in swept])
@@ -71,6 +71,8 @@ def _text(
 
 
 _MOST_CAUSES = 5
+# Jobs of this machine go by their folders.
+_OURS = ("local:", "direct:")
 
 _COLUMNS = (
     Column("JOB", least=12),
@@ -79,6 +81,21 @@ _COLUMNS = (
     Column("STARTED", drop=1),
     Column("DURATION", right=True, drop=3),
 )
+
+
+def _table(jobs: list[JobStatus], look: Look, now: float) -> list[str]:
+    """Return a row for each job; with what the engine calls it, where people type that."""
+    from nemo_run.management.operations import engine_id
+
+    rows = [_row(job, now) for job in jobs]
+    ids = [
+        engine_id(job) if job.handle and not job.handle.startswith(_OURS) else "" for job in jobs
+    ]
+    if not any(ids):
+        return table(_COLUMNS, rows, look)
+    column = Column("ENGINE'S ID", drop=4)
+    rows = [[*row, name or "-"] for row, name in zip(rows, ids, strict=True)]
+    return table([*_COLUMNS, column], rows, look)
 
 
 def _of_points(record: Record, jobs: list[JobStatus]) -> list[str]:
