@@ -80,17 +80,21 @@ def main(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
 def environment() -> Dict[str, str]:
     """Return the environment for Slurm's commands.
 
-    Times are asked for in UTC. Of a job that this process may itself be part of, nothing is
-    handed on: sbatch would take it for options (sbatch(1), input environment variables).
+    Times are asked for in UTC. Variables that filter what squeue, sacct and scancel see would hide
+    jobs, so none is handed on; nor is what makes sbatch wait or an array. An account or a
+    partition of the user's (SBATCH_ACCOUNT) stays a default. Of a job that this process may itself
+    be part of, nothing is handed on: sbatch would take it for options (the manuals' "input
+    environment variables").
     """
     keep = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT")
+    hiding = ("SQUEUE_", "SACCT_", "SCANCEL_")
     inside = "SLURM_JOB_ID" in os.environ
     return {
         name: value
         for name, value in os.environ.items()
         if not (inside and name.startswith("SLURM_") and name not in keep)
-        and name not in ("SQUEUE_FORMAT", "SQUEUE_FORMAT2", "SQUEUE_SORT", "SACCT_FORMAT")
-        and name not in ("SQUEUE_STATES", "SQUEUE_PARTITION", "SLURM_TIME_FORMAT")
+        and not name.startswith(hiding)
+        and name not in ("SBATCH_WAIT", "SBATCH_ARRAY_INX", "SLURM_TIME_FORMAT")
     }
 
 
