@@ -1,7 +1,7 @@
 """Slurm over SSH, beside the programs themselves over the same connection.
 
 Bring up a cluster with ``cd tests && python -m engines.by_hand``, export what that prints, and run
-``python bench/slurm.py`` in another terminal.
+``python bench/slurm.py --host NAME`` elsewhere, with the login host it names.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def main() -> int:
 
     shape = place.enter(bring_up)
     print(f"export SLURM_CONF={Slurm(shape).conf} PATH={Login(shape).bin}:$PATH")
-    print(f"ssh {Login(shape).host}", flush=True)
+    print(f"# the login host: ssh {Login(shape).host}", flush=True)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             pause()
