@@ -281,3 +281,15 @@ def test_the_agent_is_python_3_6_and_imports_the_standard_library_alone() -> Non
         if isinstance(one, (ast.Import, ast.ImportFrom))
     }
     assert not {name for name in names if name.startswith(("nemo_run", "__future__")) or not name}
+
+
+def test_a_waiting_job_says_when_it_may_start(monkeypatch) -> None:
+    import time
+
+    from nemo_run.execution.slurm.wording import waiting
+
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    soon = states.Row("4", "PENDING", "Resources", 0, 0, 1_700_000_123.0, None)
+    assert waiting(soon)[1].endswith("; it may start around 2023-11-14 22:20")
+    assert "may start" not in waiting(soon._replace(started=None))[1]

@@ -95,7 +95,8 @@ class SlurmExecutor(Interactive, Executor):
         setup_lines: Shell that the batch script runs before the tasks, as it is.
         stderr_to_stdout: Keep errors in the same files as output.
         ray_template: Which template Ray clusters are made from.
-        poll_estimated_start_time: Ask Slurm when a waiting job may start, and show it.
+        poll_estimated_start_time: Kept for programs that give it: the status of a waiting job says
+            when it may start wherever Slurm has an estimate, at no further cost.
         resume: How a run goes on that was preempted or came to its time limit.
         gpus_via: How this cluster wants GPUs asked for, whichever field gives their number:
             ``"gres"`` (``--gres=gpu:N``), ``"gpus-per-node"``, ``"gpus-per-task"`` or ``"none"``.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from typing import TYPE_CHECKING
 
 from nemo_run.execution.observation import Reason
@@ -61,6 +62,9 @@ _NOT_STARTED = frozenset({"BadConstraints", "JobLaunchFailure", "launch_failed_r
 _QUOTA = re.compile(r"^(Assoc|QOS|MaxJobs)")
 
 
+_STEP = 600
+
+
 def waiting(row: Row) -> tuple[Reason, str]:
     """Return why a job waits, and words that say so."""
     word = row.reason.partition(",")[0].strip()
@@ -71,9 +75,20 @@ def waiting(row: Row) -> tuple[Reason, str]:
         said = f"Slurm's reason: {row.reason}"
     elif said and word not in {"", "None"}:
         said = f"{said} ({row.reason})"
+    if row.started is not None:
+        said = f"{said}; {_expected(row.started)}" if said else _expected(row.started)
     if word.startswith("Dependency"):
         return Reason.DEPENDENCY, said
     return (Reason.QUOTA if _QUOTA.match(word) else Reason.NONE), said
+
+
+def _expected(start: float) -> str:
+    """Return when Slurm thinks that a job may start (squeue(1), START_TIME of a pending job).
+
+    In steps of ten minutes: the estimate moves a little at each of Slurm's own looks.
+    """
+    around = time.localtime(round(start / _STEP) * _STEP)
+    return f"it may start around {time.strftime('%Y-%m-%d %H:%M', around)}"
 
 
 def failure(end: Account, status: int) -> tuple[Reason, str]:
