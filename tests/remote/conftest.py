@@ -84,6 +84,10 @@ class Host:
         public = host_key.with_suffix(".pub").read_text().split()
         with self.known_hosts.open("a") as file:
             file.write(f"[127.0.0.1]:{self.port} {public[0]} {public[1]}\n")
+        # Sessions are killed at any time, which need not hit what the .bashrc of whoever runs the
+        # tests starts.
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
         config = self.folder / f"{self.name}.conf"
         lines = [
             *settings,
@@ -92,6 +96,7 @@ class Host:
             f"HostKey {host_key}",
             f"PidFile {self.folder}/{self.name}.pid",
             f"AuthorizedKeysFile {self.folder}/id.pub",
+            f"SetEnv HOME={home}",
             "StrictModes no",
             "UsePAM no",
             "PasswordAuthentication no",

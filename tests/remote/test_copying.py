@@ -148,16 +148,13 @@ def test_a_folder_is_not_copied_into_itself(tree):
 
 
 def test_paths_are_those_of_the_accounts_home(cluster, tunnel, tmp_path):
-    home = tunnel().run("echo ~").stdout.strip()
+    home = cluster.folder / "home"
+    place = tunnel(pre_command="cd")
     (tmp_path / "file").write_text("content")
-    name = f".nemo-run-test-{os.getpid()}"
-    try:
-        tunnel().put(f"{tmp_path}/file", f"~/{name}/a")
-        tunnel().put(f"{tmp_path}/file", f"{name}/b")
-        tunnel().get(f"~/{name}", f"{tmp_path}/back")
-        assert sorted(os.listdir(tmp_path / "back")) == ["a", "b"]
-    finally:
-        tunnel().run(f"rm -r {home}/{name}")
+    place.put(f"{tmp_path}/file", "~/new/a")
+    place.put(f"{tmp_path}/file", "new/b")
+    place.get("~/new", f"{tmp_path}/back")
+    assert sorted(os.listdir(tmp_path / "back")) == sorted(os.listdir(home / "new")) == ["a", "b"]
 
 
 def test_a_copy_that_is_cut_leaves_the_target_as_it_was(cluster, tunnel, tmp_path, wait_until):
