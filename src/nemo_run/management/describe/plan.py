@@ -208,15 +208,15 @@ def _digest(file: File) -> str:
 
 
 def files_of(job: PlannedJob) -> Iterator[File]:
-    """Yield the files of a job: what its worker reads, then what its backend sends."""
+    """Yield the files of a job: what its backend sends, then what its worker reads."""
+    for artifact in job.artifacts:
+        yield File(artifact.path, artifact.content, artifact.mode)
     rendered = {artifact.path for artifact in job.artifacts}
     for member in job.spec.members:
         for name, text in member.files.items():
             path = str(Path(member.directory, name))
             if path not in rendered:
                 yield File(path, text.encode("utf-8", "surrogateescape"))
-    for artifact in job.artifacts:
-        yield File(artifact.path, artifact.content, artifact.mode)
 
 
 def make(
