@@ -16,7 +16,7 @@ from engines.processes import until as eventually
 from engines.slurm import Slurm
 from engines.ssh import Login
 from nemo_run.exceptions import BackendError
-from nemo_run.execution.backend import After
+from nemo_run.execution.backend import After, Wanted
 from nemo_run.execution.jobspec import ArrayPlace
 from nemo_run.execution.observation import State
 from nemo_run.execution.slurm import polling
@@ -163,7 +163,7 @@ def test_logs_come_home_by_offset(far: Callable[..., object], login: Login, tmp_
     texts = set()
     deadline = time.monotonic() + 60
     while not (mirror.exists() and b"line 8\n" in mirror.read_bytes()):
-        backend.bring(job.spec, str(home), [("job", 0)])
+        assert not backend.bring([Wanted(job.spec, str(home), (("job", 0),))])
         texts.add(mirror.read_text())
         assert time.monotonic() < deadline
         if len(texts) == 3:
@@ -171,7 +171,7 @@ def test_logs_come_home_by_offset(far: Callable[..., object], login: Login, tmp_
     assert len(texts) > 3
     assert mirror.read_text() == "".join(f"line {i}\n" for i in range(1, 9))
     until(backend, [handle])
-    backend.bring(job.spec, str(home))
+    assert not backend.bring([Wanted(job.spec, str(home))])
     assert (home / "attempts" / "1" / "exit").read_text() == "exit 2 by job\n"
     assert not list((home / "attempts" / "1").glob("*.sh"))
 
@@ -186,7 +186,7 @@ def test_a_log_that_was_replaced_is_brought_anew(
     mirror = tmp_path / "record" / "logs" / "1" / "rank-0.log"
     for text in ("one\n", "one\ntwo\n", "two\n", "another, and longer\n", ""):
         log.write_text(text)
-        backend.bring(job.spec, str(tmp_path / "record"), [("job", 0)])
+        assert not backend.bring([Wanted(job.spec, str(tmp_path / "record"), (("job", 0),))])
         assert mirror.read_text() == text
 
 
@@ -237,7 +237,7 @@ def test_code_is_sent_once_and_then_only_what_changed(
         [handle] = handles(backend, [job])
         trips = round_trips(tunnel) - before
         [seen] = until(backend, [handle])
-        backend.bring(job.spec, str(tmp_path / name), [(name, 0)])
+        assert not backend.bring([Wanted(job.spec, str(tmp_path / name), ((name, 0),))])
         text = (tmp_path / name / "logs" / "1" / "rank-0.log").read_text()
         assert seen.state is State.SUCCEEDED, text
         said.append(text)

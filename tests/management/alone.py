@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from nemo_run.exceptions import BackendError
-from nemo_run.execution.backend import Artifact, Capabilities, LogFile, Rendered
+from nemo_run.execution.backend import Artifact, Capabilities, LogFile, Rendered, Wanted
 from nemo_run.execution.folders import log_file
 from nemo_run.execution.jobspec import Handle, JobSpec, Token
 from nemo_run.execution.observation import Observation, Reason, State
@@ -115,18 +115,20 @@ class Alone:
     def log_files(self, spec: JobSpec) -> Sequence[LogFile]:
         return [LogFile(m.name, spec.attempt, 0, log_file(spec, m, 0)) for m in spec.members]
 
-    def bring(
-        self, spec: JobSpec, folder: str, logs: Collection[tuple[str, int]] | None = None
-    ) -> None:
+    def bring(self, wanted: Sequence[Wanted]) -> Mapping[Token, Exception]:
         self._ask()
         if (self.folder / "cut").exists():
-            raise BackendError("The connection broke while something was copied.")
-        with (self.folder / "brought").open("a") as brought:
-            brought.write(f"{spec.token} {logs}\n")
-        kind = "attempts" if logs is None else "logs"
-        below = f"{kind}/{spec.attempt}"
-        if Path(spec.directory, below).exists():
-            shutil.copytree(Path(spec.directory, below), Path(folder, below), dirs_exist_ok=True)
+            cut = BackendError("The connection broke while something was copied.")
+            return {one.spec.token: cut for one in wanted}
+        for one in wanted:
+            with (self.folder / "brought").open("a") as brought:
+                brought.write(f"{one.spec.token} {one.logs}\n")
+            kind = "attempts" if one.logs is None else "logs"
+            below = f"{kind}/{one.spec.attempt}"
+            source = Path(one.spec.directory, below)
+            if source.exists():
+                shutil.copytree(source, Path(one.folder, below), dirs_exist_ok=True)
+        return {}
 
     def wait(self, handles: Collection[Handle], timeout: float) -> None:
         return

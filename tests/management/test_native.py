@@ -338,3 +338,19 @@ def test_an_attempt_that_wrote_down_why_it_ended_is_asked(fake, tmp_path):
     ends = {job.id: job.previous[0] for job in record.status().jobs.values()}
     assert (ends["a"].reason, ends["a"].exit_code) == (Reason.TIME_LIMIT, 75)
     assert (ends["b"].reason, ends["b"].exit_code) == (Reason.EXIT_CODE, 3)
+
+
+def test_jobs_that_end_together_are_brought_in_a_handful_of_calls(fake, tmp_path):
+    record = experiment({f"j{i}": [] for i in range(100)}, backend="fake", target=str(tmp_path))
+    fake.engine.outcome = failing("j7")
+    for i in range(100):
+        spec = plans.own_spec(record, f"j{i}", 1)
+        fake.engine.leave(spec, "attempts/1/exit", b"exit 0 by it\n")
+        fake.engine.leave(spec, "logs/1/rank-0.log", b"hello\n")
+
+    conduct(record, lambda _: fake)
+
+    assert sorted(record.status().states.values()).count(State.SUCCEEDED) == 99
+    assert {(record.job_dir(f"j{i}") / "attempts/1/exit").exists() for i in range(100)} == {True}
+    assert (record.job_dir("j7") / "logs/1/rank-0.log").read_text() == "hello\n"
+    assert fake.engine.bring_calls == 2

@@ -105,6 +105,21 @@ class LogFile:
     path: str
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What of an attempt is to be brought into the record.
+
+    Attributes:
+        spec: The job; ``spec.attempt`` is the attempt.
+        folder: The job's folder in the record, which has the layout of ``spec.directory``.
+        logs: Member and rank of the logs to bring; None for how it ended and its results.
+    """
+
+    spec: JobSpec
+    folder: str
+    logs: tuple[tuple[str, int], ...] | None = None
+
+
 class Backend(Protocol):
     """One kind of engine. Rendering is pure; everything else talks to the engine.
 
@@ -160,21 +175,15 @@ class Backend(Protocol):
         """Return the logs that a job has so far, or will have, in order of member and rank."""
         ...
 
-    def bring(
-        self, spec: JobSpec, folder: str, logs: Collection[tuple[str, int]] | None = None
-    ) -> None:
-        """Copy what an attempt has left on the target into the job's folder in the record.
+    def bring(self, wanted: Sequence[Wanted]) -> Mapping[Token, Exception]:
+        """Copy what attempts have left on the target into the record; one request for all.
 
-        Nothing to do where the two are one folder. What is there already is not sent again, and
-        a call that was cut off is made good by the next one.
+        Nothing to do where a job's folder is the one in the record. What is there already is not
+        sent again, and a call that was cut off is made good by the next one.
 
-        Args:
-            spec: The job; ``spec.attempt`` is the attempt.
-            folder: The job's folder in the record, which has the layout of ``spec.directory``.
-            logs: Member and rank of the logs to bring; None for how it ended and its results.
-
-        Raises:
-            BackendError: The target cannot be reached.
+        Returns:
+            Why, for each job of which something could not be brought, the others being whole:
+            the target cannot be reached, or a file cannot be read.
         """
         ...
 

@@ -9,9 +9,12 @@ import contextlib
 import dataclasses
 import os
 import re
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import NemoRunError
+from nemo_run.execution.backend import Wanted
 from nemo_run.execution.observation import Reason, State
 
 from .plans import holds
@@ -20,75 +23,121 @@ from .store.files import open_file, read_file
 from .store.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from nemo_run.execution.backend import Backend
-    from nemo_run.execution.jobspec import JobSpec
+    from nemo_run.execution.jobspec import JobSpec, Token
 
     from .store.record import Record
     from .store.status import JobStatus
+
+    Logs = tuple[tuple[str, int], ...] | None
 
 _LOCK = "bring.lock"
 _WHOLE = "brought"
 _PATIENCE = 60.0
 
+TOGETHER = 100
+"""How many jobs are brought in one call; each holds a lock, and so an open file, meanwhile."""
+
 
 def bring(
     record: Record,
     backend: Backend,
-    spec: JobSpec,
-    logs: Collection[tuple[str, int]] | None = None,
-) -> None:
-    """Copy what an attempt has left on its target into the record, one process at a time.
+    jobs: Iterable[tuple[JobSpec, Logs]],
+) -> dict[Token, Exception]:
+    """Copy what attempts have left on their targets into the record, one process at a time.
 
     Args:
         record: The experiment.
-        backend: The engine that ran it.
-        spec: The job; ``spec.attempt`` is the attempt.
-        logs: Member and rank of logs; None for how it ended and its results.
+        backend: The engine that ran them.
+        jobs: Each attempt, with member and rank of its logs; None for how it ended and its
+            results.
 
-    Raises:
-        NemoRunError: The target cannot be reached.
-        OSError: The record cannot be written.
+    Returns:
+        Why, for those of which something could not be brought.
     """
-    folder = record.job_dir(spec.job)
+    wanted = [Wanted(spec, str(record.job_dir(spec.job)), logs) for spec, logs in jobs]
+    # Always in one order, so that no two wait for each other.
+    wanted.sort(key=lambda one: one.folder)
+    failed: dict[Token, Exception] = {}
+    for start in range(0, len(wanted), TOGETHER):
+        failed.update(_bring(record, backend, wanted[start : start + TOGETHER]))
+    return failed
+
+
+def _bring(record: Record, backend: Backend, wanted: Sequence[Wanted]) -> dict[Token, Exception]:
+    failed: dict[Token, Exception] = {}
+    ready, ours = [], set()
+    deadline = time.monotonic() + _PATIENCE
+    with contextlib.ExitStack() as locks:
+        for one in wanted:
+            try:
+                _check_inside(record, one)
+                if one.folder not in ours:
+                    locks.enter_context(_alone(Path(one.folder), deadline - time.monotonic()))
+                    ours.add(one.folder)
+            except (NemoRunError, OSError) as error:
+                failed[one.spec.token] = error
+            else:
+                ready.append(one)
+        try:
+            failed.update(backend.bring(ready) if ready else {})
+        except Exception as error:  # noqa: BLE001 - an engine's failure is one of all its jobs
+            failed.update({one.spec.token: error for one in ready})
+    return failed
+
+
+def _check_inside(record: Record, one: Wanted) -> None:
     for below in ("attempts", "logs"):
-        if not holds(record, folder / below / str(spec.attempt)):
-            raise NemoRunError(f"{folder / below} leads out of {record.path}: nothing is copied.")
-    with _alone(folder):
-        backend.bring(spec, str(folder), logs)
+        folder = f"{one.folder}/{below}"
+        if not holds(record, f"{folder}/{one.spec.attempt}"):
+            raise NemoRunError(f"{folder} leads out of {record.path}: nothing is copied.")
 
 
-def bring_end(record: Record, backend: Backend, spec: JobSpec, known: JobStatus) -> None:
-    """Bring how the attempts of a submission ended, and the log of what failed first.
+def bring_ends(
+    record: Record, backend: Backend, jobs: Collection[tuple[JobSpec, JobStatus]]
+) -> dict[str, Exception]:
+    """Bring how the attempts of submissions ended, and the logs of what failed first.
 
     Args:
         record: The experiment.
-        backend: The engine that ran it.
-        spec: The job.
-        known: The job as it is now known.
+        backend: The engine that ran the jobs.
+        jobs: Each job, and how it is now known.
 
-    Raises:
-        NemoRunError: The target cannot be reached.
-        OSError: The record cannot be written.
+    Returns:
+        Why, by job, for those of which something could not be brought.
     """
-    from .watch.ranks import failed_ranks
+    ended = [one for spec, known in jobs for one in _attempts(record, spec, known)]
+    failed = bring(record, backend, [(spec, None) for spec in ended])
+    job_of = {spec.token: spec.job for spec in ended}
+    why = {job_of[token]: error for token, error in failed.items()}
+    logs = [
+        _first_failure(record, spec, known)
+        for spec, known in jobs
+        if known.state in {State.FAILED, State.LOST} and known.id not in why
+    ]
+    job_of |= {spec.token: spec.job for spec, _ in logs}
+    failed = bring(record, backend, logs)
+    return why | {job_of[token]: error for token, error in failed.items()}
 
+
+def _attempts(record: Record, spec: JobSpec, known: JobStatus) -> Iterator[JobSpec]:
+    """Yield the attempts of a submission that are not here; the last one always."""
     first = known.submitted_attempt or known.attempt
     for attempt in range(first, known.attempt + 1):
-        if (
-            attempt < known.attempt
-            and layout.attempt_folder(record.path, known.id, attempt).exists()
-        ):
-            # It came when it was followed by the next one.
-            continue
-        bring(record, backend, dataclasses.replace(spec, attempt=attempt))
-    if known.state not in {State.FAILED, State.LOST}:
-        return
+        folder = layout.attempt_folder(record.path, known.id, attempt)
+        # What is there came when it was followed by the next one.
+        if attempt == known.attempt or not folder.exists():
+            yield dataclasses.replace(spec, attempt=attempt)
+
+
+def _first_failure(record: Record, spec: JobSpec, known: JobStatus) -> tuple[JobSpec, Logs]:
+    from .watch.ranks import failed_ranks
+
     latest = dataclasses.replace(spec, attempt=known.attempt)
     failed = failed_ranks(record, known, known.attempt) or [(spec.members[0].name, 0)]
-    bring(record, backend, latest, failed[:1])
+    return latest, tuple(failed[:1])
 
 
 _EXIT = re.compile(r"exit (?P<code>\d+) by (?P<what>.*?)(?:, requeued)?\s*")
@@ -117,12 +166,12 @@ def why_ended(record: Record, job: str, attempt: int) -> tuple[Reason, int | Non
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path, patience: float) -> Iterator[None]:
     """Keep others out who bring the same files: each goes on where the copy ends."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = open_file(folder / _LOCK, os.O_RDWR | os.O_CREAT)
     try:
-        with locked(descriptor, timeout=_PATIENCE):
+        with locked(descriptor, timeout=max(patience, 0.0)):
             yield
     finally:
         os.close(descriptor)

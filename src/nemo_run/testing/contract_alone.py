@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nemo_run.execution.backend import After
+from nemo_run.execution.backend import After, Wanted
 from nemo_run.execution.jobspec import ArrayPlace
 from nemo_run.execution.observation import Reason, State
 
@@ -164,9 +164,9 @@ class AloneContract(ContractWords):
         log.parent.mkdir(parents=True, exist_ok=True)
         if folder != Path(spec.directory):
             log.write_text("hel")
+        wanted = [Wanted(spec, str(folder)), Wanted(spec, str(folder), (("leaving", 0),))]
         for _ in range(2):
-            backend.bring(spec, str(folder))
-            backend.bring(spec, str(folder), logs=[("leaving", 0)])
+            assert not backend.bring(wanted)
         assert log.read_text() == "hello\n"
         assert Path(folder, "attempts", "1", "result.json").read_text() == "{}\n"
 
@@ -175,8 +175,18 @@ class AloneContract(ContractWords):
         spec = self.job("nothing", "true")
         folder = self.record_of(spec)
         folder.mkdir(parents=True, exist_ok=True)
-        backend.bring(spec, str(folder), logs=[("nothing", 0)])
-        backend.bring(spec, str(folder))
+        wanted = [Wanted(spec, str(folder)), Wanted(spec, str(folder), (("nothing", 0),))]
+        assert not backend.bring(wanted)
+
+    def test_what_many_jobs_leave_is_brought_in_one_call(self, backend: Backend) -> None:
+        """Each into its own folder; nothing at all is no error."""
+        specs = [self.leaving(f"leaving{i}") for i in range(3)]
+        for handle in self.start(backend, *specs):
+            self.end(backend, handle)
+        assert not backend.bring([])
+        assert not backend.bring([Wanted(s, str(self.record_of(s))) for s in specs])
+        for spec in specs:
+            assert Path(self.record_of(spec), "attempts", "1", "result.json").exists()
 
     def _handle(self, answer: Handle | Exception) -> Handle:
         assert isinstance(answer, str), answer

@@ -29,7 +29,7 @@ from .fake_engine import FakeClock, FakeEngine, FakeJob, Outcome, outcome_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from nemo_run.execution.backend import Rendered
+    from nemo_run.execution.backend import Rendered, Wanted
     from nemo_run.execution.observation import Observation
 
 __all__ = ["FakeBackend", "FakeClock", "FakeEngine", "FakeJob", "Outcome", "outcome_of"]
@@ -116,23 +116,34 @@ class FakeBackend:
             for rank in range(m.world_size)
         ]
 
-    def bring(
-        self, spec: JobSpec, folder: str, logs: Collection[tuple[str, int]] | None = None
-    ) -> None:
-        """Copy what a job has left; of a file that is there in part, the rest."""
-        self._ask("bring")
-        if self.engine.cut:
-            raise BackendError("The connection broke while something was copied.")
-        self.engine.brought.append((spec.token, None if logs is None else tuple(logs)))
-        wanted = [
+    def bring(self, wanted: Sequence[Wanted]) -> Mapping[Token, Exception]:
+        """Copy what jobs have left; of a file that is there in part, the rest."""
+        try:
+            self._ask("bring")
+        except BackendError as error:
+            return {one.spec.token: error for one in wanted}
+        self.engine.bring_calls += 1
+        failed: dict[Token, Exception] = {}
+        for one in wanted:
+            if self.engine.cut:
+                why = "The connection broke while something was copied."
+                failed[one.spec.token] = BackendError(why)
+                continue
+            self.engine.brought.append((one.spec.token, one.logs))
+            self._copy(one)
+        return failed
+
+    def _copy(self, one: Wanted) -> None:
+        spec, logs = one.spec, one.logs
+        paths = [
             file.path.removeprefix(f"{spec.directory}/")
             for file in self.log_files(spec)
             if logs is not None and (file.member, file.rank) in logs
         ]
         for path, data in self.engine.files.get(spec.directory, {}).items():
             end = logs is None and path.startswith(f"attempts/{spec.attempt}/")
-            if end or path in wanted:
-                _append(Path(folder, path), data)
+            if end or path in paths:
+                _append(Path(one.folder, path), data)
 
     def wait(self, handles: Collection[Handle], timeout: float) -> None:  # noqa: ARG002
         """Move the clock to the next thing that happens, at most by ``timeout`` seconds."""

@@ -101,7 +101,8 @@ class FakeEngine:
         submissions: Every request to start a job, also of one that it had already.
         calls: The tokens of each call that started jobs.
         files: What jobs have left on the target: their folder there, and the path in it.
-        brought: Every request to copy something from there: token, and logs asked for.
+        brought: Everything that was copied from there: token, and logs asked for.
+        bring_calls: In how many calls.
         polls: How often it was looked at.
         refuse: Returns why a job is not taken; None where it is.
         down: While True, every request fails.
@@ -119,6 +120,7 @@ class FakeEngine:
     polls: int = 0
     refuse: Callable[[JobSpec], Exception | None] = lambda _: None
     down: bool = False
+    bring_calls: int = 0
     cut: bool = False
 
     def begin(self, spec: JobSpec, after: Sequence[tuple[str, Token]] = ()) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from nemo_run.exceptions import BackendError, ShortageError
-from nemo_run.execution.backend import After
+from nemo_run.execution.backend import After, Wanted
 from nemo_run.execution.jobspec import ArrayPlace, Handle
 from nemo_run.execution.observation import Reason, State
 from nemo_run.execution.slurm import polling
@@ -399,3 +400,36 @@ def test_a_home_that_was_removed_is_not_made_again(
     assert until(backend, [handle])[0].state is State.SUCCEEDED
     backend.cancel([handle])
     assert not (tmp_path / "home").exists()
+
+
+# Bringing
+
+
+def test_100_jobs_are_brought_in_one_round_trip(
+    cluster: FakeSlurm, root: Path, tmp_path: Path
+) -> None:
+    """Results and logs; one that cannot be read does not stand in the way of the others."""
+    made = [small(root, f"j{i}", array=ArrayPlace("many", i, 100)) for i in range(100)]
+    for job in made:
+        folder = Path(job.spec.directory)
+        (folder / "attempts" / "1").mkdir(parents=True)
+        (folder / "logs" / "1").mkdir(parents=True)
+        (folder / "attempts" / "1" / "result.json").write_text(job.spec.job)
+        (folder / "logs" / "1" / "rank-0.log").write_text("hello\n")
+    # No file, so nobody can read it as one, not even root.
+    bad = Path(made[7].spec.directory, "logs", "1", "rank-0.log")
+    bad.unlink()
+    bad.mkdir()
+    home = tmp_path / "record"
+    wanted = [Wanted(job.spec, str(home / job.spec.job)) for job in made]
+    wanted += [dataclasses.replace(one, logs=((one.spec.job, 0),)) for one in wanted]
+    before = round_trips(LocalTunnel())
+    failed = backend.bring(wanted)
+    assert round_trips(LocalTunnel()) - before == 1
+    assert list(failed) == [made[7].spec.token]
+    assert "rank-0.log cannot be read: Is a directory" in str(failed[made[7].spec.token])
+    for job in made:
+        copy = home / job.spec.job
+        assert (copy / "attempts" / "1" / "result.json").read_text() == job.spec.job
+        log = copy / "logs" / "1" / "rank-0.log"
+        assert job is made[7] or log.read_text() == "hello\n"

@@ -26,7 +26,7 @@ from .waiting import Watch
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from nemo_run.execution.backend import Artifact, Rendered
+    from nemo_run.execution.backend import Artifact, Rendered, Wanted
     from nemo_run.execution.jobspec import JobSpec
 
 _SHORTAGES = frozenset(
@@ -175,10 +175,9 @@ class LocalBackend:
             for rank in layout.ranks_here(spec, member)
         ]
 
-    def bring(
-        self, spec: JobSpec, folder: str, logs: Collection[tuple[str, int]] | None = None
-    ) -> None:
+    def bring(self, wanted: Sequence[Wanted]) -> Mapping[Token, Exception]:  # noqa: ARG002
         """Do nothing: a job of this machine writes into its record."""
+        return {}
 
     def wait(self, handles: Collection[Handle], timeout: float) -> None:
         """Return when one of the jobs ended, at the latest after ``timeout`` seconds."""

@@ -1011,43 +1011,65 @@ TAIL = 4096
 LARGEST = 1 << 28
 
 
-def tail(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
-    """Send what files hold behind what is known of them; all of it where they were replaced."""
-    for number, (path, known_size, checksum) in enumerate(request["files"]):
-        try:
-            with open(path, "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                start = max(0, known_size - TAIL)
-                file.seek(start)
-                same = size >= known_size and zlib.crc32(file.read(known_size - start)) == checksum
-                offset, again = (known_size, False) if same else (0, True)
-                file.seek(offset)
-                while offset < size or again:
-                    piece = file.read(min(PIECE, size - offset))
-                    emit({"file": number, "offset": offset, "again": again}, piece)
-                    offset, again = offset + len(piece), False
-                    if not piece:
-                        break
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                raise Refused("%s cannot be read: %s" % (path, error.strerror)) from error
+def bring(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
+    """Send what attempts have left, their results before logs; what cannot be read is said."""
+    for number, wanted in enumerate(request["folders"]):
+        attempt({"folder": number}, emit, lambda told: collect(wanted, told))  # noqa: B023
+    for number, wanted in enumerate(request["files"]):
+        attempt({"file": number}, emit, lambda told: tail(wanted, told))  # noqa: B023
     return {}
 
 
-def collect(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
+def attempt(label: Json, emit: Emit, send: Callable[[Emit], None]) -> None:
+    """Send the files of one thing that was asked for; one that fails leaves the others alone."""
+
+    def told(event: Json, data: bytes = b"") -> None:
+        emit(dict(event, **label), data)
+
+    try:
+        send(told)
+    except Refused as error:
+        told({"error": str(error)})
+
+
+def tail(wanted: List[Any], emit: Emit) -> None:
+    """Send what a file holds behind what is known of it; all of it where it was replaced."""
+    path, known_size, checksum = wanted
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            start = max(0, known_size - TAIL)
+            file.seek(start)
+            same = size >= known_size and zlib.crc32(file.read(known_size - start)) == checksum
+            offset, again = (known_size, False) if same else (0, True)
+            file.seek(offset)
+            while offset < size or again:
+                piece = file.read(min(PIECE, size - offset))
+                emit({"offset": offset, "again": again}, piece)
+                offset, again = offset + len(piece), False
+                if not piece:
+                    break
+            if same and not known_size and not size:
+                emit({"offset": 0, "again": False}, b"")
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            raise Refused("%s cannot be read: %s" % (path, error.strerror)) from error
+
+
+def collect(wanted: Json, emit: Emit) -> None:
     """Send the files of a folder that are new or have changed; no scripts, nothing hidden.
 
     And what sbatch printed, which lies elsewhere: its names come as patterns.
     """
-    folder, known_files = request["folder"], request["known"]
+    known_files = wanted["known"]
     found = {}
-    for here, names, files in os.walk(folder):
+    for here, names, files in os.walk(wanted["folder"]):
         names[:] = [name for name in names if not name.startswith(".")]
         for name in files:
             path = os.path.join(here, name)
             if not (name.startswith((".", CLAIM)) or name.endswith(".sh")):
-                found[path] = os.path.relpath(path, request["root"])
-    for pattern, name in request["outputs"]:
+                found[path] = os.path.relpath(path, wanted["root"])
+    for pattern, name in wanted["outputs"]:
         for path in glob.glob(pattern):
             found[path] = os.path.join(name, os.path.basename(path))
     for path, name in sorted(found.items()):
@@ -1057,7 +1079,6 @@ def collect(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise Refused("%s cannot be read: %s" % (path, error.strerror)) from error
-    return {}
 
 
 def collected(path: str, name: str, known_files: Json, emit: Emit) -> None:
@@ -1082,6 +1103,5 @@ OPERATIONS = {
     "find": find,
     "poll": poll,
     "cancel": cancel,
-    "tail": tail,
-    "collect": collect,
+    "bring": bring,
 }

@@ -17,7 +17,7 @@ from .handles import Place, handle_of, place_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from nemo_run.execution.backend import Artifact, Rendered
+    from nemo_run.execution.backend import Artifact, Rendered, Wanted
     from nemo_run.execution.findings import Finding, Route
     from nemo_run.execution.jobspec import Handle, JobSpec, Token
 
@@ -145,13 +145,11 @@ class SlurmBackend:
             for rank in range(member.world_size)
         ]
 
-    def bring(
-        self, spec: JobSpec, folder: str, logs: Collection[tuple[str, int]] | None = None
-    ) -> None:
-        """Copy results or logs of an attempt into the record; see :meth:`Backend.bring`."""
+    def bring(self, wanted: Sequence[Wanted]) -> Mapping[Token, Exception]:
+        """Copy results and logs into the record, those of one cluster in one call."""
         from .bringing import bring
 
-        bring(spec, folder, logs)
+        return bring(wanted)
 
     def wait(self, handles: Collection[Handle], timeout: float) -> None:
         """Return when a look may show something new, at the latest after ``timeout`` seconds."""

@@ -88,6 +88,8 @@ class Standing:
         # When each engine is looked at next, and since when results are being waited for.
         self._due: dict[str, float] = {}
         self._bringing: dict[str, float] = {}
+        # What could not be brought a moment ago, and why; nothing where all of a job is here.
+        self._fetched: dict[str, str] = {}
         self._remote: dict[str, bool] = {}
 
     def _hear(self) -> None:

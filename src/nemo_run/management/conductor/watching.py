@@ -8,11 +8,11 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from nemo_run.exceptions import PlanError, StoreError
+from nemo_run.exceptions import NemoRunError, PlanError, StoreError
 from nemo_run.execution.observation import Observation, Reason, State
 from nemo_run.execution.resume import next_attempt, policy_of
 from nemo_run.management import results
-from nemo_run.management.bringing import bring_end, why_ended
+from nemo_run.management.bringing import TOGETHER, bring_ends, why_ended
 from nemo_run.management.describe import dag
 from nemo_run.management.direct_handles import DIRECT, process_gone
 from nemo_run.management.plans import strangers
@@ -22,8 +22,9 @@ from nemo_run.management.store.job_status import CHANGES
 from .standing import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from nemo_run.execution.jobspec import JobSpec
     from nemo_run.execution.resume import Resume
     from nemo_run.management.store.events import Event
     from nemo_run.management.store.status import JobStatus
@@ -112,19 +113,20 @@ class Watching(Standing):
 
     def _note(self, seen: dict[str, Observation]) -> None:
         """Write down what is new, causes before consequences."""
-        happened: list[Event] = []
-        ended = {job for job, one in seen.items() if one.state is State.SKIPPED}
-        later = [job for job in self._node if job in ended] if ended else []
-        for job in (*(job for job in seen if job not in ended), *later):
-            slow = self._leaves_something(job, seen[job])
-            if slow and self.stopping:
-                continue
-            if slow or seen[job].state is State.SKIPPED:
-                # What follows looks at this, or takes its time: nothing is kept until after it.
-                self._write(happened)
-                happened = []
-            happened += self._observed(job, seen[job])
-        self._write(happened)
+        skipped = {job for job, one in seen.items() if one.state is State.SKIPPED}
+        slow = [j for j in seen if j not in skipped and self._leaves_something(j, seen[j])]
+        quick = [job for job in seen if job not in skipped and job not in {*slow}]
+        self._write([e for job in quick for e in self._observed(job, seen[job])])
+        for start in range(0, len(slow), TOGETHER):
+            if self.stopping:
+                break
+            # Bringing takes its time: what is known by then is written down.
+            together = slow[start : start + TOGETHER]
+            self._fetch({job: seen[job] for job in together})
+            self._write([e for job in together for e in self._observed(job, seen[job])])
+        for job in [job for job in self._node if job in skipped] if skipped else []:
+            # The words for one look at what became of those before it.
+            self._write(self._observed(job, seen[job]))
 
     def _leaves_something(self, job: str, seen: Observation) -> bool:
         return seen.state.terminal and self._lies_elsewhere(job)
@@ -176,8 +178,10 @@ class Watching(Standing):
 
     def _why_ended(self, known: JobStatus) -> tuple[Reason, int | None]:
         """Return why an attempt ended that was not the last, as it wrote down itself."""
-        if self._lies_elsewhere(known.id):
-            self._brought(known.id, dataclasses.replace(known, state=State.UNKNOWN))
+        here = why_ended(self._record, known.id, known.attempt)
+        if here[0] is not Reason.NONE or not self._lies_elsewhere(known.id):
+            return here
+        self._brought([dataclasses.replace(known, state=State.UNKNOWN)])
         return why_ended(self._record, known.id, known.attempt)
 
     def _ended(self, known: JobStatus, seen: Observation, retries: int) -> list[Event]:
@@ -262,7 +266,7 @@ class Watching(Standing):
         return bool(known.handle) and self._is_remote(job)
 
     def _bring(self, known: JobStatus, seen: Observation) -> str | None:
-        """Copy what an ended attempt left into the record, before its end is written down.
+        """Have what an ended attempt left in the record, before its end is written down.
 
         Returns:
             Nothing where all is here; why not, where that has to do; None to try again first.
@@ -270,41 +274,70 @@ class Watching(Standing):
         job = known.id
         if seen.state is State.SKIPPED or not self._lies_elsewhere(job):
             return ""
-        what = f"job {job}: bring"
-        if self._backoff.waiting(what):
-            return None
-        why = self._brought(job, dataclasses.replace(known, state=seen.state))
+        if job not in self._fetched:
+            if self._backoff.waiting(f"job {job}: bring"):
+                return None
+            self._fetched.update(self._brought([dataclasses.replace(known, state=seen.state)]))
+        why = self._fetched.pop(job)
         since = self._bringing.setdefault(job, time.monotonic())
         if why and time.monotonic() - since < self.bring_patience:
             return None
         self._bringing.pop(job)
         return why
 
-    def _brought(self, job: str, known: JobStatus) -> str:
-        """Bring what is left of an attempt; return why that could not be done, else nothing."""
+    def _fetch(self, seen: dict[str, Observation]) -> None:
+        """Copy what ended attempts left, those of one engine together."""
+        self._fetched.clear()
+        ended = []
+        for job, one in seen.items():
+            known = self._known(job)
+            if known.state.terminal or self._backoff.waiting(f"job {job}: bring"):
+                continue
+            attempt = max(known.attempt, one.attempt)
+            ended.append(dataclasses.replace(known, state=one.state, attempt=attempt))
+        self._fetched.update(self._brought(ended))
+
+    def _brought(self, ended: Sequence[JobStatus]) -> dict[str, str]:
+        """Bring what is left of attempts; return why that could not be done, else nothing."""
         if time.monotonic() > self.bring_until:
-            return "others came first."
-        what = f"job {job}: bring"
-        try:
-            backend = self._backend_named(self._backend_name(job))
-            bring_end(self._record, backend, self._spec(job), known)
-        except Exception as error:  # noqa: BLE001 - an engine's failure: ask again later
-            self._backoff.failed(what, error)
-            return str(error) or type(error).__name__
-        self._backoff.worked(what)
-        return ""
+            return {job.id: "others came first." for job in ended}
+        failed: dict[str, Exception] = {}
+        by_name: dict[str, list[tuple[JobSpec, JobStatus]]] = {}
+        for job in ended:
+            try:
+                spec = self._spec(job.id)
+                by_name.setdefault(self._backend_name(job.id), []).append((spec, job))
+            except NemoRunError as error:
+                failed[job.id] = error
+        for name, jobs in by_name.items():
+            try:
+                failed.update(bring_ends(self._record, self._backend_named(name), jobs))
+            except Exception as error:  # noqa: BLE001 - an engine's failure: ask again later
+                failed.update({spec.job: error for spec, _ in jobs})
+        for job in ended:
+            if job.id in failed:
+                self._backoff.failed(f"job {job.id}: bring", failed[job.id])
+            else:
+                self._backoff.worked(f"job {job.id}: bring")
+        return {job.id: _words(failed[job.id]) if job.id in failed else "" for job in ended}
 
     def _bring_rest(self) -> None:
         """Bring what could not be brought when its job ended."""
-        for job in self.status.jobs.values():
-            if not job.unbrought or not job.state.terminal or self.stopping:
-                continue
-            what = f"job {job.id}: bring"
-            if self._backoff.waiting(what) or self._brought(job.id, job):
-                continue
+        left = [
+            job
+            for job in self.status.jobs.values()
+            if job.unbrought
+            and job.state.terminal
+            and not self._backoff.waiting(f"job {job.id}: bring")
+        ]
+        if not left or self.stopping:
+            return
+        why = self._brought(left)
+        here = [job for job in left if not why[job.id]]
+        for job in here:
             if job.state is State.SUCCEEDED:
                 self._keep_results(job.id, job.attempt)
-            self._write([events.job_brought(job.id, job.attempt)])
+        self._write([events.job_brought(job.id, job.attempt) for job in here])
 
     def _keep_results(self, job: str, attempt: int) -> None:
         try:
@@ -312,6 +345,10 @@ class Watching(Standing):
         except OSError as error:
             # The attempt's own file stays, and is read where the copy is missing.
             self._backoff.failed("results", error)
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _is_news(seen: Observation, known: JobStatus) -> bool:

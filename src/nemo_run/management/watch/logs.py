@@ -18,7 +18,7 @@ from nemo_run.execution.observation import State
 from nemo_run.management.plans import holds, spec_of
 
 from . import tail
-from .arriving import Arrivals
+from .arriving import Arrivals, Expected
 from .ranks import Ranks, chosen_files, failed_ranks
 
 if TYPE_CHECKING:
@@ -231,19 +231,34 @@ class LogReader:
             status: The experiment's state, taken *before* this call: the logs of a job that
                 has ended by then are read to their end and closed.
         """
+        due = [one for job in self._open for one in self._due(job, status.jobs.get(job))]
+        here = self._arrivals.are_here([expected for expected, _ in due])
+        for expected, files in due:
+            whole = expected.over and expected.key in here
+            yield from self._read_attempt(status.jobs[expected.key[0]], expected, files, whole)
         for job in list(self._open):
             known = status.jobs.get(job)
             if known is None:
                 continue
             over = known.state.terminal
-            attempts = self._attempts(job, known)
-            for attempt in attempts:
-                if known.state is State.CREATED and attempt >= known.attempt:
-                    continue
-                yield from self._read_attempt(known, attempt, over=over or attempt < known.attempt)
             over = over or (self.attempt is not None and self.attempt < known.attempt)
+            attempts = self._attempts(job, known)
             if over and all((job, attempt) in self._ended for attempt in attempts):
                 self._open.remove(job)
+
+    def _due(
+        self, job: str, known: JobStatus | None
+    ) -> Iterator[tuple[Expected, Sequence[LogFile]]]:
+        """Yield the attempts of a job that are read now, each with its logs."""
+        if known is None:
+            return
+        for attempt in self._attempts(job, known):
+            if known.state is State.CREATED and attempt >= known.attempt:
+                continue
+            files = self._chosen(known, attempt)
+            logs = frozenset((file.member, file.rank) for file in files)
+            over = known.state.terminal or attempt < known.attempt
+            yield Expected(self._specs[job], (job, attempt), logs, over), files
 
     def flush(self) -> Iterator[Piece]:
         """Give out last lines that have no end yet; for who will not read again.
@@ -277,11 +292,11 @@ class LogReader:
             if (job, number) not in self._ended
         ]
 
-    def _read_attempt(self, known: JobStatus, attempt: int, *, over: bool) -> Iterator[Piece]:
-        job = known.id
+    def _read_attempt(
+        self, known: JobStatus, expected: Expected, files: Sequence[LogFile], whole: bool
+    ) -> Iterator[Piece]:
+        job, attempt = expected.key
         sources = self._sources.setdefault((job, attempt), [])
-        files = self._chosen(known, attempt)
-        here = self._arrivals.are_here(self._specs[job], attempt, files, over=over)
         self._add_new(sources, files, known, attempt)
         # Sizes are taken once: a process that writes faster than its log is read, or one that
         # is left over from an ended job, must not keep the reader here for ever.
@@ -289,7 +304,7 @@ class LogReader:
         for source, end in zip(sources, ends, strict=True):
             yield from source.read(end)
         # A file that cannot be read now may be readable in a moment.
-        if over and here and all(source.trouble is None for source in sources):
+        if whole and all(source.trouble is None for source in sources):
             for source in sources:
                 yield from source.flush()
             del self._sources[(job, attempt)]
