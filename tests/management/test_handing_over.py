@@ -19,6 +19,7 @@ from nemo_run.execution.observation import Reason, State
 from nemo_run.management import operations
 from nemo_run.management.conductor.charge import taken
 from nemo_run.management.conductor.launch import start, wait_until_in_charge
+from nemo_run.management.plans import own_spec
 from nemo_run.management.results import Results
 from nemo_run.management.store.record import Record
 
@@ -411,3 +412,15 @@ def test_a_request_to_cancel_is_heard_at_any_moment_of_the_hand_over(alone, tmp_
         operations.cancel(record)
         until(lambda r=record: r.status().ended is not None)
         assert record.status().states == {"a": State.CANCELLED}
+
+
+def test_every_record_has_an_identity_that_engines_hear_of(alone, tmp_path):
+    away = [
+        experiment({"a": []}, backend="alone", target=str(tmp_path / "target")) for _ in range(2)
+    ]
+    told = [own_spec(record, "a", 1).identity for record in away]
+    assert all(told)
+    assert told == [record.meta["identity"] for record in away]
+    assert len(set(told)) == 2
+    here = experiment({"a": []}, backend="alone")
+    assert own_spec(here, "a", 1).identity == ""

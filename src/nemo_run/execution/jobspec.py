@@ -93,6 +93,8 @@ class JobSpec:
         retries: How many more tries a failure gets.
         policy: How a group ends.
         options: The executor's fields that this backend reads, as plain JSON data.
+        identity: Which record the job is of, where its folder is not in the record: two may
+            have one id. It is the record's, not the plan's, and not part of what is written.
     """
 
     experiment: str
@@ -107,6 +109,7 @@ class JobSpec:
     code: str = ""
     array: ArrayPlace | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    identity: str = ""
 
     @property
     def token(self) -> Token:
@@ -123,7 +126,9 @@ class JobSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as data that JSON can hold."""
-        return dataclasses.asdict(self)
+        data = dataclasses.asdict(self)
+        del data["identity"]
+        return data
 
     @classmethod
     def from_json(cls, data: object) -> JobSpec:
@@ -164,7 +169,7 @@ def _is_count(value: object) -> bool:
 
 _RIGHT: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("experiment", "job", "backend", "directory", "name"), _is_text),
-    **dict.fromkeys(("working_directory", "inside", "code"), _is_text),
+    **dict.fromkeys(("working_directory", "inside", "code", "identity"), _is_text),
     **dict.fromkeys(("index", "size", "max_parallel"), _is_count),
     "array": lambda value: value is None or isinstance(value, dict),
     **dict.fromkeys(("attempt", "retries"), _is_count),

@@ -64,7 +64,15 @@ def own_spec(record: Record, job: str, attempt: int) -> JobSpec:
     for path in (f"{folder}/logs/{attempt}", f"{folder}/attempts/{attempt}"):
         if not holds(record, path):
             raise _foreign_plan(record, job, f"leads through a link: {os.path.realpath(path)}")
-    return spec
+    return _identified(record, spec)
+
+
+def _identified(record: Record, spec: JobSpec) -> JobSpec:
+    """Return a plan with the identity of its record, where another may use the same folder."""
+    if not is_elsewhere(record, spec):
+        return spec
+    # A record of an earlier version has none.
+    return dataclasses.replace(spec, identity=str(record.meta.get("identity") or ""))
 
 
 # What jobs leave in their folder, and what only we read there.
@@ -161,7 +169,7 @@ def _named_by(record: Record, job: JobStatus, backend: str) -> JobSpec | None:
         wrong = _not_own(record, job.id, spec)
     except StoreError:
         return bare
-    return None if wrong else dataclasses.replace(spec, attempt=attempt)
+    return None if wrong else _identified(record, dataclasses.replace(spec, attempt=attempt))
 
 
 def holds(record: Record, path: str | Path) -> bool:

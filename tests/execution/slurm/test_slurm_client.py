@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import subprocess
@@ -10,12 +9,13 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nemo_run.exceptions import BackendError, ShortageError
-from nemo_run.execution.backend import After, Wanted
+from nemo_run.execution.backend import After, Rendered, Wanted
 from nemo_run.execution.jobspec import ArrayPlace, Handle
 from nemo_run.execution.observation import Reason, State
 from nemo_run.execution.slurm import polling
@@ -422,7 +422,7 @@ def test_100_jobs_are_brought_in_one_round_trip(
     bad.mkdir()
     home = tmp_path / "record"
     wanted = [Wanted(job.spec, str(home / job.spec.job)) for job in made]
-    wanted += [dataclasses.replace(one, logs=((one.spec.job, 0),)) for one in wanted]
+    wanted += [replace(one, logs=((one.spec.job, 0),)) for one in wanted]
     before = round_trips(LocalTunnel())
     failed = backend.bring(wanted)
     assert round_trips(LocalTunnel()) - before == 1
@@ -433,3 +433,58 @@ def test_100_jobs_are_brought_in_one_round_trip(
         assert (copy / "attempts" / "1" / "result.json").read_text() == job.spec.job
         log = copy / "logs" / "1" / "rank-0.log"
         assert job is made[7] or log.read_text() == "hello\n"
+
+
+# Two records with one id
+
+
+@pytest.mark.parametrize("left", ["all", "claim", "nothing said", "answer"])
+def test_a_job_of_another_record_with_the_same_id_is_not_taken(
+    cluster: FakeSlurm, root: Path, left: str
+) -> None:
+    """However much of its submission is left in the folder."""
+    first = small(root, "job", identity="aaaa")
+    second = small(root, "job", identity="bbbb")
+    [handle] = handles(backend, [first])
+    folder = root / "jobs" / "job" / "attempts" / "1"
+    if left in {"claim", "nothing said"}:
+        (folder / "submitted").unlink()
+    if left == "nothing said":
+        claim = folder / "submitting"
+        claim.write_text(claim.read_text().splitlines()[0] + "\n")
+    if left == "answer":
+        (folder / "submitting").unlink()
+    [answer] = backend.submit([second]).values()
+    assert isinstance(answer, BackendError)
+    assert not isinstance(answer, ShortageError)
+    assert f"{root}/jobs/job belongs to another experiment with this id" in str(answer)
+    assert f"submitted from {os.uname().nodename} at 2" in str(answer)
+    # A second try of it lands in the same folder.
+    [again] = backend.submit([small(root, "job", identity="bbbb", attempt=2)]).values()
+    assert "belongs to another experiment" in str(again)
+    assert backend.find([second.spec]) == {}
+    assert not list(backend.own([(second.spec, handle)]))
+    assert list(backend.own([(first.spec, handle)])) == [first.spec.token]
+    assert backend.find([first.spec]) == {first.spec.token: handle}
+    assert handles(backend, [first]) == [handle]
+    assert len(cluster.jobs()) == 1
+
+
+def test_an_array_of_another_record_is_not_taken(cluster: FakeSlurm, root: Path) -> None:
+    def array(identity: str) -> list[Rendered]:
+        jobs = [_element(root, i, 3) for i in range(3)]
+        return [replace(job, spec=replace(job.spec, identity=identity)) for job in jobs]
+
+    found = handles(backend, array("aaaa"))
+    answers = backend.submit(array("bbbb"))
+    assert all("belongs to another experiment" in str(one) for one in answers.values())
+    assert handles(backend, array("aaaa")) == found
+    assert len(cluster.jobs()) == 3
+
+
+def test_records_without_identity_go_on(cluster: FakeSlurm, root: Path) -> None:
+    job = small(root, "job")
+    [handle] = handles(backend, [job])
+    assert handles(backend, [job]) == [handle]
+    assert list(backend.own([(job.spec, handle)])) == [job.spec.token]
+    assert "identity" not in job.spec.to_json()

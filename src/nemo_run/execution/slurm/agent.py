@@ -300,6 +300,7 @@ class Claim:
 
     Attributes:
         script: What sbatch was, or was to be, given.
+        identity: Which record of an experiment it is for.
         index: The place in the array; None where the job is none's.
         said: What sbatch printed.
     """
@@ -310,7 +311,9 @@ class Claim:
             fields = json.loads(first) if first else {}
         except ValueError:
             fields = {}
+        self.fields = fields
         self.script = str(fields.get("script", ""))
+        self.identity = str(fields.get("identity", ""))
         self.index = fields.get("index")
         self.said = rest
         self.folder = folder
@@ -338,8 +341,10 @@ def parsed(said: str) -> Tuple[str, str]:
     return "", ""
 
 
-def known(folder: str, token: str) -> Optional[Json]:
-    """Return what the files of an attempt say about its submission."""
+def known(folder: str, token: str, identity: str) -> Optional[Json]:
+    """Return what the files of an attempt say about its submission; nothing of another record."""
+    if stranger(folder, identity):
+        return None
     found = submitted(folder, token)
     if found is not None:
         return found
@@ -348,12 +353,31 @@ def known(folder: str, token: str) -> Optional[Json]:
     return settle(folder, token, job, claim) if job else None
 
 
+def stranger(folder: str, identity: str) -> str:
+    """Return whose an attempt's folder is, where it is that of another record; else nothing.
+
+    Two records may have one id: of two machines, or of one whose home was removed.
+    """
+    claim = Claim(folder)
+    whose = claim.fields if claim.script else submitted(folder) or {}
+    if not whose or whose.get("identity", "") == identity:
+        return ""
+    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(whose.get("time") or 0))
+    return (
+        "%s belongs to another experiment with this id, whose job was submitted from %s at %s. "
+        "Choose another id or job_dir, or remove that folder."
+        % (os.path.dirname(os.path.dirname(folder)), whose.get("from") or "elsewhere", when)
+    )
+
+
 def settle(folder: str, token: str, job: str, claim: Claim, cluster: str = "") -> Json:
     """Write down what came of a submission."""
     if not cluster and claim.script:
         cluster = parsed(Claim(os.path.dirname(claim.script)).said)[1]
     found = {"token": token, "id": job, "cluster": cluster, "time": time.time()}
     found["script"] = claim.script
+    found["identity"] = claim.identity
+    found["from"] = claim.fields.get("from", "")
     try:
         write(os.path.join(folder, SUBMITTED), (json.dumps(found) + "\n").encode())
     except OSError:
@@ -450,6 +474,7 @@ class Submission:
         # Token, folder of the attempt and place in the array of each.
         self.elements = [tuple(e) for e in fields["elements"]]  # type: List[Tuple[str, str, Any]]
         self.parallel = fields.get("parallel") or 0
+        self.identity = fields["identity"]  # type: str
         self.after = fields["after"]  # type: List[Json]
         self.files = fields["files"]  # type: List[Tuple[str, int, int]]
         self.folders = fields["folders"]  # type: List[str]
@@ -467,6 +492,7 @@ class Submitting:
         self.blobs = unpacked(stdin, request["blobs"])
         self.submissions = [Submission(fields) for fields in request["submissions"]]
         self.emit = emit
+        self.origin = request["from"]  # type: str
         self.commands = Commands()
         self.deadline = time.monotonic() + PATIENCE
         self.answers = {}  # type: Dict[str, Json]
@@ -514,7 +540,7 @@ class Submitting:
         if len(answers) == len(submission.elements):
             return answers
         with Locked(submission.folder) as claim:
-            answers = self._found(submission)
+            answers = dict(self._found(submission), **self._strangers(submission))
             todo = [e for e in submission.elements if e[0] not in answers]
             if todo and self.full:
                 return dict(answers, **refusal(submission, "shortage", self.full, answers))
@@ -523,15 +549,29 @@ class Submitting:
         return answers
 
     def _known(self, submission: Submission) -> Dict[str, Json]:
-        found = {token: known(folder, token) for token, folder, _ in submission.elements}
+        whose = submission.identity
+        found = {token: known(folder, token, whose) for token, folder, _ in submission.elements}
         return {token: answer for token, answer in found.items() if answer}
+
+    @staticmethod
+    def _strangers(submission: Submission) -> Dict[str, Json]:
+        """Return the refusal of jobs whose folders belong to another record."""
+        all_of_it = stranger(submission.folder, submission.identity)
+        answers = {}
+        for token, folder, _ in submission.elements:
+            first = os.path.join(os.path.dirname(folder), "1")
+            why = (stranger(one, submission.identity) for one in (folder, first))
+            said = all_of_it or next(filter(None, why), "")
+            if said:
+                answers[token] = {"kind": "error", "why": said}
+        return answers
 
     def _found(self, submission: Submission) -> Dict[str, Json]:
         """Return what is known of jobs, also of those whose submission nobody saw end."""
         answers = self._known(submission)
         for token, folder, _ in submission.elements:
             claim = Claim(folder)
-            if token in answers or not claim.script:
+            if token in answers or not claim.script or claim.identity != submission.identity:
                 continue
             job = self.look_for(claim.script)
             if job:
@@ -552,7 +592,8 @@ class Submitting:
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             write(path, self.blobs[blob], mode)
         fields = {"pid": os.getpid(), "host": os.uname().nodename, "time": time.time()}
-        fields["script"] = submission.script
+        fields.update({"script": submission.script, "identity": submission.identity})
+        fields["from"] = self.origin
         indices = [index for _, _, index in todo if index is not None]
         self._point(submission, todo, fields)
         claim.say(fields)
@@ -819,12 +860,16 @@ def pieces(stdin: IO[bytes]) -> Iterator[bytes]:
 def find(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
     """Return what Slurm has of some attempts, by token."""
     answers, unknown = {}, []
-    for token, folder in request["jobs"]:
-        found = known(folder, token)
+    for token, folder, identity in request["jobs"]:
+        if stranger(folder, identity):
+            continue
+        found = known(folder, token, identity)
         if found:
             answers[token] = found
-        else:
-            unknown.append((token, folder, Claim(folder)))
+            continue
+        claim = Claim(folder)
+        claim.identity = claim.identity or identity
+        unknown.append((token, folder, claim))
     if not unknown:
         return {"answers": answers}
     listed = Commands(request.get("cluster", "")).all()

@@ -78,7 +78,7 @@ class SlurmBackend:
         for spec in specs:
             by_host.setdefault(host_of(spec.options), []).append(spec)
         for host, theirs in by_host.items():
-            jobs = [[spec.token, attempt_folder(spec)] for spec in theirs]
+            jobs = [[spec.token, attempt_folder(spec), spec.identity] for spec in theirs]
             answer = ask(tunnel_of(theirs[0].options), {"op": "find", "jobs": jobs})["answers"]
             for spec in theirs:
                 if spec.token in answer:
@@ -100,8 +100,8 @@ class SlurmBackend:
                 named.setdefault(at.host, []).append((spec, at))
         owned: list[Token] = []
         for host, theirs in named.items():
-            request = {"op": "find", "jobs": [[spec.token, at.folder] for spec, at in theirs]}
-            answer = ask(reach(host), request)["answers"]
+            asked = [[spec.token, at.folder, spec.identity] for spec, at in theirs]
+            answer = ask(reach(host), {"op": "find", "jobs": asked})["answers"]
             owned += [s.token for s, at in theirs if answer.get(s.token, {}).get("id") == at.id]
         return owned
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import zlib
 from dataclasses import dataclass, field
@@ -102,6 +103,7 @@ def _submit(host: str, jobs: Sequence[Rendered]) -> dict[Token, Handle | Excepti
     submissions += _arrays(together, host, contents, after_of)
     request = {
         "op": "submit",
+        "from": os.uname().nodename,
         "submissions": submissions,
         "blobs": [len(blob) for blob in contents.blobs],
     }
@@ -125,6 +127,7 @@ def _one(job: Rendered, host: str, contents: Contents, waits: list[Any]) -> dict
         "script": job.artifacts[0].path,
         "options": _OPTIONS,
         "elements": [[job.spec.token, attempt_folder(job.spec), None]],
+        "identity": job.spec.identity,
         "after": waits,
         "files": files(job, host, contents),
         "folders": folders(job),
@@ -155,6 +158,7 @@ def _arrays(
             "options": _OPTIONS,
             "elements": [[token, attempt_folder(job.spec), i] for token, job, i in places],
             "parallel": array.parallel,
+            "identity": array.jobs[0].spec.identity,
             "after": waits,
             "files": own + [(a.path, contents.add(a.content), a.mode) for a in array.artifacts],
             "folders": sorted(made | {array.folder}),

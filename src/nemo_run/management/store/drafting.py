@@ -124,6 +124,8 @@ class Draft:
         """
         job_ids = [str(job["id"]) for job in meta.get("jobs", [])]
         own = {"format": FORMAT, "id": self.id, "title": self.title, "created": self.created}
+        # Of two records with one id, it tells whose job an engine has.
+        own["identity"] = os.urandom(8).hex()
         self.write(layout.META, _json({**own, **meta, **own}))
         Journal(self.folder / layout.JOURNAL).begin(
             [events.experiment_created(self.title, job_ids)]
