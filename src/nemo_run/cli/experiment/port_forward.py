@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
+from contextlib import suppress
 
 import click
 
 from nemo_run.cli.completion import hooks
-from nemo_run.cli.experiment.shared.running import running_job
+from nemo_run.cli.experiment.shared.running import become, running_job
 from nemo_run.cli.experiment.shared.selection import record_of
 from nemo_run.cli.shared.settings import common_options, note
 
@@ -18,7 +18,7 @@ from nemo_run.cli.shared.settings import common_options, note
 @click.argument("ports", metavar="[LOCAL:]PORT")
 @click.option("--node", default=0, metavar="N", help="Which of its nodes, from 0.")
 @common_options
-def command(experiment: str, job: str, ports: str, node: int) -> int:
+def command(experiment: str, job: str, ports: str, node: int) -> None:
     r"""Reach PORT of a running JOB's node as a port of this machine, until Ctrl-C.
 
     \b
@@ -29,15 +29,12 @@ def command(experiment: str, job: str, ports: str, node: int) -> int:
     backend, _, handle = running_job(record_of(experiment), job)
     route = backend.route(handle, node=node, port=remote, local_port=local)
     note(f"localhost:{local} is port {remote} of {route.host}. Ctrl-C ends that.")
-    try:
-        if route.command:
-            return subprocess.call(route.command)
-        from nemo_run.remote.relay import relay
+    if route.command:
+        become(route.command)
+    from nemo_run.remote.relay import relay
 
+    with suppress(KeyboardInterrupt):
         relay(local, route.host, route.port)
-    except KeyboardInterrupt:
-        return 0
-    return 0
 
 
 def _ports(text: str) -> tuple[int, int]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import click
 
 from nemo_run.cli.completion import hooks
-from nemo_run.cli.experiment.shared.running import running_job
+from nemo_run.cli.experiment.shared.running import become, running_job
 from nemo_run.cli.experiment.shared.selection import record_of
 from nemo_run.cli.shared.settings import common_options
 
@@ -18,7 +16,7 @@ from nemo_run.cli.shared.settings import common_options
 @click.argument("program", metavar="[-- PROGRAM [ARGUMENT]...]", nargs=-1)
 @click.option("--node", default=0, metavar="N", help="On which of its nodes, from 0.")
 @common_options
-def command(experiment: str, job: str | None, program: tuple[str, ...], node: int) -> int:
+def command(experiment: str, job: str | None, program: tuple[str, ...], node: int) -> None:
     r"""Open a shell beside a running JOB, on its node and in its container.
 
     The job goes on; leaving the shell does nothing to it. With PROGRAM, that is run instead. The
@@ -29,4 +27,4 @@ def command(experiment: str, job: str | None, program: tuple[str, ...], node: in
     nemo-run experiment shell digits train --node 1 -- nvidia-smi
     """
     backend, spec, handle = running_job(record_of(experiment), job)
-    return subprocess.call(backend.shell(spec, handle, node=node, command=program))
+    become(backend.shell(spec, handle, node=node, command=program))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
 
 from nemo_run.exceptions import BackendError, NotFoundError
 from nemo_run.execution.findings import Entered
@@ -13,8 +15,21 @@ from nemo_run.invocation import experiment_command
 from .selection import job_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nemo_run.execution.jobspec import JobSpec
     from nemo_run.management.store.record import Record
+
+
+def become(command: Sequence[str]) -> NoReturn:
+    """Go on as another program, which then has this one's terminal, signals and exit code.
+
+    Args:
+        command: The program and its arguments.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execvp(command[0], list(command))  # noqa: S606 - a list of words, no shell
 
 
 def running_job(record: Record, text: str | None) -> tuple[Entered, JobSpec, Handle]:
