@@ -368,6 +368,34 @@ def test_whoever_cancelled_a_job_is_named(cluster: FakeSlurm, root: Path) -> Non
     assert seen.message == f"it was cancelled by user {os.getuid()}"
 
 
+@pytest.mark.parametrize("accounting", [True, False])
+def test_a_cancelled_job_whose_task_ends_with_0_is_cancelled(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch, accounting: bool
+) -> None:
+    """Where the controller forgets it at once."""
+    body = "trap 'exit 0' TERM; sleep 60 & wait"
+    for _ in _cluster(tmp_path, monkeypatch, min_job_age=0.0, accounting=accounting):
+        [handle] = handles(backend, [small(root, "job", body)])
+        until(backend, [handle], lambda seen: seen.state is State.RUNNING)
+        if accounting:
+            subprocess.run(["scancel", "1"], check=True)
+        else:
+            backend.cancel([handle])
+        assert until(backend, [handle])[0].state is State.CANCELLED
+
+
+def test_what_lies_on_the_target_is_for_its_user_only(cluster: FakeSlurm, root: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        [handle] = handles(backend, [small(root, "job")])
+    finally:
+        os.umask(before)
+    for folder in (root, root / "jobs", root / "jobs" / "job", root / "jobs/job/attempts/1"):
+        assert folder.stat().st_mode & 0o777 == 0o700, folder
+    assert (root / "jobs/job/attempts/1/submitting").stat().st_mode & 0o777 == 0o600
+    until(backend, [handle])
+
+
 def test_a_job_that_never_starts_says_why(cluster: FakeSlurm, root: Path) -> None:
     [handle] = handles(backend, [small(root, "job", header="#SBATCH --time=5-0")])
     [seen] = until(backend, [handle], lambda seen: bool(seen.message))

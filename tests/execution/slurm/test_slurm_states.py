@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -166,7 +167,44 @@ def test_a_failure_waits_a_while_for_what_sacct_says_of_it() -> None:
     assert _seen([], record=Record(1, just)).state is State.RUNNING
     assert _seen([], record=Record(1, just), accounting=False).state is State.FAILED
     assert _seen([], record=Record(1, before)).state is State.FAILED
-    assert _seen([], record=Record(1, Ended(0, "train", NOW))).state is State.SUCCEEDED
+    # A task that is cancelled may end with 0.
+    well = Ended(0, "train", NOW - 2)
+    assert _seen([], record=Record(1, well)).state is State.RUNNING
+    assert _seen([], record=Record(1, well), accounting=False).state is State.SUCCEEDED
+    assert _seen([], record=Record(1, Ended(0, "train", NOW - 40))).state is State.SUCCEEDED
+
+
+def test_what_slurm_says_of_a_cancelled_job_counts_more_than_that_its_task_ended_with_0() -> None:
+    record = Record(1, Ended(0, "train", NOW - 40), started=NOW - 60, mine=True)
+    said = f"4|CANCELLED by 1000|0:15|{_START}|{_END}|None"
+    assert _seen([], _accounts(said), record=record).state is State.CANCELLED
+    row = f"4|CANCELLED|None|0|0|{_START}|{_END}"
+    assert _seen(_queue(row), record=record).state is State.CANCELLED
+    asked = dataclasses.replace(record, cancelled=True)
+    assert _seen([], record=asked, accounting=False).state is State.CANCELLED
+    # It had come to its end before Slurm heard of the wish.
+    done = _queue(f"4|COMPLETED|None|0|0|{_START}|{_END}")
+    assert _seen(done, record=asked).state is State.SUCCEEDED
+
+
+def test_a_batch_script_that_ends_well_before_its_task_has_failed() -> None:
+    row = _queue(f"42|COMPLETED|None|0|0|{_START}|{_END}")
+    broke_off = Record(1, None, started=1795382628.0, mine=True)
+    ended = 1795382630.0
+    # What a node has written may be seen later on another machine.
+    assert _seen(row, record=broke_off, now=ended + 5).state is State.RUNNING
+    seen = _seen(row, record=broke_off, now=ended + 100)
+    assert (seen.state, seen.reason) == (State.FAILED, Reason.START)
+    assert "ended before the task did" in seen.message
+    assert "sbatch_*.out" in seen.message
+    for unreadable in (None, False):
+        record = dataclasses.replace(broke_off, mine=unreadable)
+        assert _seen(row, record=record).state is State.SUCCEEDED
+
+
+def test_a_job_that_was_submitted_just_now_is_not_lost() -> None:
+    for age, state in ((5.0, State.UNKNOWN), (100.0, State.LOST), (None, State.LOST)):
+        assert _seen([], record=Record(1, mine=True, age=age), unseen=100.0).state is state
 
 
 def test_a_job_is_lost_only_when_nobody_has_known_it_for_a_while() -> None:

@@ -261,6 +261,23 @@ def read(path: str) -> Optional[str]:
         raise
 
 
+def make_folder(path: str) -> None:
+    """Make a folder and those above it, all of them for this user only, whatever the umask.
+
+    The umask itself stays, since sbatch hands it on to the job.
+    """
+    if os.path.isdir(path):
+        return
+    above = os.path.dirname(path.rstrip("/"))
+    if above and above != path:
+        make_folder(above)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+
+
 def write(path: str, content: bytes, mode: int = 0o600) -> None:
     """Replace a file in one step, unless it holds that already."""
     try:
@@ -389,7 +406,7 @@ class Locked:
     """The claim of a folder, open and locked; made where there is none."""
 
     def __init__(self, folder: str, patience: float = 120.0) -> None:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_folder(folder)
         path = os.path.join(folder, CLAIM)
         self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self.beside = path + ".lock"
@@ -587,9 +604,9 @@ class Submitting:
         if why:
             return refusal(submission, "error", why, self.answers)
         for folder in submission.folders:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            make_folder(folder)
         for path, blob, mode in submission.files:
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            make_folder(os.path.dirname(path))
             write(path, self.blobs[blob], mode)
         fields = {"pid": os.getpid(), "host": os.uname().nodename, "time": time.time()}
         fields.update({"script": submission.script, "identity": submission.identity})
@@ -804,10 +821,19 @@ def probe(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
     return answer
 
 
+FOR_GOOD = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ELOOP)
+"""What does not go away by waiting."""
+
+
 def receive(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
     """Take code: packs where there is git, archives elsewhere."""
     for repository, tree, tar in request["trees"]:
-        os.makedirs(os.path.dirname(tar), mode=0o700, exist_ok=True)
+        try:
+            make_folder(os.path.dirname(tar))
+        except OSError as error:
+            if error.errno in FOR_GOOD:
+                return {"refused": "%s cannot be made: %s." % (tar, error.strerror)}
+            raise
         if request["script"]:
             unpack(request["script"], [repository, tree, tar], stdin)
             continue
@@ -963,6 +989,8 @@ def record(folder: str, restarts: Optional[int]) -> Json:
     here = os.path.join(above, str(number + restarts))
     found = {"attempt": number + restarts, "ended": ending(here), "started": began(here)}  # type: Json
     found["members"] = members(here)
+    when = (submitted(folder) or {}).get("time")
+    found["age"] = time.time() - when if when else None
     found["cancelled"] = os.path.exists(os.path.join(folder, "cancelled"))
     try:
         found["mine"] = os.stat(folder).st_uid == os.getuid()

@@ -34,6 +34,9 @@ LONGEST = 30.0
 GAP = 1.0
 """Seconds between two queries whatever happens."""
 
+_MISSES = 3
+"""How many queries in a row must miss a job before it can be lost."""
+
 _FORGET = 3600.0
 _INTEREST = 120.0
 _NO_ACCOUNTING = 3600.0
@@ -188,16 +191,25 @@ def _observed(
     fields = answer["records"].get(at.folder)
     if rows:
         job.pop("missing", None)
+        job.pop("misses", None)
+    else:
+        job["misses"] = job.get("misses", 0) + 1
     number = at.folder.rpartition("/")[2]
     return states.observe(
         rows,
         accounts,
         states.record(fields) if fields else None,
         attempt=int(number) if number.isdecimal() else 1,
-        unseen=0.0 if rows else now - job.setdefault("missing", now),
+        unseen=0.0 if rows else _unseen(job, now),
         accounting=accounting,
         now=now,
     )
+
+
+def _unseen(job: dict[str, Any], now: float) -> float:
+    """Return for how long a job was missing; on a busy machine two looks may be minutes apart."""
+    missing = now - float(job.setdefault("missing", now))
+    return missing if job["misses"] >= _MISSES else min(missing, states.PATIENCE)
 
 
 def _is_of(cluster: str, job: str, at: Place) -> bool:

@@ -79,6 +79,7 @@ class Record:
         members: For a group, how each member ended; None of one that has not said so.
         cancelled: Whether we have asked Slurm to end it.
         mine: Whether its folder is this user's; None where there is no folder.
+        age: How many seconds ago it was submitted; None where nobody wrote that down.
     """
 
     attempt: int = 1
@@ -87,6 +88,7 @@ class Record:
     members: Mapping[str, Ended | None] | None = None
     cancelled: bool = False
     mine: bool | None = None
+    age: float | None = None
 
 
 def row(fields: Sequence[str]) -> Row:
@@ -124,6 +126,7 @@ def record(fields: Mapping[str, Any]) -> Record:
         members=members,
         cancelled=bool(fields.get("cancelled")),
         mine=fields.get("mine"),
+        age=fields.get("age"),
     )
 
 
@@ -168,7 +171,7 @@ def observe(
         return _going(live, record, attempt, now)
     verdict = _worst_row(rows, accounts) or _worst_account(accounts)
     if verdict is not None:
-        return _ended(verdict, record, attempt)
+        return _ended(verdict, record, attempt, now)
     return _unseen(accounts, record, unseen, accounting=accounting, now=now)
 
 
@@ -220,11 +223,13 @@ def _badness(end: Account) -> tuple[bool, bool, int]:
     return end.state != "COMPLETED", end.state != "CANCELLED", end.code or 0
 
 
-def _ended(end: Account, record: Record, attempt: int) -> Observation:
+def _ended(end: Account, record: Record, attempt: int, now: float) -> Observation:
     times = (record.started or end.started, end.ended)
     number = max(record.attempt, attempt)
     if end.state == "CANCELLED":
         return _cancelled(end, record, number)
+    if end.state == "COMPLETED" and _broke_off(record):
+        return _without_an_end(end, record, number, now)
     if end.state == "COMPLETED":
         return Observation(State.SUCCEEDED, Reason.NONE, 0, number, "", *times, _members(record))
     own = record.ended
@@ -237,6 +242,24 @@ def _ended(end: Account, record: Record, attempt: int) -> Observation:
     return Observation(
         State.FAILED, reason, status or None, number, message, *times, _members(record)
     )
+
+
+def _broke_off(record: Record) -> bool:
+    """Whether the batch script began and did not come to its end, as far as can be read."""
+    return record.mine is True and record.started is not None and record.ended is None
+
+
+def _without_an_end(end: Account, record: Record, number: int, now: float) -> Observation:
+    """Return what a script came to that ended well before its last line: the task did not run."""
+    if end.ended is not None and abs(now - end.ended) < PATIENCE:
+        # What a node has written may be seen a little later elsewhere.
+        message = "it ended; what it wrote down is awaited"
+        return Observation(State.RUNNING, attempt=number, message=message, started=record.started)
+    message = (
+        "the batch script ended before the task did, without an error: an exit or an open "
+        "here-document in setup_lines? What it printed is in the job's sbatch_*.out"
+    )
+    return Observation(State.FAILED, Reason.START, None, number, message, record.started, end.ended)
 
 
 def _cancelled(end: Account, record: Record, number: int) -> Observation:
@@ -266,8 +289,8 @@ def _unseen(
     """Return what is known of a job that squeue does not have and sacct does not call ended."""
     own = record.ended
     if own is not None:
-        # Code 0 is the job's own word; of another one Slurm knows the cause, a little later.
-        if own.code == 0 or not accounting or now - own.time > LATE:
+        # Slurm knows the cause, a little later; a task that is cancelled may end with 0 too.
+        if not accounting or now - own.time > LATE:
             return _by_record(record, own)
         return Observation(
             State.RUNNING,
@@ -277,7 +300,8 @@ def _unseen(
         )
     if record.cancelled and unseen > LATE:
         return Observation(State.CANCELLED, Reason.CANCELLED, None, record.attempt)
-    if unseen <= PATIENCE or record.mine is False:
+    new = record.age is not None and record.age <= PATIENCE
+    if unseen <= PATIENCE or record.mine is False or new:
         return Observation(
             State.UNKNOWN,
             attempt=record.attempt,
@@ -296,13 +320,14 @@ def _unseen(
 
 def _by_record(record: Record, own: Ended, ended: float | None = None) -> Observation:
     times = (record.started, ended or own.time)
+    if record.cancelled:
+        # Slurm was asked to end it while it ran; many tasks end with 0 when they are.
+        return Observation(
+            State.CANCELLED, Reason.CANCELLED, None, record.attempt, "", *times, _members(record)
+        )
     if own.code == 0:
         return Observation(
             State.SUCCEEDED, Reason.NONE, 0, record.attempt, "", *times, _members(record)
-        )
-    if record.cancelled:
-        return Observation(
-            State.CANCELLED, Reason.CANCELLED, None, record.attempt, "", *times, _members(record)
         )
     reason, what = describe(own.code)
     reason = reason_in(own.by) or reason
