@@ -15,6 +15,7 @@ import glob
 import json
 import os
 import re
+import stat
 import subprocess
 import tempfile
 import threading
@@ -1109,7 +1110,12 @@ def tail(wanted: List[Any], emit: Emit) -> None:
     """Send what a file holds behind what is known of it; all of it where it was replaced."""
     path, known_size, checksum = wanted
     try:
-        with open(path, "rb") as file:
+        # A job may have put anything in place of its log: a pipe without a writer would hang us,
+        # and a link leads to what is no log of it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return
             size = os.fstat(file.fileno()).st_size
             start = max(0, known_size - TAIL)
             file.seek(start)
@@ -1125,7 +1131,7 @@ def tail(wanted: List[Any], emit: Emit) -> None:
             if same and not known_size and not size:
                 emit({"offset": 0, "again": False}, b"")
     except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
             raise Refused("%s cannot be read: %s" % (path, error.strerror)) from error
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run import atomic
 from nemo_run.config.home import get_nemorun_home
+from nemo_run.exceptions import BackendError
 
 from .arrays import MAX_ARRAY_SIZE
 from .connections import ask, store_of
@@ -69,7 +70,15 @@ def _send(tunnel: Tunnel, missing: list[tuple[str, str]], probed: dict[str, Any]
         "script": RECEIVE if probed["git"] else "",
         "trees": [[f"{store}/code.git", tree, _tar(store, tree)] for store, tree in missing],
     }
-    ask(tunnel, request, _Framed(missing, probed), timeout=900.0)
+    answer = ask(tunnel, request, _Framed(missing, probed), timeout=900.0)
+    if "refused" in answer:
+        raise NotTakenError(
+            f"The code cannot be sent to {tunnel.key}: {answer['refused']} Choose another job_dir."
+        )
+
+
+class NotTakenError(BackendError):
+    """The target does not take the code, and will not by waiting."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from nemo_run.execution.folders import attempt_folder, log_folder, member_folder
 from . import arrays
 from .connections import ask, host_of, remember, tunnel_of
 from .handles import LOCAL, Place, handle_of, job_id, place_of
-from .staging import stage
+from .staging import NotTakenError, stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -97,7 +97,10 @@ def _submit(host: str, jobs: Sequence[Rendered]) -> dict[Token, Handle | Excepti
             accepted.append(job)
         except BackendError as error:
             answers[job.spec.token] = error
-    limit = stage(host, tunnel, [job.spec for job in accepted])
+    try:
+        limit = stage(host, tunnel, [job.spec for job in accepted])
+    except NotTakenError as error:
+        return {**answers, **{job.spec.token: error for job in accepted}}
     together, alone = arrays.planned(accepted, limit)
     submissions = [_one(job, host, contents, after_of[job.spec.token]) for job in alone]
     submissions += _arrays(together, host, contents, after_of)
