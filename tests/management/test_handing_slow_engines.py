@@ -18,13 +18,13 @@ class Record:
 
 def test_the_last_trouble_is_told_without_its_time(tmp_path: Path) -> None:
     record = Record(tmp_path)
-    assert handing._last_trouble(record) == ""
+    assert handing.last_trouble(record) == ""
     (tmp_path / "conductor.log").write_text("")
-    assert handing._last_trouble(record) == "the engine has not answered."
+    assert handing.last_trouble(record) == "the engine has not answered."
     (tmp_path / "conductor.log").write_text(
         "2026-01-31 12:00:00 first\n2026-01-31 12:00:09 slurm: submit: no answer. Tried again.\n"
     )
-    assert handing._last_trouble(record) == "slurm: submit: no answer. Tried again."
+    assert handing.last_trouble(record) == "slurm: submit: no answer. Tried again."
 
 
 def test_who_detaches_hears_of_jobs_that_were_refused(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .store.status import ExperimentStatus, JobStatus
 
 _PAUSE = 0.05
-_SILENT = 10.0
+SILENT = 10.0
 """Seconds after which the person is told why nothing happens."""
 
 
@@ -48,14 +48,19 @@ def wait_until_submitted(
         jobs = (status.jobs[job] for job in waited if job in status.jobs)
         if gone or status.handed_over or all(_is_settled(job) for job in jobs):
             return status
-        trouble = _last_trouble(record) if time.monotonic() - begun > _SILENT else ""
+        trouble = last_trouble(record) if time.monotonic() - begun > SILENT else ""
         if trouble and trouble != told:
-            say(f"Not submitted yet: {trouble} Ctrl-C leaves; it is tried again without you.")
+            say(not_yet(trouble))
             told = trouble
         time.sleep(_PAUSE)
 
 
-def _last_trouble(record: Record) -> str:
+def not_yet(trouble: str) -> str:
+    """Return the sentence about jobs that no engine has taken."""
+    return f"Not submitted yet: {trouble} Ctrl-C leaves; it is tried again without you."
+
+
+def last_trouble(record: Record) -> str:
     """Return what the conductor last complained about, without the time it did; may be empty."""
     try:
         lines = (record.path / "conductor.log").read_text("utf-8", "replace").splitlines()

@@ -63,7 +63,8 @@ class Following:
         self._labels = Labels(record, tail)
         self._pause = _SHORTEST
         self._replaced = 0
-        self._looked = time.monotonic()
+        self._looked = self._waiting_since = time.monotonic()
+        self._trouble = ""
 
     def until_end(self, jobs: Sequence[str] = ()) -> ExperimentStatus:
         """Return when the experiment, or each of ``jobs``, has ended.
@@ -146,12 +147,25 @@ class Following:
         if not gone and not alone and now - self._looked < _LIVENESS:
             return
         self._looked = now
+        self._tell_trouble(now)
         if (self._started is not None and not gone) or taken(self._record):
             return
         # What it did last may have been to end the experiment.
         self.step()
         if self.status.ended is None:
             self._replace_conductor()
+
+    def _tell_trouble(self, now: float) -> None:
+        """Say why an engine has not taken jobs that it was to be given a while ago."""
+        from nemo_run.management import handing
+
+        if not any(job.unconfirmed for job in self.status.jobs.values()):
+            self._waiting_since = now
+        elif now - self._waiting_since > handing.SILENT:
+            trouble = handing.last_trouble(self._record)
+            if trouble != self._trouble:
+                self._display.message(handing.not_yet(trouble))
+                self._trouble = trouble
 
     def _replace_conductor(self) -> None:
         conductor = self.status.conductor
