@@ -516,3 +516,15 @@ def test_records_without_identity_go_on(cluster: FakeSlurm, root: Path) -> None:
     assert handles(backend, [job]) == [handle]
     assert list(backend.own([(job.spec, handle)])) == [job.spec.token]
     assert "identity" not in job.spec.to_json()
+
+
+def test_whose_a_handle_is_is_asked_once(cluster: FakeSlurm, root: Path) -> None:
+    job, other = small(root, "job", identity="aaaa"), small(root, "job", identity="bbbb")
+    [handle] = handles(backend, [job])
+    before = round_trips(LocalTunnel())
+    for _ in range(3):
+        assert list(SlurmBackend().own([(job.spec, handle)])) == [job.spec.token]
+    assert round_trips(LocalTunnel()) - before == 1
+    # What is known of one says nothing of another.
+    assert not list(backend.own([(other.spec, handle)]))
+    assert round_trips(LocalTunnel()) - before == 2

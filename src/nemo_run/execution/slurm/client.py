@@ -93,16 +93,29 @@ class SlurmBackend:
         Raises:
             BackendError: The cluster cannot be reached.
         """
-        named: dict[str, list[tuple[JobSpec, Place]]] = {}
+        named: dict[str, list[tuple[JobSpec, Handle, Place]]] = {}
         for spec, handle in jobs:
             at = place_of(handle)
             if at is not None and at.folder == attempt_folder(spec):
-                named.setdefault(at.host, []).append((spec, at))
+                named.setdefault(at.host, []).append((spec, handle, at))
         owned: list[Token] = []
         for host, theirs in named.items():
-            asked = [[spec.token, at.folder, spec.identity] for spec, at in theirs]
+            cluster = polling.Cluster(host)
+            # Mostly this was asked before a look, of which it would be the half.
+            before = cluster.verified({handle: _whose(spec) for spec, handle, _ in theirs})
+            owned += [spec.token for spec, _, _ in theirs if _whose(spec) in before]
+            new = [one for one in theirs if _whose(one[0]) not in before]
+            if not new:
+                continue
+            asked = [[spec.token, at.folder, spec.identity] for spec, _, at in new]
             answer = ask(reach(host), {"op": "find", "jobs": asked})["answers"]
-            owned += [s.token for s, at in theirs if answer.get(s.token, {}).get("id") == at.id]
+            found = {
+                handle: spec
+                for spec, handle, at in new
+                if answer.get(spec.token, {}).get("id") == at.id
+            }
+            owned += [spec.token for spec in found.values()]
+            cluster.note({handle: _whose(spec) for handle, spec in found.items()})
         return owned
 
     def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
@@ -175,6 +188,11 @@ class SlurmBackend:
         from .entering import route
 
         return route(handle, node=node, port=port, local_port=local_port)
+
+
+def _whose(spec: JobSpec) -> str:
+    """Return what tells a submission from all others, also from those of another record."""
+    return f"{spec.token}#{spec.identity}"
 
 
 def _by_host(handles: Iterable[Handle]) -> dict[str, list[Place]]:

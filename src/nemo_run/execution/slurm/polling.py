@@ -90,6 +90,19 @@ class Cluster:
         with self._locked() as known:
             known["due"], known["interval"], known["changed"] = 0.0, SHORTEST, True
 
+    def verified(self, whose: Mapping[Handle, str]) -> set[str]:
+        """Return those submissions that were found to have these handles before."""
+        jobs = _read(self._path)["jobs"]
+        return {t for handle, t in whose.items() if jobs.get(handle, {}).get("token") == t}
+
+    def note(self, whose: Mapping[Handle, str]) -> None:
+        """Remember whose handles these are, so that a look need not ask for that again."""
+        with self._locked() as known:
+            for handle, token in whose.items():
+                job = known["jobs"].setdefault(handle, {"seen": None, "asked": time.time()})
+                known["changed"] = known.get("changed") or job.get("token") != token
+                job["token"] = token
+
     @property
     def queries(self) -> int:
         """How many queries all processes have made so far."""
