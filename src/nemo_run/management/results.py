@@ -269,9 +269,29 @@ def described_end(record: Record, job: JobStatus, *, brief: bool = False) -> str
         lines.append(_indented(_last_line_of(error) if brief else error.document["traceback"]))
     elif log is not None and not brief:
         lines.append(_indented(_last_lines(Path(log.path))))
-    if log is not None:
+    before = _said_before_the_tasks(record, job) if error is None and _is_empty(log) else None
+    if before is not None:
+        lines.append(_indented(_last_lines(before)))
+        lines.append(f"  log: {before}")
+    elif log is not None:
         lines.append(f"  log: {log.path}")
     return "\n".join(line for line in lines if line)
+
+
+def _is_empty(log: LogFile | None) -> bool:
+    """Whether the tasks have written nothing, or were not started."""
+    try:
+        return log is None or Path(log.path).stat().st_size == 0
+    except OSError:
+        return True
+
+
+def _said_before_the_tasks(record: Record, job: JobStatus) -> Path | None:
+    """Return what the engine's own script wrote, where it wrote anything: Slurm's sbatch_*.out."""
+    folder = record.job_dir(job.id)
+    found = [path for path in folder.glob("sbatch_*.out") if holds(record, path)]
+    written = [path for path in found if path.is_file() and path.stat().st_size]
+    return max(written, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def _last_line_of(error: Failure) -> str:
