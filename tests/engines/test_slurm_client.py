@@ -85,6 +85,16 @@ def test_500_jobs_are_submitted_in_a_few_round_trips(
     assert {one.state for one in until(backend, found)} == {State.CANCELLED}
 
 
+def test_a_job_of_another_record_with_the_same_id_is_not_taken(far: Callable[..., object]) -> None:
+    first, second = far("same", identity="aaaa"), far("same", identity="bbbb")
+    [handle] = handles(backend, [first])
+    [answer] = backend.submit([second]).values()
+    assert "belongs to another experiment with this id" in str(answer)
+    assert not backend.find([second.spec])
+    assert not backend.own([(second.spec, handle)])
+    assert handles(backend, [first]) == [handle]
+
+
 def test_an_array_over_ssh(far: Callable[..., object]) -> None:
     jobs = [far(f"p{i}", f"exit {i % 2}", array=ArrayPlace("sweep", i, 6, 3)) for i in range(6)]
     found = handles(backend, jobs)
@@ -164,7 +174,7 @@ def test_logs_come_home_by_offset(far: Callable[..., object], login: Login, tmp_
     deadline = time.monotonic() + 60
     while not (mirror.exists() and b"line 8\n" in mirror.read_bytes()):
         assert not backend.bring([Wanted(job.spec, str(home), (("job", 0),))])
-        texts.add(mirror.read_text())
+        texts.add(mirror.read_text() if mirror.exists() else "")
         assert time.monotonic() < deadline
         if len(texts) == 3:
             login.cut()
