@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,8 +183,9 @@ def call(
 
 
 def _opening(marker: bytes, agent: str, request: Any) -> bytes:
-    """Return what comes before the payload: each part behind its length."""
-    parts = [_FAR_SIDE.read_bytes(), marker, agent.encode(), json.dumps(request).encode()]
+    """Return what comes before the payload: each part behind its length, the large ones small."""
+    large = (agent.encode(), json.dumps(request).encode())
+    parts = [_FAR_SIDE.read_bytes(), marker, *(zlib.compress(part) for part in large)]
     return b"".join(b"%d\n%s" % (len(part), part) for part in parts)
 
 

@@ -1,7 +1,7 @@
 """Runs an agent; it is sent ahead of it, so it is Python 3.6 without any packages.
 
-Its input is the rest of standard input: a marker, the agent and the request, each behind a line
-with its length; then the payload.
+Its input is the rest of standard input: a marker, the agent and the request (both compressed),
+each behind a line with its length; then the payload.
 """
 # It is Python of other versions.
 # ruff: noqa: UP031, UP036
@@ -11,6 +11,7 @@ import linecache
 import os
 import sys
 import traceback
+import zlib
 from typing import IO, Any
 
 
@@ -42,8 +43,8 @@ def nemo_run_far_side() -> None:
         found = "Python %d.%d" % sys.version_info[:2]
         send({"error": {"type": "OldPython", "message": found, "traceback": ""}})
         return
-    source = part(stdin).decode()
-    request = json.loads(part(stdin).decode())
+    source = zlib.decompress(part(stdin)).decode()
+    request = json.loads(zlib.decompress(part(stdin)).decode())
     linecache.cache["<agent>"] = (len(source), None, source.splitlines(keepends=True), "<agent>")
     names = {"__name__": "agent", "__file__": "<agent>"}
     try:
