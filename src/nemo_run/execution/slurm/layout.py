@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.execution.folders import attempt_folder, is_group
@@ -10,7 +11,12 @@ from nemo_run.execution.folders import attempt_folder, is_group
 from .details import located
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nemo_run.execution.jobspec import JobSpec, Member
+
+# What a store keeps a snapshot in: a git tree's id, SHA-1 or SHA-256.
+_ARCHIVE = re.compile(r"/code/(?P<tree>[0-9a-f]{40}|[0-9a-f]{64})\.tar$")
 
 STARTED = "started"
 EXIT = "exit"
@@ -77,3 +83,22 @@ def batch_output(spec: JobSpec, which: str) -> str:
     if "%" not in posixpath.dirname(name).replace("%%", ""):
         return name
     return posixpath.join(spec.directory.replace("%", "%%"), posixpath.basename(name))
+
+
+def archive(spec: JobSpec) -> tuple[str, str] | None:
+    """Return the tree of a job's code and the archive that holds it; None where none travels.
+
+    What another experiment's ``tunnel.packaging_jobs`` names is such an archive, too, so that
+    ``packager.symlink_from_remote_dir`` may be either a folder or one of those.
+    """
+    if spec.code:
+        return spec.code, f"{spec.options['store']}/code/{spec.code}.tar"
+    path = str(spec.options.get("symlink_from_remote_dir") or "")
+    found = _ARCHIVE.search(path)
+    return (found["tree"], path) if found else None
+
+
+def linked_folder(options: Mapping[str, Any]) -> str:
+    """Return the folder on the target that a job's code folder is a link to; empty for none."""
+    path = str(options.get("symlink_from_remote_dir") or "")
+    return "" if _ARCHIVE.search(path) else path

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nemo_run.execution.quoting import quote
+from nemo_run.execution.slurm import layout
 
 if TYPE_CHECKING:
     from nemo_run.execution.jobspec import JobSpec
@@ -29,16 +30,17 @@ def lines(spec: JobSpec) -> list[str]:
     Args:
         spec: The job.
     """
-    elsewhere = spec.options.get("symlink_from_remote_dir")
+    elsewhere = layout.linked_folder(spec.options)
     if elsewhere:
         return [
             "# The code of another job.",
-            f'ln -sfn {quote(str(elsewhere))} "$job/code" || finish 1 "the link to the code"',
+            f'ln -sfn {quote(elsewhere)} "$job/code" || finish 1 "the link to the code"',
         ]
-    if not spec.code:
+    found = layout.archive(spec)
+    if found is None:
         return ['mkdir -p "$job/code"'] if _starts_there(spec) else []
-    tar = quote(f"{spec.options['store']}/code/{spec.code}.tar")
-    return _UNPACK.format(tree=spec.code, tar=tar).split("\n")
+    tree, tar = found
+    return _UNPACK.format(tree=tree, tar=quote(tar)).split("\n")
 
 
 def _starts_there(spec: JobSpec) -> bool:

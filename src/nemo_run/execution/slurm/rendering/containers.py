@@ -50,6 +50,6 @@ def _mounts(spec: JobSpec, options: dict[str, Any]) -> list[str]:
         else mount
         for mount in options.get("container_mounts") or []
     ]
-    linked = options.get("symlink_from_remote_dir")
+    linked = layout.linked_folder(options)
     more = [f"{spec.directory}:{layout.inside(spec)}", *([f"{linked}:{linked}"] if linked else [])]
     return list(dict.fromkeys([*given, *more]))
