@@ -30,7 +30,7 @@ _WIDTH = 7
 @common_options
 @click.pass_context
 def command(context: click.Context, executor: str, fields: tuple[str, ...], as_json: bool) -> int:
-    r"""Say what works of the place where an executor runs jobs, what does not, and what to do.
+    """Say what works of the place where an executor runs jobs, what does not, and what to do.
 
     EXECUTOR is a profile or a kind, as in run.executor=NAME; KEY=VALUE sets fields of it. No job
     is started. The exit code is 1 where there is a problem.
@@ -38,7 +38,7 @@ def command(context: click.Context, executor: str, fields: tuple[str, ...], as_j
     \b
     nemo-run doctor slurm account=research partition=h100
     nemo-run doctor my_cluster tunnel.user=me
-    """
+    """  # noqa: D301 - click reads the character
     chosen = _executor(executor, fields)
     found = []
     with Progress() as progress:

@@ -19,12 +19,12 @@ from nemo_run.cli.shared.settings import common_options, note
 @click.option("--node", default=0, metavar="N", help="Which of its nodes, from 0.")
 @common_options
 def command(experiment: str, job: str, ports: str, node: int) -> None:
-    r"""Reach PORT of a running JOB's node as a port of this machine, until Ctrl-C.
+    """Reach PORT of a running JOB's node as a port of this machine, until Ctrl-C.
 
     \b
     nemo-run experiment port-forward digits train 6006        http://localhost:6006
     nemo-run experiment port-forward digits train 8080:6006   http://localhost:8080
-    """
+    """  # noqa: D301 - click reads the character
     local, remote = _ports(ports)
     backend, _, handle = running_job(record_of(experiment), job)
     route = backend.route(handle, node=node, port=remote, local_port=local)

@@ -17,7 +17,7 @@ from nemo_run.cli.shared.settings import common_options
 @click.option("--node", default=0, metavar="N", help="On which of its nodes, from 0.")
 @common_options
 def command(experiment: str, job: str | None, program: tuple[str, ...], node: int) -> None:
-    r"""Open a shell beside a running JOB, on its node and in its container.
+    """Open a shell beside a running JOB, on its node and in its container.
 
     The job goes on; leaving the shell does nothing to it. With PROGRAM, that is run instead. The
     exit code is the shell's.
@@ -25,6 +25,6 @@ def command(experiment: str, job: str | None, program: tuple[str, ...], node: in
     \b
     nemo-run experiment shell digits train
     nemo-run experiment shell digits train --node 1 -- nvidia-smi
-    """
+    """  # noqa: D301 - click reads the character
     backend, spec, handle = running_job(record_of(experiment), job)
     become(backend.shell(spec, handle, node=node, command=program))

@@ -81,17 +81,21 @@ class PlainDisplay(SilentDisplay):
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
         super().__init__(out, err)
-        self._shown: dict[str, tuple[State, int]] = {}
+        self._shown: dict[str, tuple[State, int, str]] = {}
 
     def event(self, event: Mapping[str, Any], status: ExperimentStatus) -> None:
         """Write a line where the state of a job became another."""
         job = event.get("job")
         known = status.jobs.get(job) if isinstance(job, str) else None
-        if known is None or known.state in {State.CREATED, State.SUBMITTED, State.PENDING}:
+        if known is None or known.state in {State.CREATED, State.SUBMITTED}:
             return
-        if self._shown.get(str(job)) == (known.state, known.attempt):
+        # That a job waits is worth a line where the engine says why.
+        why = known.message if known.state is State.PENDING else ""
+        if known.state is State.PENDING and not why:
             return
-        self._shown[str(job)] = known.state, known.attempt
+        if self._shown.get(str(job)) == (known.state, known.attempt, why):
+            return
+        self._shown[str(job)] = known.state, known.attempt, why
         self.message(f"{job}: {described(known)}")
 
     def message(self, text: str) -> None:
