@@ -76,3 +76,20 @@ class Observation:
     started: float | None = None
     ended: float | None = None
     members: tuple[tuple[str, Observation], ...] = ()
+
+
+def exit_reason(code: int) -> tuple[Reason, str]:
+    """Return why a process with this exit status failed, and words that say so.
+
+    Args:
+        code: Its exit status; 128 + n for signal n.
+    """
+    import signal
+
+    try:
+        number = signal.Signals(code - 128) if code > 128 else None
+    except ValueError:
+        number = None
+    if number is None:
+        return Reason.EXIT_CODE, f"exit code {code}"
+    return Reason.SIGNAL, f"ended by signal {int(number)} ({number.name})"

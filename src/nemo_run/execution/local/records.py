@@ -6,7 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, NamedTuple
 
-from nemo_run.execution.observation import Observation, Reason, State
+from nemo_run.execution.observation import Observation, Reason, State, exit_reason
 from nemo_run.execution.processes import Identity, boot_id, machine_id
 
 from . import layout
@@ -104,15 +104,10 @@ def _text(path: Path) -> tuple[str, float] | None:
 
 
 def describe(code: int) -> tuple[Reason, str]:
-    """Return why a process with this exit status failed, and words that say so."""
-    try:
-        number = signal.Signals(code - 128) if code > 128 else None
-    except ValueError:
-        number = None
-    if number is None:
-        return Reason.EXIT_CODE, f"exit code {code}"
-    why = ", as the kernel does when memory runs out" if number is signal.SIGKILL else ""
-    return Reason.SIGNAL, f"ended by signal {int(number)} ({number.name}){why}"
+    """Return why a process of this machine failed, and words that say so."""
+    reason, said = exit_reason(code)
+    why = ", as the kernel does when memory runs out" if code == 128 + signal.SIGKILL else ""
+    return reason, f"{said}{why}"
 
 
 def outcome(ended: Ended, attempt: int, started: float | None) -> Observation:

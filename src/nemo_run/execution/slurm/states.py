@@ -12,10 +12,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nemo_run.execution.observation import Observation, Reason, State
+from nemo_run.execution.observation import Observation, Reason, State, exit_reason
 from nemo_run.execution.resume import reason_in
 
-from .wording import SIGNALS, WHY, describe, failure, waiting
+from .wording import SIGNALS, WHY, failure, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -329,7 +329,7 @@ def _by_record(record: Record, own: Ended, ended: float | None = None) -> Observ
         return Observation(
             State.SUCCEEDED, Reason.NONE, 0, record.attempt, "", *times, _members(record)
         )
-    reason, what = describe(own.code)
+    reason, what = exit_reason(own.code)
     reason = reason_in(own.by) or reason
     message = f"{own.by}: {what}" if own.by else what
     return Observation(
@@ -350,5 +350,5 @@ def _member(end: Ended | None, record: Record) -> Observation:
         return Observation(State.CANCELLED, Reason.CANCELLED, code, record.attempt, "", None, time)
     if end.code == 0:
         return Observation(State.SUCCEEDED, Reason.NONE, 0, record.attempt, ended=end.time)
-    reason, message = describe(end.code)
+    reason, message = exit_reason(end.code)
     return Observation(State.FAILED, reason, end.code, record.attempt, message, ended=end.time)

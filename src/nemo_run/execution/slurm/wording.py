@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import signal
 import time
 from typing import TYPE_CHECKING
 
-from nemo_run.execution.observation import Reason
+from nemo_run.execution.observation import Reason, exit_reason
 
 if TYPE_CHECKING:
     from .states import Account, Row
@@ -103,15 +102,4 @@ def failure(end: Account, status: int) -> tuple[Reason, str]:
         return reason, f"{_SAID[reason]} (Slurm: {end.state})"
     if end.reason in _NOT_STARTED:
         return Reason.START, f"{_SAID[Reason.START]} ({end.reason})"
-    return describe(status)
-
-
-def describe(code: int) -> tuple[Reason, str]:
-    """Return why a process with this exit status failed, and words that say so."""
-    try:
-        number = signal.Signals(code - 128) if code > 128 else None
-    except ValueError:
-        number = None
-    if number is None:
-        return Reason.EXIT_CODE, f"exit code {code}"
-    return Reason.SIGNAL, f"ended by signal {int(number)} ({number.name})"
+    return exit_reason(status)
