@@ -70,7 +70,7 @@ def _conductors(home: Path) -> Iterator[None]:
     yield
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            words = (entry / "cmdline").read_text().split("\0")
+            words = (entry / "cmdline").read_text(errors="replace").split("\0")
             if any(word.startswith(f"{home}/") for word in words):
                 end([int(entry.name)], signal.SIGKILL, 5)
 

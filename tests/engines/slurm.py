@@ -159,6 +159,17 @@ class Slurm:
         until(init.exists, START_LIMIT, f"{node} did not start")
         self.processes.record(f"slurmd-{node}", int(init.read_text()))
 
+    def has_told_nodes(self) -> bool:
+        """Whether nothing that the controller has to tell nodes is still under way.
+
+        It goes on trying to tell a dead node to end its jobs. One that boots meanwhile hears of
+        it late and ends the job of that id that has begun again: real clusters let a requeued
+        job wait for two minutes, ours for five seconds (``cred_expire``).
+        """
+        lines = self.run("sdiag", check=False).splitlines()
+        counts = [line.split(":")[1].strip() for line in lines if line.startswith("Agent ")]
+        return bool(counts) and set(counts[:2]) == {"0"}
+
     def idle_nodes(self) -> set[str]:
         """Return the names of the nodes that take jobs."""
         lines = self.run("sinfo", "-h", "-N", "-p", "main", "-o", "%N %T", check=False).splitlines()

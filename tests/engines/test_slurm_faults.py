@@ -171,6 +171,7 @@ def test_a_node_dies_and_the_job_goes_on_elsewhere_or_says_why(here: Way, folder
     here.slurm.kill_node("n2")
     until(lambda: "n2" not in here.slurm.idle_nodes(), 120, "n2 is not down")
     wait_for(exp.id, "plain", State.FAILED)
+    until(here.slurm.has_told_nodes, 120, "the controller still tells n2 to end its jobs")
     here.slurm.boot_node("n2")
     states = wait_for_end(exp.id)
 
