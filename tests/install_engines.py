@@ -19,10 +19,12 @@ from engines import packages
 # program → Debian package
 PROGRAMS = {
     "busybox": "busybox",
+    "chromium": "chromium",
     "dash": "dash",
     "fish": "fish",
     "ps": "procps",
     "rsync": "rsync",
+    "strace": "strace",
     "ssh": "openssh-client",
     "/usr/sbin/sshd": "openssh-server",
     "tcsh": "tcsh",
