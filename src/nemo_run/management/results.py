@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nemo_run import atomic
 from nemo_run.exceptions import JobFailedError, NemoRunError, NotFoundError, nearest
@@ -258,18 +258,22 @@ def described_end(record: Record, job: JobStatus, *, brief: bool = False) -> str
         job: The job.
         brief: Only the last line of a traceback, and no lines of the log.
     """
+    from . import failures
     from .watch.display import described
 
     lines = [f"{job.id}: {described(job)}"]
     if job.state in {State.SKIPPED, State.CANCELLED} or not job.attempt:
         return lines[0]
-    error = first_error(record, job)
+    finding = failures.of(record, job)
+    lines += [f"  {line}" for line in finding.lines()] if finding else []
+    first = failures.first_of(record, job)
+    error = first.document if first else {}
     log = failed_log(record, job)
-    if error is not None:
-        lines.append(_indented(_last_line_of(error) if brief else error.document["traceback"]))
+    if first is not None and error:
+        lines.append(_indented(_last_line_of(error) if brief else first.traceback))
     elif log is not None and not brief:
         lines.append(_indented(_last_lines(Path(log.path))))
-    before = _said_before_the_tasks(record, job) if error is None and _is_empty(log) else None
+    before = _said_before_the_tasks(record, job) if not error and _is_empty(log) else None
     if before is not None:
         lines.append(_indented(_last_lines(before)))
         lines.append(f"  log: {before}")
@@ -294,8 +298,8 @@ def _said_before_the_tasks(record: Record, job: JobStatus) -> Path | None:
     return max(written, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def _last_line_of(error: Failure) -> str:
-    kind, message = error.document["type"], error.document["message"]
+def _last_line_of(error: Mapping[str, Any]) -> str:
+    kind, message = error.get("type", "error"), error.get("message")
     return f"{kind}: {message}" if message else str(kind)
 
 
@@ -312,37 +316,24 @@ def rank_option(record: Record, job: JobStatus) -> list[str]:
     return ["--rank", str(log.rank)] if log is not None and several else []
 
 
-class Failure(NamedTuple):
-    """What a process that failed left behind, and which member it belonged to."""
+def first_error(record: Record, job: JobStatus) -> dict[str, Any] | None:
+    """Return what the worker wrote of the process that failed first."""
+    from . import failures
 
-    member: str
-    document: dict[str, Any]
-
-
-def first_error(record: Record, job: JobStatus) -> Failure | None:
-    """Return what the first process that failed left behind."""
-    root = layout.attempt_folder(record.path, job.id, job.attempt)
-    found = []
-    for path in [*root.glob("error.*.json"), *root.glob("*/error.*.json")]:
-        try:
-            document = json.loads(read_file(path))
-        except (OSError, ValueError):
-            # A full disk leaves none; the log tells the same.
-            continue
-        found.append(Failure("" if path.parent == root else path.parent.name, document))
-    return min(found, key=lambda error: error.document.get("time", 0.0), default=None)
+    first = failures.first_of(record, job)
+    return (first.document or None) if first else None
 
 
 def failed_log(record: Record, job: JobStatus) -> LogFile | None:
     """Return the log of the process that failed first; of the first process if none is known."""
+    from . import failures
     from .watch.logs import log_files
     from .watch.ranks import failed_ranks
 
     files = [f for f in log_files(record, job.id, job.attempt) if Path(f.path).exists()]
-    error = first_error(record, job)
-    if error is not None:
-        member, rank = error.member, error.document.get("rank")
-        own = [f for f in files if f.rank == rank and member in {"", f.member}]
+    first = failures.first_of(record, job)
+    if first is not None:
+        own = [f for f in files if (f.member, f.rank) == (first.member, first.rank)]
     else:
         failed = failed_ranks(record, job, job.attempt)
         members = {name for name, seen in job.members if seen.state is State.FAILED}

@@ -34,7 +34,7 @@ def read(text: str, file: str | None = None) -> Source:
     """
     from .toml_lines import lines_of
 
-    toml = _parser()
+    toml = parser()
     try:
         data = toml.loads(text)
     except (ValueError, RecursionError) as error:
@@ -47,7 +47,8 @@ def read(text: str, file: str | None = None) -> Source:
     return Source(raised(source), file, source.lines)
 
 
-def _parser() -> Any:
+def parser() -> Any:
+    """Return the standard library's TOML parser, or where it has none, the one it came from."""
     if sys.version_info >= (3, 11):
         import tomllib
 

@@ -49,7 +49,10 @@ def _title(record: Record) -> str:
 
 
 def job_document(record: Record, job: JobStatus) -> dict[str, Any]:
-    """Return one job's state, and where its logs lie."""
+    """Return one job's state, why it failed if it did, and where its logs lie."""
+    from nemo_run.management import failures
+
+    found = failures.of(record, job)
     return {
         "id": job.id,
         **_observation(job.observation),
@@ -57,6 +60,7 @@ def job_document(record: Record, job: JobStatus) -> dict[str, Any]:
         "submitted": job.submitted,
         "cancel_requested": job.cancel_requested,
         "unbrought": job.unbrought,
+        "failure": found.to_json() if found else None,
         "previous": [_observation(seen) for seen in job.previous],
         "members": [{"name": name, **_observation(seen)} for name, seen in job.members],
         "logs": [
