@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from .cli.help import help  # noqa: A004 - the reference's name
     from .cli.lazy import LazyEntrypoint, LazyModule, LazyTarget, lazy_imports
-    from .config import Config, ConfigurableMixin, Partial, Script
+    from .config import Config, ConfigurableMixin, Partial, Script, Secret
     from .config.convert import autoconvert
     from .config.sweeps.sweep import Sweep, sweep
 
@@ -50,6 +50,7 @@ _HOMES = {
     "ConfigurableMixin": "config",
     "Partial": "config",
     "Script": "config",
+    "Secret": "config",
     "Sweep": "config.sweeps.sweep",
     "sweep": "config.sweeps.sweep",
     "Executor": "execution",
@@ -103,6 +104,7 @@ __all__ = [
     "Resume",
     "SSHTunnel",
     "Script",
+    "Secret",
     "SlurmExecutor",
     "SlurmTemplate",
     "Sweep",

@@ -15,6 +15,7 @@
     ├─ PlanError (ValueError)       the plan is wrong, found before anything was written
     ├─ BackendError                 an engine refused or failed
     │  └─ ShortageError             it lacks something just now: ask again later
+    ├─ SecretError (PlanError, BackendError)   a secret is not where it is said to be found
     ├─ StoreError                   the files of an experiment
     │  ├─ NotFoundError (LookupError, FileNotFoundError)   no such experiment or job
     │  ├─ AmbiguousError (LookupError)         an abbreviation that fits several
@@ -88,6 +89,10 @@ class BackendError(NemoRunError):
 
 class ShortageError(BackendError):
     """Something has run short that others will give back: processes, files, memory, disk."""
+
+
+class SecretError(PlanError, BackendError):
+    """A secret is not where it is said to be found, or its value stands somewhere in plain text."""
 
 
 class PackagingError(PlanError):

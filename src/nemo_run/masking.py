@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
 MASK = "***"
 
+# The values of secrets that this process has looked up; nothing is shown with one of them.
+_covered: set[str] = set()
+_SHORTEST = 4
+
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET_WORDS = frozenset(
     {
@@ -54,13 +58,34 @@ _EMPTY = frozenset({"", "''", "b''", "[]", "()", "{}"})
 _INDICES = re.compile(r"(?:\[-?\d+\])+$")
 
 
+def cover(value: str) -> None:
+    """Cover a value from now on in everything that this process masks, whatever its name.
+
+    Args:
+        value: Of a secret; one of fewer than 4 characters could not be without half of the rest.
+    """
+    if len(value) >= _SHORTEST:
+        _covered.update(forms(value))
+
+
+def forms(value: str) -> set[str]:
+    """Return how a text stands in others: as it is, as JSON, Python and a shell spell it."""
+    import json
+
+    quotes = "'\\''"
+    return {
+        *(value, value.replace("'", quotes)),
+        *(json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]),
+    }
+
+
 def is_secret(name: str) -> bool:
     """Return whether a name tells that its value is secret, as ``HF_TOKEN`` or ``apiKey`` does.
 
     ``tokenizer``, ``max_tokens`` and ``SSH_AUTH_SOCK`` do not.
     """
     words = [word.lower() for word in _WORDS.findall(name)]
-    if {"access", "key"} <= set(words):
+    if {"access", "key"} <= set(words) or name.startswith("NEMORUN_SECRET_"):
         return True
     return bool(words) and words[-1] not in _HARMLESS_ENDS and not _SECRET_WORDS.isdisjoint(words)
 
@@ -170,7 +195,10 @@ def _name_before(text: str, end: int) -> str:
 
 
 def _without_password(text: str) -> str:
-    return _URL_PASSWORD.sub(rf"\g<before>{MASK}", text) if "@" in text else text
+    text = _URL_PASSWORD.sub(rf"\g<before>{MASK}", text) if "@" in text else text
+    for form in sorted(_covered, key=len, reverse=True) if _covered else ():
+        text = text.replace(form, MASK)
+    return text
 
 
 def hidden_by(words: Iterable[str], shown: Iterable[str]) -> set[str]:
@@ -191,15 +219,7 @@ def without(text: str, secrets: Iterable[str], least: int = 4) -> str:
         secrets: What is secret.
         least: The shortest that is covered: a shorter one could not be without half of the rest.
     """
-    import json
-
-    known = {secret for secret in secrets if len(secret) >= least}
-    quotes = "'\\''"
-    forms = {
-        form
-        for s in known
-        for form in (s, s.replace("'", quotes), json.dumps(s)[1:-1], repr(s)[1:-1])
-    }
-    for form in sorted(forms, key=len, reverse=True):
+    known = {form for secret in secrets if len(secret) >= least for form in forms(secret)}
+    for form in sorted(known | _covered, key=len, reverse=True):
         text = text.replace(form, MASK)
     return text

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from .mixin import ConfigurableMixin
     from .script import Script
+    from .secret import Secret
     from .types_helpers import (
         RECURSIVE_TYPES,
         from_dict,
@@ -48,6 +49,7 @@ _HOMES = {
     "OptionalDefaultConfig": "graph.optional",
     "OptionalDefaultPartial": "graph.optional",
     "Script": "script",
+    "Secret": "secret",
     "YamlSerializer": "files.serializers",
     "ZlibJSONSerializer": "files.serializers",
     "set_value": "graph.setting_paths",
@@ -69,6 +71,7 @@ __all__ = [
     "OptionalDefaultPartial",
     "Partial",
     "Script",
+    "Secret",
     "YamlSerializer",
     "ZlibJSONSerializer",
     "autoconvert",

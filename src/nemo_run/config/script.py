@@ -14,6 +14,7 @@ from nemo_run.exceptions import ArgumentError, shown
 
 from .home import RUNDIR_NAME, SCRIPTS_DIR
 from .mixin import ConfigurableMixin
+from .secret import Secret, Variables
 
 _PYTHON = re.compile(r"python[0-9.]*(\.exe)?")
 _SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ksh"})
@@ -49,7 +50,7 @@ class Script(ConfigurableMixin):
     path: str = ""
     inline: str = ""
     args: list[str] = field(default_factory=list)
-    env: dict[str, str] = field(default_factory=dict)
+    env: Variables = field(default_factory=dict)
     entrypoint: str = "bash"
     m: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -224,14 +225,18 @@ def _checked_args(args: Any) -> list[str]:
     return [_text(value, f"args[{index}]") for index, value in enumerate(args or [])]
 
 
-def _checked_env(env: Any) -> dict[str, str]:
+def _checked_env(env: Any) -> dict[str, Any]:
     for name in env or {}:
         if not isinstance(name, str) or not name or "=" in name or "\0" in name:
             raise ArgumentError(
                 f"env of Script has the name {shown(name)}; an environment variable needs a text "
                 "without '='."
             )
-    return {name: _text(value, f"env[{name!r}]") for name, value in (env or {}).items()}
+    # A secret stays what it is, and becomes a text in the job only.
+    return {
+        name: value if isinstance(value, Secret) else _text(value, f"env[{name!r}]")
+        for name, value in (env or {}).items()
+    }
 
 
 def _text(value: Any, where: str) -> str:
@@ -241,6 +246,11 @@ def _text(value: Any, where: str) -> str:
         return str(os.fspath(value))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, Secret):
+        raise ArgumentError(
+            f"{where} of Script is {value!r}; everybody on the machine can read the arguments of a "
+            f"program. Give it as a variable: env={{{value.name!r}: {value!r}}}."
+        )
     raise ArgumentError(
         f"{where} of Script is {shown(value)}; a program gets texts only. Write the text you mean, "
         "or leave it out."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from nemo_run.config.graph.signature import ASSIGNED
 from nemo_run.config.mixin import ConfigurableMixin
+from nemo_run.config.secret import Variables  # noqa: TC001 - annotations are read at run time
 from nemo_run.exceptions import PlanError, nearest
 
 from .commands import ONE_NODE, Meeting
@@ -42,7 +43,8 @@ class Executor(ConfigurableMixin):
     Attributes:
         packager: Which code travels.
         launcher: How processes start: a :class:`Launcher`, its name, or None for directly.
-        env_vars: Environment of the task; values arrive byte for byte.
+        env_vars: Environment of the task; values arrive byte for byte, and a
+            :class:`~nemo_run.Secret` is looked up when the job starts.
         retries: How many more times a job that failed is tried.
         experiment_id: The experiment it is assigned to.
         job_dir: The folder of the job it is assigned to.
@@ -53,7 +55,7 @@ class Executor(ConfigurableMixin):
 
     packager: Packager = field(default_factory=_default_packager)
     launcher: Launcher | str | None = None
-    env_vars: dict[str, str] = field(default_factory=dict)
+    env_vars: Variables = field(default_factory=dict)
     retries: int = 0
     experiment_id: str | None = field(default=None, metadata={ASSIGNED: True})
     job_dir: str = field(default="", metadata={ASSIGNED: True})

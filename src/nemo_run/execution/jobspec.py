@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, NewType
 
 from nemo_run.exceptions import CorruptRecordError
 
+from .quoting import is_variable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -39,6 +41,8 @@ class Member:
             torchrun, one otherwise. Every rank has a log of its own.
         role: See :data:`Policy`.
         files: Relative path in ``directory`` → content, written before the job is submitted.
+        secrets: Variable → the name of the secret that its processes find there. What they are
+            is told by no one before the job starts: see :mod:`nemo_run.execution.secrets`.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Member:
     ranks_per_process: int = 1
     role: Literal["main", "sidecar"] = "main"
     files: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def world_size(self) -> int:
@@ -93,6 +98,7 @@ class JobSpec:
         retries: How many more tries a failure gets.
         policy: How a group ends.
         options: The executor's fields that this backend reads, as plain JSON data.
+        secrets: The name of each secret of its members → where it is found.
         identity: Which record the job is of, where its folder is not in the record: two may
             have one id. It is the record's, not the plan's, and not part of what is written.
     """
@@ -109,6 +115,7 @@ class JobSpec:
     code: str = ""
     array: ArrayPlace | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
     identity: str = ""
 
     @property
@@ -128,6 +135,9 @@ class JobSpec:
         """Return the spec as data that JSON can hold."""
         data = dataclasses.asdict(self)
         del data["identity"]
+        for one in (data, *data["members"]):
+            if not one["secrets"]:
+                del one["secrets"]
         return data
 
     @classmethod
@@ -143,7 +153,11 @@ class JobSpec:
             member["command"] = tuple(member["command"])
         if fields.get("array") is not None:
             fields["array"] = ArrayPlace(**_fields(ArrayPlace, fields["array"], "array"))
-        return cls(**{**fields, "members": tuple(Member(**member) for member in members)})
+        found = cls(**{**fields, "members": tuple(Member(**member) for member in members)})
+        unknown = {name for m in found.members for name in m.secrets.values()} - {*found.secrets}
+        if unknown:
+            raise CorruptRecordError(f"the plan says nowhere where {min(unknown)} is found")
+        return found
 
 
 def backend_of(handle: str) -> str:
@@ -157,6 +171,11 @@ def _is_texts(value: object) -> bool:
 
 def _is_table(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+
+
+def _is_secrets(value: object) -> bool:
+    # Their names become part of shell scripts.
+    return isinstance(value, dict) and _is_table(value) and all(map(is_variable, value))
 
 
 def _is_text(value: object) -> bool:
@@ -175,6 +194,7 @@ _RIGHT: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("attempt", "retries"), _is_count),
     **dict.fromkeys(("nodes", "processes_per_node", "ranks_per_process"), _is_count),
     **dict.fromkeys(("environment", "files"), _is_table),
+    "secrets": _is_secrets,
     "command": _is_texts,
     "members": lambda value: isinstance(value, list) and bool(value),
     "policy": lambda value: value in ("all", "main"),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nemo_run.exceptions import PlanError, shown
 
 from . import environment as variables
+from . import secret_plans
 from .code import Code, import_path, moved, start_folder
 from .commands import (
     Launch,
@@ -145,19 +146,24 @@ def plan_job(request: PlanRequest) -> JobSpec:
     """
     first = _first_executor(request)
     _check_names(request)
-    return JobSpec(
+    members = [_member(request, task) for task in request.members]
+    sources = [found for _, found in members]
+    spec = JobSpec(
         experiment=request.experiment,
         job=request.job,
         backend=first.backend,
         directory=request.target.directory,
-        members=tuple(_member(request, task) for task in request.members),
+        members=tuple(member for member, _ in members),
         retries=_retries(request),
         policy=request.policy,
         inside="" if request.target.inside == request.target.directory else request.target.inside,
         code=request.code.tree if request.code else "",
         array=request.array,
         options=_options(request),
+        secrets=secret_plans.sources_of(sources, request.working_directory, request.job),
     )
+    secret_plans.check(spec, request.environment)
+    return spec
 
 
 def _options(request: PlanRequest) -> dict[str, Any]:
@@ -211,7 +217,7 @@ def _retries(request: PlanRequest) -> int:
     return most
 
 
-def _member(request: PlanRequest, task: TaskRequest) -> Member:
+def _member(request: PlanRequest, task: TaskRequest) -> tuple[Member, secret_plans.Sources]:
     target = request.target
     below = f"/{task.name}" if request.is_group else ""
     executor = task.executor
@@ -219,7 +225,7 @@ def _member(request: PlanRequest, task: TaskRequest) -> Member:
     nodes, processes = executor.nnodes(), executor.nproc_per_node()
     check_positive([(f"nodes of {task.name!r}", nodes)])
     check_positive([(f"processes per node of {task.name!r}", processes)])
-    environment = _task_environment(task, launcher, target)
+    environment, sources = _task_environment(task, launcher, target)
     place = _place(request, task.name, f"{target.inside}{below}", environment)
     runs = _program(task, place, request)
     through = transformed(executor, launcher, _profiled(task, launcher, runs.command, place), place)
@@ -227,7 +233,7 @@ def _member(request: PlanRequest, task: TaskRequest) -> Member:
     by_launcher = starts_ranks(launcher)
     if by_launcher:
         _check_launcher(launcher, place)
-    return Member(
+    member = Member(
         name=task.name,
         directory=f"{target.directory}{below}",
         command=_launched(request, task, launcher, inner, environment) if by_launcher else inner,
@@ -238,7 +244,9 @@ def _member(request: PlanRequest, task: TaskRequest) -> Member:
         ranks_per_process=processes if by_launcher else 1,
         role=task.role,
         files={**runs.files, **through.files, **_documents(task), **_profile_folder(launcher)},
+        secrets={variable: secret.name for variable, secret in sources.items()},
     )
+    return member, sources
 
 
 def _place(
@@ -297,15 +305,27 @@ _DEBUG = {
 }
 
 
-def _task_environment(task: TaskRequest, launcher: Launcher, target: Target) -> dict[str, str]:
+def _task_environment(
+    task: TaskRequest, launcher: Launcher, target: Target
+) -> tuple[dict[str, str], secret_plans.Sources]:
     # A log in a file is written in blocks, and a dying process loses its last one.
     found = {"PYTHONUNBUFFERED": "1", **launcher_variables(launcher)}
     if starts_ranks(launcher) and task.executor.packager.debug:
         found |= _DEBUG
-    found |= variables.checked(task.executor.env_vars, f"env_vars of {task.name!r}")
+    layers = [(found, {}), _layer(task.executor.env_vars, f"env_vars of {task.name!r}")]
     if _is_script(task.task):
-        found |= variables.checked(task.task.env, f"Script.env of {task.name!r}")
-    return {name: target.localized(value) for name, value in found.items()}
+        layers.append(_layer(task.task.env, f"Script.env of {task.name!r}"))
+    else:
+        layers.append(({}, secret_plans.of_arguments(task.task)))
+    plain, sources = secret_plans.joined(layers)
+    return {name: target.localized(value) for name, value in plain.items()}, sources
+
+
+def _layer(
+    given: Mapping[str, Any] | None, where: str
+) -> tuple[dict[str, str], secret_plans.Sources]:
+    plain, sources = secret_plans.split(given, where)
+    return variables.checked(plain, where), sources
 
 
 def _program(task: TaskRequest, place: Place, request: PlanRequest) -> Program:

@@ -28,6 +28,11 @@ VERSION = 1
 # A JSON object with this key is not a dict but a value of another type; the key holds which.
 TAG = "$"
 
+# Begins the variables that carry the secrets among the arguments of a task,
+SECRET_PREFIX = "NEMORUN_SECRET_"  # noqa: S105
+# and names all variables with secrets, with spaces between.
+SECRET_NAMES = "NEMORUN_SECRETS"  # noqa: S105
+
 
 # --- Names ------------------------------------------------------------------------------------
 
@@ -359,6 +364,16 @@ def _address(parts: dict[str, Any]) -> Any:
     return locate(f"ipaddress:{parts['class']}")(parts["value"])
 
 
+def _secret(parts: dict[str, Any]) -> str:
+    name = SECRET_PREFIX + parts["of"]
+    if name not in os.environ:
+        raise LookupError(
+            f"The secret {parts['of']} did not reach this process: it has no variable {name}. It is "
+            "given to the processes that the job itself starts."
+        )
+    return os.environ[name]
+
+
 def _script(_parts: dict[str, Any]) -> Any:
     raise TypeError("A Script runs on its own; it cannot be part of another task's arguments.")
 
@@ -422,6 +437,7 @@ MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "numpy.dtype": _call("numpy:dtype"),
     "numpy.array": _numpy_array,
     "numpy": lambda parts: locate("numpy:" + parts["name"])(*parts["items"]),
+    "secret": _secret,
     "script": _script,
     "unavailable": lambda parts: Unavailable(parts["repr"], parts["why"]),
 }
@@ -1149,7 +1165,7 @@ class Run:
         self._flush()
         if sys.excepthook is sys.__excepthook__:
             # The interpreter's own does not know linecache, so it would show no copy's lines.
-            sys.stderr.write(_traceback(error))
+            sys.stderr.write(without_secrets(_traceback(error)))
         else:
             sys.excepthook(type(error), error, error.__traceback__)
         self._leave_error(error)
@@ -1181,9 +1197,9 @@ class Run:
         record = {
             "type": type(error).__qualname__,
             "module": type(error).__module__,
-            "message": safe_text(error),
-            "notes": [str(note) for note in getattr(error, "__notes__", ())],
-            "traceback": _traceback(error),
+            "message": without_secrets(safe_text(error)),
+            "notes": [without_secrets(str(note)) for note in getattr(error, "__notes__", ())],
+            "traceback": without_secrets(_traceback(error)),
             "rank": self.rank,
             "time": time.time(),
         }
@@ -1350,6 +1366,15 @@ def safe_text(error: BaseException) -> str:
         return str(error)
     except Exception as failure:  # noqa: BLE001 - the user's __str__ may raise anything
         return f"<message whose __str__ raised {type(failure).__name__}>"
+
+
+def without_secrets(text: str) -> str:
+    """Return a text in which the values of this task's secrets are covered."""
+    for name in os.environ.get(SECRET_NAMES, "").split():
+        value = os.environ.get(name, "")
+        for form in {value, repr(value)[1:-1]} if len(value) >= 4 else ():
+            text = text.replace(form, "***")
+    return text
 
 
 def _traceback(error: BaseException) -> str:

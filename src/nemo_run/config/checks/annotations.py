@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.graph.node import is_node
 from nemo_run.config.graph.reference import Deferred, Reference
+from nemo_run.config.secret import Secret
 
 from .build_types import Built, built_alternatives
 from .fitting import fits_class, is_a, is_dict, safely
@@ -54,6 +55,9 @@ def mismatches(value: Any, hint: Any) -> list[Mismatch]:
     """
     if type(value) is hint or _is_unknowable(value):
         return []
+    if type(value) is Secret:
+        # In the job it is a text; which one, nobody knows here.
+        return _unless(not _check("", hint), value, hint)
     if not is_node(value):
         return _check(value, hint)
     options = built_alternatives(value)

@@ -39,8 +39,8 @@ class _Cover:
             return self._text(data, name)
         if isinstance(data, list):
             return self._list(data, name)
-        if not isinstance(data, dict):
-            return data
+        if not isinstance(data, dict) or "secret" in (data.get("$"), data.get("_type_")):
+            return data  # a Secret says its name, and has no value
         if data.get("$") == "dict" and isinstance(data.get("entries"), list):
             return {**data, "entries": [self._pair(pair, name) for pair in data["entries"]]}
         told = {"history": self._history(data["history"])} if _has_history(data) else {}

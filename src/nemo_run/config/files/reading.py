@@ -49,6 +49,8 @@ class GraphReader(worker.Reader):
         """Make a value, or its stand-in when that would import what the file names."""
         if parts[TAG] == "script":
             return _script(parts["fields"])
+        if parts[TAG] == "secret":
+            return _secret(parts)
         if _needs_import(parts) or _is_unready(parts):
             return Deferred(_hollow(parts), list(_children(parts)), _load)
         return super().make(parts)
@@ -63,6 +65,12 @@ class GraphReader(worker.Reader):
             for name, kind, value, *where in entries:
                 entry = _history_entry(name, kind, value, where, files)
                 node.__argument_history__.setdefault(name, []).append(entry)
+
+
+def _secret(parts: Mapping[str, Any]) -> Any:
+    from nemo_run.config.secret import Secret
+
+    return Secret(parts["of"], **{n: parts[n] for n in ("env", "file", "keyring") if n in parts})
 
 
 def _script(fields: Mapping[str, Any]) -> Any:

@@ -194,6 +194,11 @@ def _script(value: Any) -> dict[str, Any]:
     return {TAG: "script", "fields": dict(vars(value))}
 
 
+def _secret(value: Any) -> dict[str, Any]:
+    where = {name: getattr(value, name) for name in ("env", "file", "keyring")}
+    return {TAG: "secret", "of": value.name, **{n: v for n, v in where.items() if v is not None}}
+
+
 _DESCRIBERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(
         [
@@ -217,6 +222,7 @@ _DESCRIBERS: dict[str, Callable[[Any], Any]] = {
     "typing.Union": lambda value: {TAG: "union", "items": list(value.__args__)},
     **{f"operator.{name}": _operator for name in ("itemgetter", "attrgetter", "methodcaller")},
     "nemo_run.Script": _script,
+    "nemo_run.Secret": _secret,
     "nemo_run.LazyTarget": _by_name,
     "nemo_run.LazyModule": lambda value: {TAG: "module", "name": value.__name__},
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from nemo_run.config.secret import Secret, built
 from nemo_run.exceptions import ArgumentError, ConfigError
 
 from .defaults import ATOMS, DICTS, is_record
@@ -84,6 +85,8 @@ class _Building:
             result = set(value)
         elif kind is Deferred:
             result = self.build(value.resolve(), path)
+        elif kind is Secret:
+            result = built(value)
         self.made[id(value)] = (value, result)
         return result
 

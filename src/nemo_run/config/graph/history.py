@@ -25,6 +25,8 @@ _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes, type(..
 _SHORT = 8
 # Modules of the standard library whose objects are values with a short text.
 _OF_VALUES = frozenset({"pathlib", "datetime", "decimal", "fractions", "uuid"})
+# A secret, which shows its name.
+_OF_NAMES = "nemo_run.config.secret"
 
 _sequence = itertools.count()
 
@@ -223,6 +225,6 @@ def _named(value: Any) -> str:
         return f"{kind.__qualname__}({display_name(target)})"
     if hasattr(kind, "__members__"):  # an enum
         return f"{kind.__qualname__}.{value.name}"
-    if kind.__module__.partition(".")[0] in _OF_VALUES:
+    if kind.__module__.partition(".")[0] in _OF_VALUES or kind.__module__ == _OF_NAMES:
         return str(value)
     return f"<{kind.__qualname__}>"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-from nemo_run.exceptions import BackendError, ShortageError
+from nemo_run.exceptions import BackendError, SecretError, ShortageError
 from nemo_run.execution import processes
 from nemo_run.execution.backend import Capabilities, LogFile
 from nemo_run.execution.jobspec import Handle, Token
@@ -20,7 +20,7 @@ from nemo_run.execution.observation import Observation, State
 from . import layout, records
 from .observing import Child, leads, observe
 from .render import GRACE, render
-from .starting import create, prepare, start
+from .starting import create, prepare, secrets, start
 from .waiting import Watch
 
 if TYPE_CHECKING:
@@ -79,8 +79,11 @@ class LocalBackend:
             if spec.attempt > 1:
                 # What an attempt left running would run beside the next one.
                 processes.stop([spec.token_of(spec.attempt - 1)], self._grace)
-            prepare(job)
-            self._children[handle] = start(spec)
+            with secrets(spec) as stdin:
+                prepare(job)
+                self._children[handle] = start(spec, stdin)
+        except SecretError as error:
+            return error
         except OSError as error:
             kind = ShortageError if error.errno in _SHORTAGES else BackendError
             return kind(

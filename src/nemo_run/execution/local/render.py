@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nemo_run.execution.backend import Artifact
 from nemo_run.execution.quoting import is_variable, quote, words
+from nemo_run.execution.secrets import exports
 
 from . import layout
 
@@ -84,6 +85,13 @@ umask "${NEMORUN_UMASK:-$(umask)}"
 # Asked to end, we wait for the processes and write down how they ended.
 trap : HUP INT TERM
 unset NEMORUN_LEADER NEMORUN_UMASK
+"""
+
+_SECRETS = """
+# The secrets come on standard input, from a file without a name. They are exported to the processes
+# of the task only.
+eval "$(cat)"
+exec </dev/null
 """
 
 _CODE = """
@@ -181,6 +189,7 @@ def script(spec: JobSpec) -> str:
         _exports(_job_variables(spec)),
         _previous_end(spec),
         _CLAIM,
+        _SECRETS if spec.secrets else "",
         _code(spec),
         *(_member(spec, index, member) for index, member in enumerate(spec.members)),
         _single(spec, processes[0]) if len(processes) == 1 else _several(spec, processes),
@@ -238,6 +247,7 @@ def _member(spec: JobSpec, index: int, member: Member) -> str:
         f"member_{index}() {{\n"
         f"{_exports(own, '    ')}"
         f"{_exports(facts, '    ')}"
+        f"{''.join(f'    {line}{chr(10)}' for line in exports(member))}"
         f"{_meeting(spec, index, member)}"
         f'    export RANK="$1" LOCAL_RANK="$2" NODE_RANK="$3"\n'
         f"    shift 3\n"

@@ -7,13 +7,15 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from nemo_run.atomic import make_folder
 
 from . import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nemo_run.execution.backend import Artifact, Rendered
     from nemo_run.execution.jobspec import JobSpec
 
@@ -95,11 +97,40 @@ def _place(artifact: Artifact) -> None:
         raise
 
 
-def start(spec: JobSpec) -> subprocess.Popen[bytes]:
-    """Start the shell of a job in a session of its own, with nothing of ours open.
+@contextlib.contextmanager
+def secrets(spec: JobSpec) -> Iterator[int]:
+    """Give a file with the job's secrets that has no name, so that nothing of it can be left.
+
+    Args:
+        spec: The job.
+
+    Raises:
+        SecretError: A secret is not where it is said to be found.
+    """
+    if not spec.secrets:
+        yield subprocess.DEVNULL
+        return
+    from nemo_run.execution.secrets import assignments, values_of
+
+    text = assignments(values_of(spec))
+    with _nameless() as file:
+        file.write(text)
+        file.seek(0)
+        yield file.fileno()
+
+
+def _nameless() -> IO[bytes]:
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("secrets"), "w+b", 0)
+    return tempfile.TemporaryFile(buffering=0)
+
+
+def start(spec: JobSpec, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """Start the shell of a job in a session of its own, with nothing else of ours open.
 
     Args:
         spec: The job, prepared.
+        stdin: What its script reads: see :func:`secrets`.
     """
     folder = layout.attempt_folder(spec)
     environment = {
@@ -113,7 +144,7 @@ def start(spec: JobSpec) -> subprocess.Popen[bytes]:
     with open(f"{folder}/{layout.LEADER_LOG}", "ab") as log:  # noqa: PTH123
         return subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=log,
             stderr=log,
             env=environment,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from nemo_run.config.secret import Variables  # noqa: F401 - an annotation of __init__ names it
 from nemo_run.exceptions import PlanError, nearest, shown
 from nemo_run.execution.commands import ONE_NODE, Meeting, starts_ranks
 from nemo_run.execution.executor import Executor, ExecutorMacros
