@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nemo_run.management.capture import environment
+from nemo_run.management.capture import environment, packages
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_versions_of_packages_are_found_without_opening_them(tmp_path: Path) -> 
         second / "_distutils_hack",
     ):  # fmt: skip
         folder.mkdir(parents=True)
-    found = environment.packages([str(first), str(second), str(tmp_path / "missing"), ""])
+    found = packages.installed([str(first), str(second), str(tmp_path / "missing"), ""])
     assert found["my-package"] == "1.2"
     assert found["torch"] == "2.13.0+cpu"
     assert found["old"] == "0.1"
@@ -91,7 +91,7 @@ def test_versions_of_packages_are_found_without_opening_them(tmp_path: Path) -> 
 def test_packages_agree_with_what_python_says() -> None:
     from importlib.metadata import version
 
-    found = environment.packages(sys.path)
+    found = packages.installed(sys.path)
     assert found["pytest"] == version("pytest")
 
 

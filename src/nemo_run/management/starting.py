@@ -10,6 +10,7 @@ from nemo_run.execution.observation import Reason, State
 
 from . import operations, store
 from .capture import environment
+from .capture.images import images
 from .describe.plan import spec_document
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def write_down(
         _write_files(plan, draft)
         # A copy of the record is told from it by where it lies: both name the same jobs.
         meta = {**environment.describe(), "plan": plan.hash, "folder": str(draft.path)}
+        named = images(job.spec for job in plan.jobs)
+        if named:
+            meta["images"] = named
         if rerun_of:
             meta["rerun_of"] = rerun_of
         return draft.publish({**meta, "jobs": [job.document for job in plan.jobs]})

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.masking import mask_all, mask_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    import subprocess
+    from collections.abc import Mapping
 
 _VARIABLES = frozenset(
     {
@@ -32,11 +33,15 @@ def describe() -> dict[str, Any]:
 
     Returns:
         ``user``, ``host``, ``platform``, ``python``, ``argv``, ``cwd``, ``git``, ``packages``,
-        ``environment`` and ``nemo_run``, all of them JSON data.
+        ``devices``, ``environment`` and ``nemo_run``, all of them JSON data.
     """
     from nemo_run import __version__
 
+    from . import packages
+    from .devices import devices
+
     cwd = _cwd()
+    git = _begun_status(cwd)  # it looks while we do
     return {
         "nemo_run": __version__,
         "user": _user(),
@@ -45,9 +50,10 @@ def describe() -> dict[str, Any]:
         "python": {"version": platform.python_version(), "executable": sys.executable},
         "argv": mask_arguments(_command()),
         "cwd": cwd,
-        "git": git_state(cwd),
-        "packages": packages(sys.path),
+        "packages": packages.kept(packages.installed(sys.path)),
+        "devices": devices(),
         "environment": chosen(os.environ),
+        "git": _ended_status(git, _GIT_SECONDS),
     }
 
 
@@ -71,26 +77,6 @@ def chosen(environment: Mapping[str, str]) -> dict[str, str]:
     return mask_all({name: environment[name] for name in sorted(names)})
 
 
-def packages(folders: Iterable[str]) -> dict[str, str]:
-    """Return the version of each installed package.
-
-    The names of the ``*.dist-info`` folders say both, so that no file is opened
-    (https://packaging.python.org/en/latest/specifications/recording-installed-packages/).
-
-    Args:
-        folders: Where to look, first come first served; ``sys.path``.
-    """
-    found: dict[str, str] = {}
-    for folder in folders:
-        for entry in _names(folder):
-            stem, dot, kind = entry.rpartition(".")
-            name, dash, version = stem.partition("-")
-            if dot and dash and kind in {"dist-info", "egg-info"}:
-                # An egg's version is followed by that of Python: old-0.1-py3.11.egg-info.
-                found.setdefault(name.replace("_", "-").lower(), version.partition("-")[0])
-    return dict(sorted(found.items()))
-
-
 def git_state(folder: str, seconds: float = _GIT_SECONDS) -> dict[str, Any] | None:
     """Return ``commit``, ``branch`` and ``dirty`` of the repository around a folder.
 
@@ -102,27 +88,44 @@ def git_state(folder: str, seconds: float = _GIT_SECONDS) -> dict[str, Any] | No
         None outside of a repository, without git, and when git takes too long. ``dirty`` counts
         changes of tracked files only: looking for others takes long in large trees.
     """
+    return _ended_status(_begun_status(folder), seconds)
+
+
+def _begun_status(folder: str) -> subprocess.Popen[bytes] | None:
     import subprocess
 
     if not folder:
         return None
-    command = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     try:
-        done = subprocess.run(
-            command,
+        return subprocess.Popen(
+            ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"],
             cwd=folder,
-            capture_output=True,
-            timeout=seconds,
-            check=False,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             # Without it `status` writes the user's index.
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
         )
-    except (OSError, subprocess.SubprocessError, ValueError):
+    except (OSError, ValueError):
         return None
-    if done.returncode != 0:
+
+
+def _ended_status(git: subprocess.Popen[bytes] | None, seconds: float) -> dict[str, Any] | None:
+    import subprocess
+
+    if git is None:
         return None
-    return _read_status(done.stdout.decode("utf-8", "replace").splitlines())
+    with git:
+        try:
+            said, _ = git.communicate(timeout=seconds)
+        except BaseException as error:
+            git.kill()
+            if not isinstance(error, (OSError, subprocess.SubprocessError)):
+                raise
+            return None
+    if git.returncode != 0:
+        return None
+    return _read_status(said.decode("utf-8", "replace").splitlines())
 
 
 def _read_status(lines: list[str]) -> dict[str, Any]:
@@ -137,14 +140,6 @@ def _read_status(lines: list[str]) -> dict[str, Any]:
         "branch": None if branch == "(detached)" else branch,
         "dirty": any(not line.startswith("#") for line in lines),
     }
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        with os.scandir(folder or ".") as entries:
-            return [entry.name for entry in entries]
-    except OSError:
-        return []
 
 
 def _cwd() -> str:
