@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .config import Config, ConfigurableMixin, Partial, Script, Secret
     from .config.convert import autoconvert
     from .config.sweeps.sweep import Sweep, sweep
+    from .worker.inside import log_metrics
 
 __version__ = "1.0.0.dev0"
 __package_name__ = "nemo_run"
@@ -74,6 +75,7 @@ _HOMES = {
     "LocalTunnel": "remote.local",
     "SSHTunnel": "remote.ssh",
     "PatternPackager": "packaging",
+    "log_metrics": "worker.inside",
     "help": "cli.help",
     "LazyEntrypoint": "cli.lazy",
     "LazyModule": "cli.lazy",
@@ -115,6 +117,7 @@ __all__ = [
     "help",
     "import_executor",
     "lazy_imports",
+    "log_metrics",
     "run",
     "sweep",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import BackendError, ShortageError
-from nemo_run.execution.folders import attempt_folder, log_folder, member_folder
+from nemo_run.execution.folders import attempt_folder, log_folder, member_folder, output_folder
 
 from . import arrays
 from .connections import ask, host_of, remember, tunnel_of
@@ -193,7 +193,7 @@ def folders(job: Rendered) -> list[str]:
     spec = job.spec
     found = {attempt_folder(spec), *(member_folder(spec, m) for m in spec.members)}
     found |= {log_folder(spec, m) for m in spec.members}
-    found |= {m.directory for m in spec.members}
+    found |= {output_folder(m) for m in spec.members}
     for path in outputs(job.artifacts[0].content):
         head = path.rpartition("/")[0]
         # Of what Slurm fills in itself, nothing can be made before.
