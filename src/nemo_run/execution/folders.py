@@ -35,6 +35,20 @@ def log_file(spec: JobSpec, member: Member, rank: int) -> str:
     return f"{log_folder(spec, member)}/rank-{rank}.log"
 
 
+OUTPUTS = "outputs"
+METRICS = "metrics.jsonl"
+
+
+def output_folder(member: Member) -> str:
+    """Return the folder for what the processes of a member leave, the same in every attempt."""
+    return f"{member.directory}/{OUTPUTS}"
+
+
+def metrics_file(member: Member) -> str:
+    """Return the file that rank 0 of a member adds its metrics to, in every attempt."""
+    return f"{member.directory}/{METRICS}"
+
+
 def code_folder(spec: JobSpec) -> str:
     """Return the folder of the code that travels with a job, as its engine sees it."""
     return f"{spec.directory}/code"

@@ -341,7 +341,11 @@ def _program(task: TaskRequest, place: Place, request: PlanRequest) -> Program:
         "argv": list(script.argv) if script else None,
         "result": "result.json",
     }
-    files = {"worker.py": worker_source(), "worker.json": json.dumps(settings, indent=2) + "\n"}
+    files = {
+        "worker.py": worker_source(),
+        "worker.json": json.dumps(settings, indent=2) + "\n",
+        STAND_IN: stand_in_source(),
+    }
     if script:
         files["configs/__main__.py"] = script.text
     worker = str(Path(place.directory, "worker.py"))
@@ -410,6 +414,18 @@ def _has_torch() -> bool:
     from importlib.util import find_spec
 
     return find_spec("torch") is not None
+
+
+STAND_IN = "stand_in/nemo_run.py"
+"""What ``import nemo_run`` finds in a job whose Python has none."""
+
+
+@cache
+def stand_in_source() -> str:
+    """Return the text of that file."""
+    from importlib.resources import files
+
+    return files("nemo_run.worker").joinpath("inside.py").read_text("utf-8")
 
 
 @cache

@@ -13,6 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import CorruptRecordError, StoreError
+from nemo_run.execution.folders import METRICS, OUTPUTS
 from nemo_run.execution.jobspec import Handle, JobSpec
 from nemo_run.invocation import experiment_command
 
@@ -78,7 +79,9 @@ def _identified(record: Record, spec: JobSpec) -> JobSpec:
 # What jobs leave in their folder, and what only we read there.
 _NOT_SENT = frozenset(
     {"spec.json", "executor.json", "attempts", "logs", "code", "result.json", "bring.lock"}
+    | {OUTPUTS, METRICS}
 )
+_RANKS = METRICS.replace(".jsonl", ".rank-")
 
 
 def with_files(record: Record, spec: JobSpec) -> JobSpec:
@@ -94,10 +97,10 @@ def with_files(record: Record, spec: JobSpec) -> JobSpec:
         others = {"" if m is member else m.name for m in spec.members} if not below else set()
         files = {
             str(path.relative_to(folder)): read_file(path).decode("utf-8", "surrogateescape")
-            for path in sorted(folder.rglob("*"))
-            if path.relative_to(folder).parts[0] not in _NOT_SENT | others
-            and path.is_file()
-            and holds(record, path)
+            for top in sorted(folder.iterdir())
+            if top.name not in _NOT_SENT | others and not top.name.startswith(_RANKS)
+            for path in sorted([top, *top.rglob("*")])
+            if path.is_file() and holds(record, path)
         }
         members.append(dataclasses.replace(member, files=files))
     return dataclasses.replace(spec, members=tuple(members))

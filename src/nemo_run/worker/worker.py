@@ -1094,6 +1094,8 @@ class Run:
         if sys.path and _same_folder(sys.path[0], os.path.dirname(__file__)):  # noqa: PTH120
             del sys.path[0]
         sys.path[:0] = self.settings.get("sys_path") or []
+        # Last of all: ``import nemo_run`` finds the real one where there is one.
+        sys.path.append(os.path.join(self.member, "stand_in"))  # noqa: PTH118
         main, file = self.settings.get("main"), self.settings.get("main_file")
         argv = self.settings.get("argv") or [file or sys.argv[0]]
         sys.argv[:] = argv

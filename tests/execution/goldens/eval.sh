@@ -63,6 +63,8 @@ member_0() {
     export NEMORUN_MEMBER=server
     export NEMORUN_ATTEMPT_DIR=/e/eval/attempts/1/server
     export NEMORUN_LOG_DIR=/e/eval/logs/1/server
+    export NEMORUN_OUTPUT_DIR=/e/eval/server/outputs
+    export NEMORUN_METRICS_FILE=/e/eval/server/metrics.jsonl
     export WORLD_SIZE=1
     export LOCAL_WORLD_SIZE=1
     export RANK="$1" LOCAL_RANK="$2" NODE_RANK="$3"
@@ -77,6 +79,8 @@ member_1() {
     export NEMORUN_MEMBER=client
     export NEMORUN_ATTEMPT_DIR=/e/eval/attempts/1/client
     export NEMORUN_LOG_DIR=/e/eval/logs/1/client
+    export NEMORUN_OUTPUT_DIR=/e/eval/client/outputs
+    export NEMORUN_METRICS_FILE=/e/eval/client/metrics.jsonl
     export WORLD_SIZE=2
     export LOCAL_WORLD_SIZE=2
     export MASTER_ADDR=127.0.0.1

@@ -68,6 +68,8 @@ two lines'
     export NEMORUN_MEMBER=train
     export NEMORUN_ATTEMPT_DIR=/e/train/attempts/2
     export NEMORUN_LOG_DIR=/e/train/logs/2
+    export NEMORUN_OUTPUT_DIR=/e/train/outputs
+    export NEMORUN_METRICS_FILE=/e/train/metrics.jsonl
     export WORLD_SIZE=1
     export LOCAL_WORLD_SIZE=1
     export RANK="$1" LOCAL_RANK="$2" NODE_RANK="$3"

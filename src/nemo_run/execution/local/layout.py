@@ -13,6 +13,8 @@ from nemo_run.execution.folders import (
     log_file,
     log_folder,
     member_folder,
+    metrics_file,
+    output_folder,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ __all__ = [
     "log_file",
     "log_folder",
     "member_folder",
+    "metrics_file",
+    "output_folder",
 ]
 
 SCRIPT = "launch.sh"

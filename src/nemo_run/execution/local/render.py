@@ -238,6 +238,8 @@ def _member(spec: JobSpec, index: int, member: Member) -> str:
         "NEMORUN_MEMBER": member.name,
         "NEMORUN_ATTEMPT_DIR": layout.member_folder(spec, member),
         "NEMORUN_LOG_DIR": layout.log_folder(spec, member),
+        "NEMORUN_OUTPUT_DIR": layout.output_folder(member),
+        "NEMORUN_METRICS_FILE": layout.metrics_file(member),
         "WORLD_SIZE": str(member.nodes * member.processes_per_node),
         "LOCAL_WORLD_SIZE": str(member.processes_per_node),
     }

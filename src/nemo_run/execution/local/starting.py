@@ -36,6 +36,7 @@ def prepare(job: Rendered) -> None:
     for member in spec.members:
         make_folder(layout.member_folder(spec, member))
         make_folder(layout.log_folder(spec, member))
+        make_folder(layout.output_folder(member))
         for rank in layout.ranks_here(spec, member):
             _make_sure(layout.log_file(spec, member, rank), "")
     processes = layout.processes(spec)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # What else lies in the folders in which members have theirs.
 _RESERVED = (
     *("attempts", "logs", "artifacts", "configs", "scripts"),
-    *("claim", "exit", "cancelled", "stopped", "launch"),
+    *("claim", "exit", "cancelled", "stopped", "launch", "outputs", "stand_in", "secrets"),
 )
 _ROLES = ("main", "sidecar")
 _POLICIES = ("all", "main")

@@ -8,6 +8,8 @@ export LOCAL_WORLD_SIZE=1
 export NEMORUN_MEMBER=train
 export NEMORUN_ATTEMPT_DIR=/nemo_run/attempts/"$NEMORUN_ATTEMPT"
 export NEMORUN_LOG_DIR=/nemo_run/logs/"$NEMORUN_ATTEMPT"
+export NEMORUN_OUTPUT_DIR=/nemo_run/outputs
+export NEMORUN_METRICS_FILE=/nemo_run/metrics.jsonl
 
 # srun writes the log of the first process, each other one its own.
 export NEMORUN_FIRST_RANK="$SLURM_PROCID"

@@ -8,6 +8,8 @@ export LOCAL_WORLD_SIZE=1
 export NEMORUN_MEMBER=data
 export NEMORUN_ATTEMPT_DIR=/lustre/me/digits/digits_1/jobs/group/attempts/"$NEMORUN_ATTEMPT"/data
 export NEMORUN_LOG_DIR=/lustre/me/digits/digits_1/jobs/group/logs/"$NEMORUN_ATTEMPT"/data
+export NEMORUN_OUTPUT_DIR=/lustre/me/digits/digits_1/jobs/group/data/outputs
+export NEMORUN_METRICS_FILE=/lustre/me/digits/digits_1/jobs/group/data/metrics.jsonl
 
 # The batch script ends this step when another member has decided.
 [ "$SLURM_PROCID" != 0 ] ||

@@ -8,6 +8,8 @@ export LOCAL_WORLD_SIZE=2
 export NEMORUN_MEMBER='client 1'
 export NEMORUN_ATTEMPT_DIR=/lustre/me/digits/digits_1/jobs/group/attempts/"$NEMORUN_ATTEMPT"'/client 1'
 export NEMORUN_LOG_DIR=/lustre/me/digits/digits_1/jobs/group/logs/"$NEMORUN_ATTEMPT"'/client 1'
+export NEMORUN_OUTPUT_DIR='/lustre/me/digits/digits_1/jobs/group/client 1/outputs'
+export NEMORUN_METRICS_FILE='/lustre/me/digits/digits_1/jobs/group/client 1/metrics.jsonl'
 
 # The batch script ends this step when another member has decided.
 [ "$SLURM_PROCID" != 0 ] ||

@@ -8,6 +8,8 @@ export LOCAL_WORLD_SIZE=1
 export NEMORUN_MEMBER=train
 export NEMORUN_ATTEMPT_DIR=/lustre/me/digits/digits_1/jobs/train/attempts/"$NEMORUN_ATTEMPT"
 export NEMORUN_LOG_DIR=/lustre/me/digits/digits_1/jobs/train/logs/"$NEMORUN_ATTEMPT"
+export NEMORUN_OUTPUT_DIR=/lustre/me/digits/digits_1/jobs/train/outputs
+export NEMORUN_METRICS_FILE=/lustre/me/digits/digits_1/jobs/train/metrics.jsonl
 
 export PYTHONUNBUFFERED=1
 export TEXT='it'\''s

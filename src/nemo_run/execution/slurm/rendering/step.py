@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nemo_run.execution.folders import is_group
+from nemo_run.execution.folders import METRICS, OUTPUTS, is_group
 from nemo_run.execution.quoting import is_variable, quote
 from nemo_run.execution.slurm import layout, macros
 
@@ -59,6 +59,8 @@ def _facts(spec: JobSpec, member: Member) -> list[str]:
         f"export NEMORUN_MEMBER={quote(member.name)}",
         f'export NEMORUN_ATTEMPT_DIR={attempts}"$NEMORUN_ATTEMPT"{after}',
         f'export NEMORUN_LOG_DIR={logs}"$NEMORUN_ATTEMPT"{after}',
+        f"export NEMORUN_OUTPUT_DIR={quote(f'{folder}{below}/{OUTPUTS}')}",
+        f"export NEMORUN_METRICS_FILE={quote(f'{folder}{below}/{METRICS}')}",
     ]
 
 
