@@ -10,8 +10,10 @@ from nemo_run.cli.shared.settings import common_options
 _COMMANDS = {
     "list": "List experiments, newest first.",
     "show": "Show all that is known of an experiment: jobs, configuration, results.",
+    "explain": "Say where a stored value came from.",
     "status": "Show where each job stands, and what to type next.",
     "logs": "Print the output of jobs, or follow it.",
+    "events": "Print what happened, or follow it: the journal.",
     "cancel": "End one job or all, with all their processes.",
     "shell": "Open a shell beside a running job, on its node.",
     "port-forward": "Reach a port of a running job's node from here.",

@@ -55,7 +55,8 @@ def command(
 
     What failed, if anything did; who started it, how and with what; and for each job its code,
     configuration, environment and results; --files lists the files of each. The points of a
-    sweep are shown as a table of what was varied and returned. None of the experiment's own code is imported.
+    sweep are shown as a table of what was varied and returned. None of the experiment's own
+    code is imported.
     """
     record = record_of(experiment)
     status = looked_at(record)

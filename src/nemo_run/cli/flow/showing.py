@@ -76,10 +76,10 @@ def _explain(ready: Ready, keys: Sequence[str]) -> None:
     if ready.run.json:
         from nemo_run.cli.shared.settings import print_json
 
-        documents = {key: [_document(said) for said in chain_] for key, chain_ in told.items()}
+        documents = {key: [said_document(said) for said in chain_] for key, chain_ in told.items()}
         print_json(documents)
         return
-    blocks = ["\n".join(_table(key, chain_)) for key, chain_ in told.items()]
+    blocks = ["\n".join(chain_table(key, chain_)) for key, chain_ in told.items()]
     print("\n\n".join(blocks))
 
 
@@ -114,7 +114,8 @@ def _after_plugins(ready: Ready) -> tuple[Any, Any]:
     return job_alone(ready.task, run.executor, run.plugins).task, configured
 
 
-def _document(said: Said) -> dict[str, Any]:
+def said_document(said: Said) -> dict[str, Any]:
+    """Return one thing that was said of a value, for ``--json``; secret values covered."""
     from .json_output import plain
 
     return {**asdict(said), "value": plain(_value(said))}
@@ -133,7 +134,8 @@ def _value(said: Said) -> Any:
     return said.value
 
 
-def _table(key: str, chain: Sequence[Said]) -> list[str]:
+def chain_table(key: str, chain: Sequence[Said]) -> list[str]:
+    """Return what was said of a value as a table; secret values covered."""
     from nemo_run.console.tables import Column, table
     from nemo_run.console.terminal import look_of
 

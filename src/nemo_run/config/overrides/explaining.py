@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.graph.history import HistoryEntry, Shown, summary
 from nemo_run.config.graph.node import is_node
+from nemo_run.config.graph.reference import Deferred
 from nemo_run.config.graph.signature import display_name, signature_info
+from nemo_run.exceptions import OverrideError, nearest
 
 from .grammar import MISSING, Item, key_of, parse_key
 from .places import Place, Rest, descend, opened, rest_of, shown_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nemo_run.config.graph.history import Kind
 
@@ -79,6 +81,65 @@ def _said(here: Place, steps: tuple[Step, ...], before: tuple[Step, ...]) -> Ite
             yield Said(at, entry.kind, entry.new_value, entry.file, entry.line, entry.function)
 
 
+def stored_chain(task: Any, key: str) -> list[Said]:
+    """Return what the history of a stored configuration says of a value, the latest last.
+
+    Nothing is imported: of a value that nobody has set, only the code knows the default.
+
+    Args:
+        task: A configuration as it was read from a file.
+        key: As on the command line.
+
+    Raises:
+        OverrideError: The configuration holds nothing there; the message names the nearest key.
+    """
+    return list(_stored(task, parse_key(key), ()))
+
+
+def _stored(here: Any, steps: tuple[Step, ...], before: tuple[Step, ...]) -> Iterator[Said]:
+    name = steps[0].key if isinstance(steps[0], Item) else steps[0]
+    path = (*before, steps[0])
+    if is_node(here):
+        there = _known(here.__arguments__, name, path, here)
+        for entry in here.__argument_history__.get(name, ()):
+            if isinstance(entry, HistoryEntry) and _concerns(entry, steps[1:]):
+                key, value = key_of(path), entry.new_value
+                yield Said(key, entry.kind, value, entry.file, entry.line, entry.function)
+    elif isinstance(here, dict):
+        there = _known(here, name, path, here)
+    elif isinstance(here, (list, tuple)):
+        there = _known(dict(enumerate(here)), name, path, here)
+    elif isinstance(here, Deferred):
+        return  # what is inside of it can be told only with its code
+    else:
+        raise _nowhere(path, ())
+    if steps[1:]:
+        yield from _stored(there, steps[1:], path)
+    elif is_node(there):
+        parts = sorted(_of_parts(there, path), key=lambda one: one[1].sequence_id)
+        for at, entry in parts:
+            yield Said(at, entry.kind, entry.new_value, entry.file, entry.line, entry.function)
+
+
+def _known(parts: Mapping[Any, Any], name: Any, path: tuple[Step, ...], owner: Any) -> Any:
+    """Return the part of a value that a step leads to."""
+    if name in parts:
+        return parts[name]
+    keys = [key if isinstance(key, str) and is_node(owner) else Item(key) for key in parts]
+    raise _nowhere(path, [key_of((*path[:-1], key)) for key in keys])
+
+
+def _nowhere(path: tuple[Step, ...], known: Sequence[str]) -> OverrideError:
+    key = key_of(path)
+    some = f" There are: {', '.join(known[:_MOST_NAMED])}" if known else ""
+    more = ", …." if len(known) > _MOST_NAMED else "." if known else ""
+    return OverrideError(
+        f"no value is stored at {key!r}.{nearest(key, known)}{some}{more} An argument that nobody "
+        "has set has its function's default, which is in the code."
+    )
+
+
+_MOST_NAMED = 20
 _CHANGES = ("file", "command line", "plugin")
 
 
