@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         executor_profile,
         import_executor,
     )
-    from nemo_run.management import Experiment, Plugin, dryrun_fn, run
+    from nemo_run.management import Experiment, Hook, Plugin, dryrun_fn, run
     from nemo_run.packaging import (
         GitArchivePackager,
         HybridPackager,
@@ -67,6 +67,7 @@ _HOMES = {
     "JobFailedError": "exceptions",
     "NemoRunError": "exceptions",
     "Experiment": "management",
+    "Hook": "management",
     "Plugin": "management",
     "dryrun_fn": "management",
     "GitArchivePackager": "packaging",
@@ -91,6 +92,7 @@ __all__ = [
     "Experiment",
     "FaultTolerance",
     "GitArchivePackager",
+    "Hook",
     "HybridPackager",
     "JobFailedError",
     "LazyEntrypoint",

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 EXECUTORS = "executors"
 DEFAULT = "default_executor"
 KIND = "kind"
-_KEYS = (EXECUTORS, DEFAULT)
+# Hooks are read elsewhere (management/hooks/configured.py).
+_KEYS = (EXECUTORS, DEFAULT, "hooks")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from . import results
 from .conductor.charge import charge
 from .describe import dag
 from .direct_handles import own_handle
+from .hooks.launch import start as tell_hooks
 from .store import events
 from .store.status import replay
 
@@ -142,6 +143,7 @@ def run_directly(record: Record, jobs: Sequence[Job]) -> dict[str, Any]:
         JobFailedError: Points of a sweep did not succeed; the others were run.
     """
     with charge(record):
+        tell_hooks(record)
         return _Running(record, jobs).run()
 
 

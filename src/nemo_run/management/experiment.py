@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nemo_run.execution.jobspec import JobSpec
 
     from .describe.plan import Plan
+    from .hooks import Hook
     from .results import Results
     from .store.record import Record
 
@@ -56,6 +57,7 @@ class Experiment(Describing, Opened, ConfigurableMixin):
         threadpool_workers: Kept for programs that give it; jobs are started in batches.
         skip_status_at_exit: Say nothing about the jobs at the end.
         serialize_metadata_for_scripts: Keep ``task.yaml`` of scripts too.
+        hooks: Who is told what happens, besides those of configuration files.
 
     Raises:
         PlanError: Title or id cannot be used.
@@ -80,6 +82,8 @@ class Experiment(Describing, Opened, ConfigurableMixin):
         threadpool_workers: int = 16,
         skip_status_at_exit: bool = False,
         serialize_metadata_for_scripts: bool = True,
+        *,
+        hooks: Sequence[Hook] = (),
     ) -> None:
         names.check(title, "experiment title")
         if id is not None:
@@ -97,6 +101,7 @@ class Experiment(Describing, Opened, ConfigurableMixin):
         self.threadpool_workers = threadpool_workers
         self.serialize_metadata_for_scripts = serialize_metadata_for_scripts
         self._own_id = id is not None
+        self._hooks = _checked_hooks(hooks)
         self._names = Names()
         self._jobs: list[Job] = []
         self._record: Record | None = None
@@ -345,6 +350,7 @@ class Experiment(Describing, Opened, ConfigurableMixin):
         return self._record
 
     def _written_down(self, plan: Plan) -> Record:
+        from .hooks.configured import configured
         from .starting import write_down
 
         return write_down(
@@ -353,6 +359,7 @@ class Experiment(Describing, Opened, ConfigurableMixin):
             base_dir=self._base_dir,
             again=self._renamed,
             rerun_of=self._rerun_of,
+            hooks=[*self._hooks, *configured()],
         )
 
     def _renamed(self, experiment_id: str) -> Plan:
@@ -467,6 +474,14 @@ class Experiment(Describing, Opened, ConfigurableMixin):
 def current() -> Experiment | None:
     """Return the experiment whose ``with`` block is running, the innermost one."""
     return _current.get()
+
+
+def _checked_hooks(given: Sequence[Hook]) -> list[Hook]:
+    if not given:
+        return []
+    from .hooks.hook import checked_hooks
+
+    return checked_hooks(given)
 
 
 def _is_quiet(log_level: str) -> bool:

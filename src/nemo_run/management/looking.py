@@ -90,6 +90,10 @@ def _looked(
     if why:
         said.update(why=why, since=since, seen=last.get("seen"))
     atomic.write_text(record.path / _LAST, json.dumps(said) + "\n")
+    if seen.seq != known.seq:
+        from .hooks.launch import start as tell_hooks
+
+        tell_hooks(record)
     if work.needs_conductor and not taken(record):
         from .conductor.launch import start, wait_until_in_charge
 

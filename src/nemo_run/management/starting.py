@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import AlreadyExistsError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from .describe.plan import Plan
     from .describe.plugin import Plugin
+    from .hooks import Hook
     from .results import Results
     from .store.record import Record
     from .store.status import ExperimentStatus
@@ -45,6 +47,7 @@ def write_down(
     base_dir: str | Path | None,
     again: Callable[[str], Plan],
     rerun_of: str = "",
+    hooks: Sequence[Hook] = (),
 ) -> Record:
     """Make the experiment of a plan on disk: all of it, or nothing.
 
@@ -54,6 +57,7 @@ def write_down(
         base_dir: Where ``experiments/`` lies.
         again: Plans once more under another id, where somebody else had the same idea.
         rerun_of: The id of the experiment whose jobs these are, if there is one.
+        hooks: Who is told what happens.
 
     Raises:
         AlreadyExistsError: There is an experiment with this id.
@@ -67,6 +71,8 @@ def write_down(
                 raise AlreadyExistsError(f"There is an experiment {plan.experiment!r} already.")
             plan = again(draft.id)
         _write_files(plan, draft)
+        if hooks:
+            _write_hooks(hooks, draft)
         # A copy of the record is told from it by where it lies: both name the same jobs.
         meta = {**environment.describe(), "plan": plan.hash, "folder": str(draft.path)}
         named = images(job.spec for job in plan.jobs)
@@ -149,6 +155,15 @@ def _followed(record: Record, manner: Manner, **what: Any) -> ExperimentStatus:
         return Following(record, display, **what).until_end()
     finally:
         display.close()
+
+
+def _write_hooks(hooks: Sequence[Hook], draft: store.Draft) -> None:
+    from nemo_run.execution.planning import current_folder
+
+    from .hooks import stored
+
+    cwd = current_folder()
+    draft.write(stored.FILE, stored.text(hooks, cwd, [entry or cwd for entry in sys.path]))
 
 
 def _write_files(plan: Plan, draft: store.Draft) -> None:

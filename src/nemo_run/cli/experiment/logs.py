@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nemo_run.cli.completion import hooks
-from nemo_run.cli.experiment.shared.advice import abandoned, is_abandoned
+from nemo_run.cli.experiment.shared.attending import Attending
 from nemo_run.cli.experiment.shared.output import LogWriter
 from nemo_run.cli.experiment.shared.remarks import ranks_not_shown, require_attempt, require_ranks
 from nemo_run.cli.experiment.shared.selection import job_of, record_of
@@ -20,18 +20,14 @@ from nemo_run.exceptions import PlanError
 from nemo_run.execution.observation import State
 from nemo_run.invocation import experiment_command
 from nemo_run.management.conductor.charge import following
-from nemo_run.management.looking import attend, looked_at
-from nemo_run.management.store.status import ExperimentStatus
+from nemo_run.management.looking import looked_at
 from nemo_run.management.watch.labels import Labels
-from nemo_run.management.watch.logs import LogReader, follow, log_files, watch
+from nemo_run.management.watch.logs import LogReader, follow, log_files
 from nemo_run.management.watch.ranks import DEFAULT_RANKS, Ranks, chosen_files
 
 if TYPE_CHECKING:
     from nemo_run.management.store.record import Record
     from nemo_run.management.store.status import JobStatus
-
-_PERIOD = 1.0
-"""How often to look whether somebody drives the experiment, in seconds."""
 
 
 def _ranks(_context: click.Context, _parameter: click.Parameter, text: str) -> Ranks:
@@ -132,7 +128,7 @@ def command(
 
 
 def _follow(record: Record, jobs: list[str], reader: LogReader, writer: LogWriter) -> int:
-    status = _Status(record)
+    status = Attending(record)
 
     def wait(seconds: float) -> None:
         writer.unfinished(reader.unfinished())
@@ -151,36 +147,6 @@ def _follow(record: Record, jobs: list[str], reader: LogReader, writer: LogWrite
         if job.state is not State.SUCCEEDED:
             note(f"{job.id}: {job.describe()}")
     return int(any(job.state is not State.SUCCEEDED for job in ends))
-
-
-class _Status:
-    """Tells how the experiment stands, also when nobody writes its journal any more."""
-
-    def __init__(self, record: Record) -> None:
-        self.last = ExperimentStatus()
-        self._record = record
-        self._journal = watch(record)
-        self._looked = time.monotonic()
-        self._looks_abandoned = 0
-
-    def __call__(self) -> ExperimentStatus:
-        self.last = self._journal()
-        if time.monotonic() - self._looked > _PERIOD:
-            self._looked = time.monotonic()
-            self._look_for_conductor()
-        if self._looks_abandoned > 1:
-            from nemo_run.management.operations import status
-
-            self.last = status(self._record)
-        return self.last
-
-    def _look_for_conductor(self) -> None:
-        attend(self._record, self.last)
-        # Only the second look counts: it may be about to start, or have ended its work just now.
-        abandoned_now = is_abandoned(self._record, self.last)
-        self._looks_abandoned = self._looks_abandoned + 1 if abandoned_now else 0
-        if self._looks_abandoned == 2:
-            note(abandoned(self._record, self.last))
 
 
 def _note(jobs: list[JobStatus], attempt: int | None, *, empty: bool) -> None:

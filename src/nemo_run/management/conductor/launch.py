@@ -16,6 +16,8 @@ from nemo_run.management.store.files import open_file
 from .charge import taken
 
 if TYPE_CHECKING:
+    from subprocess import Popen
+
     from nemo_run.management.store.record import Record
 
 LOG = "conductor.log"
@@ -103,11 +105,15 @@ def start(record: Record, *, only_cancels: bool = False, hand_over: bool = False
             f"The conductor of {record.id} could not be started: {error.strerror or error}. The "
             f"experiment is written down; go on with `{experiment_command('resume', record.id)}`."
         ) from error
-    # From here on nobody waits for it through this object, and it may outlive us.
+    let_go(process)
+    return Started(record, process.pid)
+
+
+def let_go(process: Popen[bytes]) -> None:
+    """Take a process for one that may outlive us: nobody waits for it through this object."""
     process.returncode = 0
     _reap()
     _children.add(process.pid)
-    return Started(record, process.pid)
 
 
 def _reap() -> None:

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nemo_run.execution.registry import get_backend
+from nemo_run.management.hooks.launch import start as tell_hooks
 from nemo_run.management.store.record import Record
 
 from .charge import charge
@@ -50,6 +51,9 @@ def conduct(
         with charge(record):
             work = Conducting(record, backend_named, only_cancels=only_cancels, hand_over=hand_over)
             begun(work)
+            hindered = tell_hooks(record)
+            if hindered:
+                work.log(hindered)
             if work.run() == "stopped":
                 work.log("left, stopped; what runs goes on")
     except TimeoutError:
