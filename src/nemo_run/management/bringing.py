@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import NemoRunError
 from nemo_run.execution.backend import Wanted
+from nemo_run.execution.folders import metrics_file
 from nemo_run.execution.observation import Reason, State
 
 from .plans import holds
@@ -89,10 +90,14 @@ def _bring(record: Record, backend: Backend, wanted: Sequence[Wanted]) -> dict[T
 
 
 def _check_inside(record: Record, one: Wanted) -> None:
-    for below in ("attempts", "logs"):
-        folder = f"{one.folder}/{below}"
-        if not holds(record, f"{folder}/{one.spec.attempt}"):
-            raise NemoRunError(f"{folder} leads out of {record.path}: nothing is copied.")
+    attempt, spec = one.spec.attempt, one.spec
+    below = [f"attempts/{attempt}", f"logs/{attempt}"]
+    below += [os.path.relpath(metrics_file(member), spec.directory) for member in spec.members]
+    for name in below:
+        if not holds(record, f"{one.folder}/{name}"):
+            raise NemoRunError(
+                f"{one.folder}/{name} leads out of {record.path}: nothing is copied."
+            )
 
 
 def bring_ends(

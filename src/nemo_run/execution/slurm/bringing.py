@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from nemo_run import atomic
 from nemo_run.exceptions import BackendError
-from nemo_run.execution.folders import attempt_folder, log_file
+from nemo_run.execution.folders import METRICS, attempt_folder, log_file, metrics_file
 
 from .connections import ask, host_of, tunnel_of
 from .handles import LOCAL
@@ -86,8 +86,12 @@ class _Call:
                 self._folders.append(one)
             else:
                 self._logs += [(one, path, _in_record(one, path)) for path in _paths(one)]
-        if not self._folders and not self._logs:
-            return
+        # What grows with the job and is small: whoever asks for anything has it up to now.
+        self._logs += [
+            (one, path, _in_record(one, path))
+            for one in wanted
+            for path in map(metrics_file, one.spec.members)
+        ]
         request = {
             "op": "bring",
             "folders": [_folder(one) for one in self._folders],
@@ -179,7 +183,8 @@ def _standing(path: Path) -> tuple[int, int]:
 def _folder(one: Wanted) -> dict[str, Any]:
     """Return what the agent needs to know to send an attempt, and what sbatch printed."""
     spec, mirror = one.spec, atomic.make_folder(one.folder)
-    outputs = [(pattern, _below(spec, pattern)) for pattern in _patterns(spec)]
+    found = [*_patterns(spec), *_metrics_of_ranks(spec)]
+    outputs = [(pattern, _below(spec, pattern)) for pattern in found]
     kept = [
         *_in_record(one, attempt_folder(spec)).rglob("*"),
         *(found for _, name in outputs for found in Path(mirror, name).glob("*")),
@@ -205,6 +210,12 @@ def _patterns(spec: JobSpec) -> list[str]:
         return []
     names = {batch_output(spec, which) for which in ("stdout", "stderr")}
     return sorted(re.sub(r"%%|%\d*[A-Za-z]", _filled, glob.escape(name)) for name in names)
+
+
+def _metrics_of_ranks(spec: JobSpec) -> list[str]:
+    """Return where processes other than rank 0 keep metrics, those that do."""
+    begin, end = METRICS.split(".")
+    return [f"{glob.escape(member.directory)}/{begin}.rank-*.{end}" for member in spec.members]
 
 
 def _filled(found: re.Match[str]) -> str:
