@@ -48,7 +48,9 @@ def test_a_python_task_runs_with_the_interpreter_that_launches() -> None:
     [member] = plan(partial()).members
     assert member.command == (sys.executable, "/exp/jobs/train/worker.py", "/exp/jobs/train")
     assert member.working_directory == "/"
-    assert set(member.files) == {"task.json", "task.yaml", "worker.py", "worker.json"}
+    assert set(member.files) == {
+        *("task.json", "task.yaml", "worker.py", "worker.json", "stand_in/nemo_run.py"),
+    }
     assert "def main" in member.files["worker.py"]
     settings = json.loads(member.files["worker.json"])
     assert settings["sys_path"] == ["/src"]
