@@ -13,6 +13,7 @@ _COMMANDS = {
     "explain": "Say where a stored value came from.",
     "status": "Show where each job stands, and what to type next.",
     "logs": "Print the output of jobs, or follow it.",
+    "metrics": "Show the numbers that jobs log while they run.",
     "events": "Print what happened, or follow it: the journal.",
     "cancel": "End one job or all, with all their processes.",
     "shell": "Open a shell beside a running job, on its node.",
