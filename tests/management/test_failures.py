@@ -225,6 +225,15 @@ def test_the_logs_of_scripts_are_read(tmp_path):
     assert found.traceback.splitlines()[-1] == "OSError: [Errno 122] Disk quota exceeded"
 
 
+def test_the_traceback_of_a_rank_whose_output_was_not_shown_is_told(tmp_path):
+    program = tmp_path / "train.py"
+    program.write_text(SCRIPT)
+    task = run.Script(path=str(program), entrypoint=sys.executable)
+    with pytest.raises(JobFailedError) as caught:
+        run.run(task, run.LocalExecutor(ntasks_per_node=2), name="shown", tail_logs=True)
+    assert "OSError: [Errno 122] Disk quota exceeded" in str(caught.value)
+
+
 ROOT_CAUSE = """
 torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
 ============================================================

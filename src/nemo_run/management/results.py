@@ -268,6 +268,8 @@ def described_end(record: Record, job: JobStatus, *, brief: bool = False) -> str
     lines += [f"  {line}" for line in finding.lines()] if finding else []
     first = failures.first_of(record, job)
     error = first.document if first else {}
+    # What is shown while one waits is the output of rank 0.
+    brief = brief and (first is None or first.rank == 0)
     log = failed_log(record, job)
     if first is not None and error:
         lines.append(_indented(_last_line_of(error) if brief else first.traceback))
