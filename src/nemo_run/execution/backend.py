@@ -143,6 +143,11 @@ class Backend(Protocol):
     def submit(self, jobs: Sequence[Rendered]) -> Mapping[Token, Handle | Exception]:
         """Start jobs. A token that the engine has already is not started again.
 
+        Of a job with ``spec.secrets`` the values are looked up now
+        (:func:`nemo_run.execution.secrets.values_of`), and reach its processes on no way that
+        shows or keeps them: by what the engine has for secrets, or by a file that only its owner
+        can read and that is removed. See :class:`Forgetting`.
+
         Returns:
             The handle of each job, or the reason why that one could not be started. Of a
             :class:`~nemo_run.exceptions.ShortageError` the job may be tried again later; one
@@ -189,6 +194,20 @@ class Backend(Protocol):
 
     def wait(self, handles: Collection[Handle], timeout: float) -> None:
         """Return when something may have changed, at the latest after ``timeout`` seconds."""
+        ...
+
+
+@runtime_checkable
+class Forgetting(Protocol):
+    """A backend that leaves secrets on the target for as long as a job may need them again."""
+
+    def forget(self, specs: Collection[JobSpec]) -> None:
+        """Remove the secrets of jobs that have ended; those that are gone already are no error.
+
+        Args:
+            specs: The jobs; ``spec.attempt`` is the last attempt that has ended, and what was
+                delivered for later ones stays.
+        """
         ...
 
 

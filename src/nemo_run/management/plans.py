@@ -79,6 +79,7 @@ def _identified(record: Record, spec: JobSpec) -> JobSpec:
 # What jobs leave in their folder, and what only we read there.
 _NOT_SENT = frozenset(
     {"spec.json", "executor.json", "attempts", "logs", "code", "result.json", "bring.lock"}
+    | {"secrets"}
     | {OUTPUTS, METRICS}
 )
 _RANKS = METRICS.replace(".jsonl", ".rank-")

@@ -368,8 +368,8 @@ def _secret(parts: dict[str, Any]) -> str:
     name = SECRET_PREFIX + parts["of"]
     if name not in os.environ:
         raise LookupError(
-            f"The secret {parts['of']} did not reach this process: it has no variable {name}. It is "
-            "given to the processes that the job itself starts."
+            f"The secret {parts['of']} did not reach this process, which has no variable {name}. "
+            "It is given to the processes that the job itself starts."
         )
     return os.environ[name]
 

@@ -495,6 +495,9 @@ class Submission:
         self.identity = fields["identity"]  # type: str
         self.after = fields["after"]  # type: List[Json]
         self.files = fields["files"]  # type: List[Tuple[str, int, int]]
+        # By token: the file with the secrets of a job, and its content.
+        self.secrets = fields.get("secrets") or {}  # type: Dict[str, Tuple[str, int]]
+        self.delivered = False
         self.folders = fields["folders"]  # type: List[str]
 
     @property
@@ -513,6 +516,8 @@ class Submitting:
         self.origin = request["from"]  # type: str
         self.commands = Commands()
         self.deadline = time.monotonic() + PATIENCE
+        # Variables with secrets, which sbatch would hand on to the job and keep with it.
+        self.hidden = request.get("hidden") or []  # type: List[str]
         self.answers = {}  # type: Dict[str, Json]
         self.full = ""
         self.fresh = set()  # type: Set[str]
@@ -550,8 +555,16 @@ class Submitting:
             where = error.filename or submission.folder
             why = "%s cannot be written: %s." % (where, error.strerror)
             answers = refusal(submission, "shortage" if short else "error", why)
+        if submission.delivered and not any("id" in answer for answer in answers.values()):
+            self._take_back(submission)
         self.answers.update(answers)
         self.emit({"answers": answers})
+
+    @staticmethod
+    def _take_back(submission: Submission) -> None:
+        """Remove the secrets of jobs that were not started, unless Slurm may have them yet."""
+        if not Claim(submission.folder).script:
+            forget_all(os.path.dirname(path) for path, _ in submission.secrets.values())
 
     def _submit(self, submission: Submission) -> Dict[str, Json]:
         answers = self._known(submission)
@@ -609,6 +622,10 @@ class Submitting:
         for path, blob, mode in submission.files:
             make_folder(os.path.dirname(path))
             write(path, self.blobs[blob], mode)
+        for path, blob in (submission.secrets[e[0]] for e in todo if e[0] in submission.secrets):
+            submission.delivered = True
+            make_folder(os.path.dirname(path))
+            write(path, self.blobs[blob])
         fields = {"pid": os.getpid(), "host": os.uname().nodename, "time": time.time()}
         fields.update({"script": submission.script, "identity": submission.identity})
         fields["from"] = self.origin
@@ -678,7 +695,8 @@ class Submitting:
     ) -> Dict[str, Json]:
         pause = 1.0
         while True:
-            code, said = call_sbatch(["sbatch"] + options + [submission.script], claim.descriptor)
+            command = ["sbatch"] + options + [submission.script]
+            code, said = call_sbatch(command, claim.descriptor, self.hidden)
             job, cluster = parsed(Claim(submission.folder).said)
             if DOUBTFUL.search(said):
                 job = job or self._accepted(submission.script)
@@ -721,11 +739,14 @@ class Submitting:
         }
 
 
-def call_sbatch(command: List[str], claim: int) -> Tuple[int, str]:
+def call_sbatch(command: List[str], claim: int, hidden: Iterable[str] = ()) -> Tuple[int, str]:
     """Run sbatch, which prints into the claim; return its status and its complaints.
+
+    Hidden variables are not handed on to it.
 
     It gets files, no pipes: whoever reads them may be gone by the time it prints.
     """
+    own = {name: value for name, value in environment().items() if name not in hidden}
     with tempfile.TemporaryFile() as complaints:
         try:
             child = subprocess.Popen(
@@ -733,7 +754,7 @@ def call_sbatch(command: List[str], claim: int) -> Tuple[int, str]:
                 stdin=subprocess.DEVNULL,
                 stdout=claim,
                 stderr=complaints,
-                env=environment(),
+                env=own,
             )
         except OSError as error:
             if error.errno == errno.ENOENT:
@@ -1078,6 +1099,44 @@ def still(cluster: str, wanted: Iterable[str]) -> Set[str]:
     return {base(r[0]) for r in queue(cluster) if r[1] in LIVE and base(r[0]) in ours}
 
 
+# --- Secrets ------------------------------------------------------------------------------------
+
+
+def forget(request: Json, stdin: IO[bytes], emit: Emit) -> Json:
+    """Remove the secrets of jobs that have ended: of their attempts up to the one that is named."""
+    left = []
+    for folder, last in request["jobs"]:
+        numbers = [name for name in listed(folder) if name.isdigit() and int(name) <= last]
+        left += forget_all(os.path.join(folder, name) for name in numbers)
+    return {"left": left}
+
+
+def listed(folder: str) -> List[str]:
+    """Return the names in a folder; none where there is no such folder, or only a link to one."""
+    try:
+        return [] if os.path.islink(folder) else os.listdir(folder)
+    except OSError:
+        return []
+
+
+def forget_all(folders: Iterable[str]) -> List[str]:
+    """Remove folders with secrets, and the folder above that is empty then; return what is left."""
+    left = []
+    for folder in folders:
+        try:
+            for name in listed(folder):
+                os.unlink(os.path.join(folder, name))
+            os.rmdir(folder)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                left.append("%s: %s" % (folder, error.strerror))
+        try:
+            os.rmdir(os.path.dirname(folder))
+        except OSError:
+            pass  # those of another attempt are there
+    return left
+
+
 # --- Bringing -----------------------------------------------------------------------------------
 
 PIECE = 1 << 18
@@ -1182,5 +1241,6 @@ OPERATIONS = {
     "find": find,
     "poll": poll,
     "cancel": cancel,
+    "forget": forget,
     "bring": bring,
 }

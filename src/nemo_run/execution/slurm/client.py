@@ -13,6 +13,7 @@ from nemo_run.execution.observation import Observation, State
 from . import polling, submitting
 from .connections import ask, host_of, reach, tunnel_of
 from .handles import Place, handle_of, place_of
+from .layout import secrets_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -149,6 +150,21 @@ class SlurmBackend:
                     f"Slurm on {host} has not ended {', '.join(answer['left'])}: "
                     f"{answer['why'] or 'it says nothing about it'}."
                 )
+
+    def forget(self, specs: Collection[JobSpec]) -> None:
+        """Remove the secrets of jobs that have ended, those of one cluster in one call.
+
+        Raises:
+            BackendError: The cluster cannot be reached, or a file cannot be removed.
+        """
+        by_host: dict[str, list[JobSpec]] = {}
+        for spec in specs:
+            by_host.setdefault(host_of(spec.options), []).append(spec)
+        for host, theirs in by_host.items():
+            jobs = [[secrets_folder(spec), spec.attempt] for spec in theirs]
+            answer = ask(tunnel_of(theirs[0].options), {"op": "forget", "jobs": jobs})
+            if answer["left"]:
+                raise BackendError(f"{host}: {'; '.join(answer['left'])}.")
 
     def log_files(self, spec: JobSpec) -> Sequence[LogFile]:
         """Return the log of each rank of each member, on the target."""

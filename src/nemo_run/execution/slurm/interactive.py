@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING, Any, cast
 
+from nemo_run.config.secret import Secret
+from nemo_run.exceptions import PlanError
 from nemo_run.execution.quoting import quote
 
 from .gpus import gpu_options
@@ -97,11 +99,30 @@ def program(
         "container_mounts": ",".join(executor.container_mounts) or None,
         "container_env": ",".join(executor.container_env or ()) or None,
     }
-    environment = {**executor.env_vars, **(variables or {})}
+    environment = plain({**executor.env_vars, **(variables or {})}, "srun")
     through = ["env", *(f"{n}={v}" for n, v in environment.items())] if environment else []
     run = ["bash", "-c", command] if isinstance(command, str) else list(command)
     given = [*words({**container, **(more or {})}), *(executor.srun_args or ()), *flags]
     return ["srun", *options(executor, job_name), *given, *through, *run]
+
+
+def plain(environment: Mapping[str, Any], who: str) -> dict[str, str]:
+    """Return variables that become part of a command or a script, of which none is a secret.
+
+    Args:
+        environment: The variables.
+        who: What the command or script is of, for the error.
+
+    Raises:
+        PlanError: One is a secret.
+    """
+    for name, value in environment.items():
+        if isinstance(value, Secret):
+            raise PlanError(
+                f"{who} would have to write the value of {value!r} for the variable {name} where "
+                "others can read it. Leave it out, or run the task as a job of an experiment."
+            )
+    return dict(environment)
 
 
 def at_terminal(executor: SlurmExecutor, argv: Sequence[str]) -> int:

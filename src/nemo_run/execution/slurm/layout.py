@@ -35,6 +35,16 @@ def batch_script(spec: JobSpec) -> str:
     return f"{attempt_folder(spec)}/{job_title(spec)}_sbatch.sh"
 
 
+def secrets_folder(spec: JobSpec) -> str:
+    """Return the folder of a job's secrets; below it they lie by the attempt they came with."""
+    return f"{spec.directory}/secrets"
+
+
+def secrets_file(spec: JobSpec) -> str:
+    """Return the file with the secrets of a submission."""
+    return f"{secrets_folder(spec)}/{spec.attempt}/variables"
+
+
 def step_name(member: Member) -> str:
     """Return the name of the script that each process of a member runs."""
     return f"step-{member.name}.sh"

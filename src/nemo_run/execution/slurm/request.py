@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.exceptions import PlanError
 
 from .details import named
+from .interactive import plain
 from .options import options_of
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class SlurmBatchRequest:
             )
         executor = self.executor
         folder = executor.job_dir or f"{executor.way.job_dir or '/nemo_run'}/{executor.job_name}"
-        environment = {**executor.env_vars, **self.extra_env}
+        environment = plain({**executor.env_vars, **self.extra_env}, "SlurmBatchRequest")
         members = tuple(
             Member(
                 name=name,

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import BackendError, ShortageError
 from nemo_run.execution.folders import attempt_folder, log_folder, member_folder, output_folder
+from nemo_run.execution.jobspec import Token
+from nemo_run.execution.secrets import assignments, hidden, values_of
 
 from . import arrays
 from .connections import ask, host_of, remember, tunnel_of
 from .handles import LOCAL, Place, handle_of, job_id, place_of
+from .layout import secrets_file
 from .staging import NotTakenError, stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nemo_run.execution.backend import Rendered
-    from nemo_run.execution.jobspec import Handle, JobSpec, Token
+    from nemo_run.execution.jobspec import Handle, JobSpec
 
     from .arrays import Array
 
@@ -90,10 +93,12 @@ def _submit(host: str, jobs: Sequence[Rendered]) -> dict[Token, Handle | Excepti
     remember(options)
     contents = Contents()
     answers: dict[Token, Handle | Exception] = {}
-    accepted, after_of = [], {}
+    accepted, after_of, secrets = [], {}, Delivery(contents)
     for job in jobs:
         try:
+            _check_before(job, answers)
             after_of[job.spec.token] = after(job, host)
+            secrets.add(job.spec)
             accepted.append(job)
         except BackendError as error:
             answers[job.spec.token] = error
@@ -104,11 +109,14 @@ def _submit(host: str, jobs: Sequence[Rendered]) -> dict[Token, Handle | Excepti
     together, alone = arrays.planned(accepted, limit)
     submissions = [_one(job, host, contents, after_of[job.spec.token]) for job in alone]
     submissions += _arrays(together, host, contents, after_of)
+    for submission in submissions:
+        submission["secrets"] = secrets.of(token for token, _, _ in submission["elements"])
     request = {
         "op": "submit",
         "from": os.uname().nodename,
         "submissions": submissions,
         "blobs": [len(blob) for blob in contents.blobs],
+        "hidden": sorted(secrets.hidden),
     }
     if not submissions:
         return answers
@@ -120,6 +128,48 @@ def _submit(host: str, jobs: Sequence[Rendered]) -> dict[Token, Handle | Excepti
         for token in specs
         if token in answer["answers"]
     }
+
+
+def _check_before(job: Rendered, refused: Mapping[Token, object]) -> None:
+    for one in job.after:
+        if one.job in refused:
+            raise BackendError(
+                f"Job {job.spec.job!r} waits for {one.job}, which was not submitted: "
+                f"{refused[Token(one.job)]}"
+            )
+
+
+@dataclass
+class Delivery:
+    """The secrets of jobs that are submitted together.
+
+    Attributes:
+        contents: Takes what is to be sent.
+        hidden: The variables with secrets, which sbatch is not to hand on.
+    """
+
+    contents: Contents
+    hidden: set[str] = field(default_factory=set)
+    _files: dict[Token, tuple[str, int]] = field(default_factory=dict)
+
+    def add(self, spec: JobSpec) -> None:
+        """Look up the secrets of a job, as they are now.
+
+        Raises:
+            SecretError: One is not where it is said to be found.
+        """
+        if not spec.secrets:
+            return
+        values = values_of(spec)
+        number = self.contents.add(assignments(values))
+        self._files[spec.token] = (secrets_file(spec), number)
+        self.hidden |= hidden(values, os.environ)
+        for member in spec.members:
+            self.hidden.update(member.secrets)
+
+    def of(self, tokens: Iterable[Token]) -> dict[Token, tuple[str, int]]:
+        """Return file and number of the content, by token, of those jobs that have secrets."""
+        return {token: self._files[token] for token in tokens if token in self._files}
 
 
 _OPTIONS = ["--parsable", "--kill-on-invalid-dep=yes"]

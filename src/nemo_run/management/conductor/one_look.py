@@ -82,4 +82,5 @@ class OneLook(Watching):
             self.stopping = True
             return False
         self._hear()
+        self._forget_ended(happened)
         return True

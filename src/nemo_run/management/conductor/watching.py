@@ -19,7 +19,7 @@ from nemo_run.management.plans import strangers
 from nemo_run.management.store import events
 from nemo_run.management.store.job_status import CHANGES
 
-from .standing import Standing
+from .forgetting import Forgetting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,7 +34,7 @@ _PATIENCE = 3
 _SOON = 2.0
 
 
-class Watching(Standing):
+class Watching(Forgetting):
     """One experiment, looked at.
 
     Attributes:

@@ -8,7 +8,7 @@ from nemo_run.execution.folders import is_group
 from nemo_run.execution.quoting import quote
 from nemo_run.execution.slurm import layout
 
-from . import code, facts, fault_tolerance, links, resume, srun, waiting
+from . import code, facts, fault_tolerance, links, resume, secrets, srun, waiting
 from .header import header
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ record() {{{first_failure}
 }}
 
 finish() {{
-    record "$1" "$2"
+    record "$1" "$2"{forget}
     exit "$1"
 }}
 
@@ -110,6 +110,7 @@ def _folders(spec: JobSpec) -> list[str]:
         folders=" ".join(folders),
         started=layout.STARTED,
         exit=layout.EXIT,
+        forget=secrets.forget(spec),
         first_failure=_FIRST_FAILURE.format(exit=layout.EXIT) if spec.options.get("array") else "",
     )
     return text.rstrip("\n").split("\n")

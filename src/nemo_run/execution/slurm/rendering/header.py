@@ -65,6 +65,12 @@ def header(spec: JobSpec) -> list[str]:
     return lines
 
 
+def may_be_requeued(spec: JobSpec) -> bool:
+    """Return whether Slurm may start the job again by itself."""
+    options = {**resume.sbatch_options(spec), **_own(dict(spec.options))}
+    return bool(options.get("requeue"))
+
+
 def job_name(spec: JobSpec) -> str:
     """Return what Slurm calls the job: its prefix and its name."""
     options = spec.options

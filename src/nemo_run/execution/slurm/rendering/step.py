@@ -8,7 +8,7 @@ from nemo_run.execution.folders import METRICS, OUTPUTS, is_group
 from nemo_run.execution.quoting import is_variable, quote
 from nemo_run.execution.slurm import layout, macros
 
-from . import fault_tolerance, members, resume
+from . import fault_tolerance, members, resume, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +31,7 @@ def step_script(spec: JobSpec, member: Member) -> str:
         resume.step(spec, member),
         fault_tolerance.variables(spec, member),
         _environment(member.environment, member),
+        secrets.step(spec, member),
         _program(member),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
