@@ -112,3 +112,28 @@ def sync_folder(folder: str | os.PathLike[str]) -> None:
         return
     finally:
         os.close(descriptor)
+
+
+def sync_file(path: str | os.PathLike[str]) -> None:
+    """Wait until what a file holds is on disk.
+
+    Raises:
+        OSError: It cannot be opened, or the disk refuses it.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: str | os.PathLike[str]) -> None:
+    """Wait until a folder is on disk with all that lies below it.
+
+    Raises:
+        OSError: A file cannot be opened, or the disk refuses it.
+    """
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            sync_file(Path(inside, name))
+        sync_folder(inside)

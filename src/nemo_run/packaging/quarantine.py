@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.atomic import sync_folder
 from nemo_run.exceptions import PackagingError
 
 from .git import GitError, of_store, sentence
@@ -74,6 +75,7 @@ class Quarantine:
                 # Readers find a pack by its index, which therefore comes last.
                 for file in (pack, pack.with_suffix(".idx")):
                     _move(file, target)
+            sync_folder(target)
         except OSError as error:
             raise PackagingError(
                 f"The code cannot be kept in {self._store.path}: {error.strerror}."

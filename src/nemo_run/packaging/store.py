@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nemo_run.atomic import sync_file, sync_folder, sync_tree
 from nemo_run.exceptions import PackagingError
 
 from .git import GitError, of_store
@@ -34,6 +35,7 @@ _WHO = {
 }
 _PIECE = 1 << 20
 _BASES = 20
+_LOCK_MS = 5000
 
 
 class CodeStore:
@@ -101,8 +103,10 @@ class CodeStore:
             ) from error
         try:
             of_store(new).run("init", "--quiet", "--bare", "--template=")
+            sync_tree(new)
             with suppress(OSError):  # another process was faster
                 Path(new).rename(place)
+            sync_folder(place.parent)
         finally:
             shutil.rmtree(new, ignore_errors=True)
         if not (place / "HEAD").exists():
@@ -130,11 +134,36 @@ class CodeStore:
                 f"again. ({error})"
             ) from None
         named = replace(git, variables={**git.variables, **_WHO})
-        commit = named.run("commit-tree", tree, input=message.encode("utf-8", "replace"))
-        patient = ("-c", "core.filesRefLockTimeout=10000")  # others may keep the same
-        git.run(*patient, "update-ref", _ref(tree), commit.decode().strip())
+        written = named.run("commit-tree", tree, input=message.encode("utf-8", "replace"))
+        commit = written.decode().strip()
+        # git leaves a loose object and a reference to the system's leisure (core.fsync).
+        self._sync("objects", commit[:2], commit[2:])
+        self._point(_ref(tree), commit)
+        self._sync(*_ref(tree).split("/"))
         with suppress(GitError):  # housekeeping; the snapshot is safe
             git.run("-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
+
+    def _point(self, ref: str, commit: str) -> None:
+        """Set a reference, past the lock of a process that was killed while it did the same."""
+        lock = Path(self.path, f"{ref}.lock")
+        held = _inode(lock)
+        set_it = ("-c", f"core.filesRefLockTimeout={_LOCK_MS}", "update-ref", ref, commit)
+        try:
+            self._git.run(*set_it)
+        except GitError:
+            if held is None or _inode(lock) != held:
+                raise
+            # One that lives holds it for milliseconds, not all the time that we waited.
+            lock.unlink(missing_ok=True)
+            self._git.run(*set_it)
+
+    def _sync(self, *names: str) -> None:
+        """Wait until a file and the folders that lead to it are on disk."""
+        path = Path(self.path, *names)
+        with suppress(OSError):  # git packed it meanwhile
+            sync_file(path)
+        for folder in (path, *path.parents)[1 : len(names) + 1]:
+            sync_folder(folder)
 
     def forget(self, tree: str) -> None:
         """Stop keeping a snapshot; git removes what no other one holds, two weeks later."""
@@ -204,6 +233,14 @@ class CodeStore:
             raise PackagingError(
                 f"The code {tree} is not in {self.path}. It was removed there, or never kept."
             )
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        info = path.lstat()
+    except OSError:
+        return None
+    return info.st_ino, info.st_mtime_ns
 
 
 def _ref(tree: str) -> str:

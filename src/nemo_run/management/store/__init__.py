@@ -17,7 +17,7 @@ from nemo_run.invocation import experiment_command
 from . import layout
 from .advice import explained
 from .drafting import FORMAT, Draft, create, draft
-from .finding import catalog, find, find_id, find_title, hidden_folders, records
+from .finding import catalog, find, find_id, find_title, records
 from .ids import new_id
 from .record import Record
 
@@ -72,23 +72,15 @@ def delete(record: Record, *, force: bool = False) -> None:
 
 
 def sweep(older_than: float = 24 * 3600.0, now: float | None = None) -> int:
-    """Remove what processes that were killed left behind, and return how many folders.
+    """Remove what processes that were killed left behind, and return how many things.
 
     Args:
         older_than: Leave alone what is younger, in seconds.
         now: The time, in seconds since the epoch.
     """
-    limit = (time.time() if now is None else now) - older_than
-    removed = 0
-    for folder in hidden_folders():
-        try:
-            if folder.stat().st_mtime < limit:
-                shutil.rmtree(folder)
-                removed += 1
-        except OSError:
-            # Somebody else removes it, or may not be disturbed; the next sweep sees.
-            continue
-    return removed
+    from . import leftovers
+
+    return leftovers.sweep((time.time() if now is None else now) - older_than)
 
 
 def refuse_running(record: Record) -> None:

@@ -163,7 +163,7 @@ class Draft:
                 os.sync()
                 return
             for path in self._files:
-                _sync(path)
+                atomic.sync_file(path)
             for folder in self._folders:
                 atomic.sync_folder(folder)
         except OSError as error:
@@ -177,8 +177,11 @@ class Draft:
                 raise _exists(self.id, self.path) from error
             raise explained("make the experiment", self.path, error) from error
         self._published = True
-        atomic.sync_folder(self.path.parent)
-        atomic.sync_folder(self.path.parent.parent)
+        # Up to the folder that holds the home: any of these may have been made just now, by us or
+        # by another process that has not come as far.
+        for folder in (self.path.parent, self._base / layout.EXPERIMENTS, self._base):
+            atomic.sync_folder(folder)
+        atomic.sync_folder(self._base.parent)
 
 
 def draft(
@@ -286,14 +289,6 @@ def _exists(experiment_id: str, path: Path) -> AlreadyExistsError:
         f"There is an experiment {experiment_id!r} already, at {path}. Choose another id, leave "
         f"the id out, or remove that one with `{experiment_command('delete', experiment_id)}`."
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _private(path: str, flags: int) -> int:
