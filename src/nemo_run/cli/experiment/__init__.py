@@ -19,6 +19,7 @@ _COMMANDS = {
     "shell": "Open a shell beside a running job, on its node.",
     "port-forward": "Reach a port of a running job's node from here.",
     "resume": "Go on with an experiment that stopped.",
+    "verify": "Say whether an experiment can still be run again.",
     "rerun": "Run the stored tasks once more, as a new experiment.",
     "delete": "Remove an experiment with all its files.",
     "reindex": "Rebuild the index that makes listing fast.",
