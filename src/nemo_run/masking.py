@@ -51,6 +51,8 @@ _LONGEST_NAME = 200
 _VALUE = re.compile(
     r"(?:'[^'\\]*'|\"[^\"\\]*\"|[^\s'\"()\[\]{},;\\]+)(?=\s*(?:,|[)\]}]+\s*(?:,|$)|$))"
 )
+# The name of a secret is none: token=Secret(HF_TOKEN).
+_NAMED = re.compile(r"(?:(?:nemo_)?run\.)?Secret\([^()]*\)(?=\s*[,)\]}]|\s*$)")
 _QUOTES = "[]'\"\\"
 # What texts and containers begin with, as Python writes them.
 _OPENING = frozenset("'\"[({b")
@@ -162,7 +164,7 @@ def mask_text(text: str, telling: Callable[[str], bool] = is_secret) -> str:
     shown, at = "", 0
     for sign in _SIGN.finditer(text):
         name = _name_before(text, sign.start())
-        if sign.start() < at or not telling(name):
+        if sign.start() < at or not telling(name) or _NAMED.match(text, sign.end()):
             continue
         whole = "=" in sign[0] and len(name) == sign.start()
         value = None if whole else _VALUE.match(text, sign.end())

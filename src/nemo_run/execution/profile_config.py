@@ -15,7 +15,9 @@ from nemo_run.config.graph.node import Config
 from nemo_run.config.overrides.apply import apply
 from nemo_run.config.overrides.grammar import Override
 from nemo_run.config.overrides.hints import of_entry
-from nemo_run.exceptions import ConfigError, OverrideError, PlanError
+from nemo_run.config.secret import Secret
+from nemo_run.config.values.unions import allows_text
+from nemo_run.exceptions import ArgumentError, ConfigError, OverrideError, PlanError
 
 from .kinds import class_named, executor_class
 from .profile_files import read_layers
@@ -78,6 +80,9 @@ def _value(value: Setting | Tree, hint: Any, path: tuple[str, ...]) -> Iterator[
         return
     kind = value.get(KIND)
     classes = _classes(hint)
+    if not classes and _is_secret(value, hint):
+        yield _override(path, _of(value, "secret"), _secret(value, path))
+        return
     # A field of that name is a field.
     if not classes or not isinstance(kind, Setting) or any(KIND in hints_of(c) for c in classes):
         yield from _inside(value, hint, classes, path)
@@ -89,6 +94,33 @@ def _value(value: Setting | Tree, hint: Any, path: tuple[str, ...]) -> Iterator[
     with setting("file", kind.file, kind.line):
         yield _override(path, kind, Config(found))
     yield from _fields({name: inner for name, inner in value.items() if name != KIND}, found, path)
+
+
+_OF_SECRETS = ("secret", "env", "file", "keyring")
+
+
+def _is_secret(table: Tree, hint: Any) -> bool:
+    """Whether a table stands for a secret: ``HF_TOKEN = { secret = "HF_TOKEN" }``."""
+    # Over a text of another layer, it has that as its kind.
+    own = {name for name in table if name != KIND}
+    return "secret" in own and own <= {*_OF_SECRETS} and (hint is Any or allows_text(hint))
+
+
+def _of(table: Tree, name: str) -> Setting:
+    found = table[name]
+    if isinstance(found, Setting) and isinstance(found.value, str):
+        return found
+    place = found.place if isinstance(found, Setting) else name
+    raise OverrideError(f"{place}: {name} of a secret must be a text, such as 'HF_TOKEN'.")
+
+
+def _secret(table: Tree, path: tuple[str, ...]) -> Secret:
+    given = {name: _interpolated(_of(table, name)) for name in _OF_SECRETS if name in table}
+    try:
+        return Secret(given.pop("secret"), **given)
+    except ArgumentError as error:
+        place = _of(table, "secret").place
+        raise OverrideError(f"{place}: {'.'.join(path)}: {error}") from error
 
 
 def _inside(

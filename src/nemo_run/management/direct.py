@@ -10,9 +10,12 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from nemo_run.config.secret import looked_up
 from nemo_run.exceptions import JobFailedError, PlanError
 from nemo_run.execution.environment import checked
 from nemo_run.execution.observation import Observation, Reason, State
+from nemo_run.execution.secret_plans import split
+from nemo_run.execution.secrets import source_of, value
 
 from . import results
 from .conductor.charge import charge
@@ -25,7 +28,7 @@ from .store.status import replay
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from nemo_run.config import Script
+    from nemo_run.config import Script, Secret
     from nemo_run.execution import Executor
 
     from .describe.jobs import Job
@@ -52,7 +55,7 @@ def call(task: Any, executor: Executor | None = None) -> Any:
     """
     from nemo_run.config.script import Script
 
-    given = {} if executor is None else checked(executor.env_vars, "env_vars of the executor")
+    given = {} if executor is None else _variables(executor.env_vars, "env_vars of the executor")
     if isinstance(task, Script):
         return _run_script(task, given)
     from nemo_run.config.checks.check import check_task
@@ -60,8 +63,19 @@ def call(task: Any, executor: Executor | None = None) -> Any:
 
     check_task(task)
     with _environment(given):
-        made = build(task)
+        with looked_up(_value):
+            made = build(task)
         return made() if _is_partial(task) else made
+
+
+def _variables(variables: Mapping[str, Any], where: str) -> dict[str, str]:
+    """Return variables as text, secrets as they are now."""
+    plain, secret = split(variables, where)
+    return {**checked(plain, where), **{name: _value(one) for name, one in secret.items()}}
+
+
+def _value(secret: Secret) -> str:
+    return value(secret.name, source_of(secret, os.getcwd()))  # noqa: PTH109
 
 
 def _is_partial(task: Any) -> bool:
@@ -75,7 +89,8 @@ def _run_script(script: Script, given: Mapping[str, str]) -> None:
     command = command_of(script)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    done = subprocess.run(command, env={**os.environ, **given, **script.env}, check=False)
+    own = _variables(script.env, f"Script.env of {script.get_name()!r}")
+    done = subprocess.run(command, env={**os.environ, **given, **own}, check=False)
     if done.returncode:
         code = done.returncode if done.returncode > 0 else 128 - done.returncode
         raise JobFailedError(f"The script {script.get_name()!r} ended with exit code {code}.")

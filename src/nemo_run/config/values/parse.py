@@ -22,7 +22,7 @@ from nemo_run.config.checks.annotations import UNIONS, display, mismatches, simp
 from nemo_run.config.checks.build_types import defines_call
 from nemo_run.config.checks.namesakes import namesake
 
-from . import choices, containers, imported, inferred, objects, paths, records, unions
+from . import choices, containers, imported, inferred, objects, paths, records, secrets, unions
 from .reading import (
     NONE_WORDS,
     NOT_FOUND,
@@ -131,6 +131,9 @@ def _kept(value: Any, hint: Any) -> Any:
 
 
 def _of_factory(word: Word, hint: Any, reading: Reading) -> Any:
+    secret = secrets.read_secret(word, hint)
+    if secret is not None:
+        return secret
     if reading.resolve is None or reading.asked or word.quoted or hint is str:
         return NOT_FOUND
     if word.text in _CONSTANTS:
