@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from nemo_run.remote import Tunnel
+
     from .jobspec import Handle, JobSpec, Token
     from .observation import Observation
 
@@ -208,6 +210,15 @@ class Forgetting(Protocol):
             specs: The jobs; ``spec.attempt`` is the last attempt that has ended, and what was
                 delivered for later ones stays.
         """
+        ...
+
+
+@runtime_checkable
+class Reaching(Protocol):
+    """A backend whose jobs have their folders on another machine, which a tunnel leads to."""
+
+    def tunnel(self, spec: JobSpec) -> Tunnel:
+        """Return the way to the machine that has ``spec.directory``."""
         ...
 
 

@@ -55,6 +55,7 @@ class Describing:
         policy: Policy = "all",
         roles: Sequence[str] | None = None,
         members: Sequence[str] | None = None,
+        outputs: Sequence[str] | None = None,
     ) -> str:
         """Add a job; nothing starts before :meth:`run`.
 
@@ -74,6 +75,8 @@ class Describing:
             roles: For each member of a group ``main`` or ``sidecar``.
             members: What to call each member of a group; by default they go by their tasks. Their
                 logs, results and addresses go by these names.
+            outputs: Which files of ``$NEMORUN_OUTPUT_DIR`` count as what the job leaves, as
+                patterns: ``["checkpoints/**", "metrics.json"]``; by default all of them.
 
         Returns:
             The job's id, for ``dependencies`` and for looking at it.
@@ -94,6 +97,7 @@ class Describing:
             policy=policy,
             roles=roles,
             members=members,
+            outputs=outputs,
         )
         self._jobs.append(job)
         return job.id
@@ -108,6 +112,7 @@ class Describing:
         dependencies: Sequence[str | Edge] | None = None,
         *,
         max_parallel: int | None = None,
+        outputs: Sequence[str] | None = None,
     ) -> list[str]:
         """Add a job for each point of a sweep.
 
@@ -121,6 +126,7 @@ class Describing:
             tail_logs: Show the output of all of them while :meth:`run` waits.
             dependencies: The ids of jobs that must have succeeded before any of them.
             max_parallel: How many of them may run at once; by default what the sweep says.
+            outputs: Which files of ``$NEMORUN_OUTPUT_DIR`` count as what each of them leaves.
 
         Returns:
             The jobs' ids, in the order of the points.
@@ -133,7 +139,9 @@ class Describing:
         given = points_of(checked_sweep(sweep), name, self._jobs, max_parallel)
         jobs = []
         for own, point, varied in given:
-            job = self._described(point.task, executor, own, plugins, tail_logs, dependencies)
+            job = self._described(
+                point.task, executor, own, plugins, tail_logs, dependencies, outputs=outputs
+            )
             job.varied = varied
             jobs.append(job)
         self._jobs += jobs
@@ -150,6 +158,7 @@ class Describing:
         policy: Policy = "all",
         roles: Sequence[str] | None = None,
         members: Sequence[str] | None = None,
+        outputs: Sequence[str] | None = None,
     ) -> Job:
         if self.started:
             raise PlanError(
@@ -166,6 +175,7 @@ class Describing:
             policy=policy,
             roles=roles,
             members=members,
+            outputs=outputs,
         )
         job.tail_logs = tail_logs
         job.experiment = cast("Experiment", self)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from nemo_run.execution.observation import State
 
+    from .artifacts import Artifacts
     from .describe.jobs import Job
     from .results import Results
     from .store.record import Record
@@ -59,6 +60,24 @@ class Opened:
         from .results import Results
 
         return Results(self._opened())
+
+    def artifacts(self, job_id: str | None = None, pattern: str = "") -> Artifacts:
+        """Return the files that the jobs have left in ``$NEMORUN_OUTPUT_DIR``, where they ran.
+
+        Args:
+            job_id: One job; by default all.
+            pattern: Only files whose path below that folder matches: ``checkpoints/**``.
+
+        Returns:
+            A list of files, whose ``pull(to)`` copies them.
+
+        Raises:
+            NotFoundError: There is no such job.
+            NemoRunError: Where they ran cannot be reached.
+        """
+        from .artifacts import Artifacts
+
+        return Artifacts(self._opened(), job_id, pattern)
 
     def wait(self, job_id: str | None = None) -> State:
         """Wait until one job, or all of them, has ended; return its state.

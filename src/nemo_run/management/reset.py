@@ -15,6 +15,7 @@ from nemo_run.execution.executor import Executor
 from nemo_run.execution.observation import State
 from nemo_run.invocation import experiment_command
 
+from .artifacts import patterns
 from .capture.environment import git_state
 from .describe import dag
 from .describe.jobs import Job, JobGroup, Member, Origin
@@ -107,6 +108,7 @@ def _member(record: Record, folder: Path, document: dict[str, Any], code: Code |
         task,
         executor,
         document.get("role", "main"),
+        patterns.stored(document.get("outputs")),
         _origin(folder, record, code),
     )
 

@@ -27,6 +27,7 @@ def run_sweep(
     detach: bool,
     tail_logs: bool,
     log_level: str,
+    outputs: Sequence[str] | None = None,
 ) -> Results | None:
     """Run the points of a sweep; see :func:`nemo_run.management.run_task.run`.
 
@@ -44,7 +45,7 @@ def run_sweep(
     with Experiment(
         title, executor=executor, log_level=log_level, enable_goodbye_message=detach
     ) as experiment:
-        experiment.add_sweep(sweep, plugins=plugins, tail_logs=tail_logs)
+        experiment.add_sweep(sweep, plugins=plugins, tail_logs=tail_logs, outputs=outputs)
         if dryrun:
             experiment.dryrun()
             return None

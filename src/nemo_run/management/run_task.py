@@ -30,6 +30,8 @@ def run(
     detach: bool = False,
     tail_logs: bool = True,
     log_level: str = "INFO",
+    *,
+    outputs: Sequence[str] | None = None,
 ) -> Any:
     """Run one task and return its result; of a sweep, run every point.
 
@@ -44,6 +46,8 @@ def run(
         detach: Return at once; the task goes on.
         tail_logs: Show its output.
         log_level: From ``WARNING`` on, nothing of ours is said.
+        outputs: Which files of ``$NEMORUN_OUTPUT_DIR`` count as what the task leaves; see
+            :meth:`Experiment.add`.
 
     Returns:
         What the task returned; None for a script, and with ``detach``. For a value that cannot
@@ -68,6 +72,7 @@ def run(
             detach=detach,
             tail_logs=tail_logs,
             log_level=log_level,
+            outputs=outputs,
         )
     check_kind(fn_or_script)
     if detach and (executor is None or direct):
@@ -75,6 +80,11 @@ def run(
         raise PlanError(
             f"detach=True needs a process of its own for the task, and {why} in this one. Write "
             "executor=run.LocalExecutor()."
+        )
+    if outputs and (executor is None or direct):
+        raise PlanError(
+            "outputs=... names files that a job leaves, and without an executor there is no job. "
+            "Write executor=run.LocalExecutor()."
         )
     if executor is None or direct:
         return _here(fn_or_script, executor, checked_plugins(plugins), dryrun=dryrun)
@@ -85,7 +95,11 @@ def run(
         title, executor=executor, log_level=log_level, enable_goodbye_message=detach
     ) as experiment:
         job = experiment.add(
-            fn_or_script, name=name, plugins=checked_plugins(plugins), tail_logs=tail_logs
+            fn_or_script,
+            name=name,
+            plugins=checked_plugins(plugins),
+            tail_logs=tail_logs,
+            outputs=outputs,
         )
         if dryrun:
             experiment.dryrun()

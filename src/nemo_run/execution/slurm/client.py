@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nemo_run.execution.backend import Artifact, Rendered, Wanted
     from nemo_run.execution.findings import Finding, Route
     from nemo_run.execution.jobspec import Handle, JobSpec, Token
+    from nemo_run.remote import Tunnel
 
     from .executor import SlurmExecutor
 
@@ -179,6 +180,10 @@ class SlurmBackend:
         from .bringing import bring
 
         return bring(wanted)
+
+    def tunnel(self, spec: JobSpec) -> Tunnel:
+        """Return the way to the machine that has the folder of a job."""
+        return tunnel_of(spec.options)
 
     def wait(self, handles: Collection[Handle], timeout: float) -> None:
         """Return when a look may show something new, at the latest after ``timeout`` seconds."""

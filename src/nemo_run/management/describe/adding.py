@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nemo_run.config.graph.node import is_node
 from nemo_run.exceptions import PlanError, nearest, shown
 from nemo_run.execution.executor import Executor
+from nemo_run.management.artifacts import patterns
 from nemo_run.management.store import names
 
 from . import dag, elsewhere
@@ -40,6 +41,7 @@ def described_job(
     policy: Policy,
     roles: Sequence[str] | None,
     members: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
 ) -> Job:
     """Return the job that was described, with copies of its task and executor.
 
@@ -53,6 +55,7 @@ def described_job(
         policy: How a group ends.
         roles: For each member of a group.
         members: What to call each member of a group; by default after its task.
+        outputs: Which files of ``$NEMORUN_OUTPUT_DIR`` count; of a group, those of each member.
 
     Raises:
         TypeError: What was given is no task or no executor.
@@ -63,6 +66,7 @@ def described_job(
     for edge in outside:
         _check_kind_of(edge)
     edges = [_checked_edge(edge, known) for edge in given if edge not in outside]
+    kept = patterns.checked(outputs)
     if policy not in _POLICIES:
         raise PlanError(
             f"policy={shown(policy)} is none of {', '.join(map(repr, _POLICIES))}."
@@ -71,11 +75,13 @@ def described_job(
     if isinstance(task, list | tuple):
         tasks = list(task)
         group = _members(tasks, executors_of(tasks, executor), roles, members)
+        for member in group:
+            member.outputs = kept
         elsewhere.add_to(group[0].executor, outside)
         proposed = name or f"{group[0].name}_group"
         return JobGroup(taken.take(_job_id(proposed)), group, edges=edges, name=name, policy=policy)
     check_kind(task)
-    own = Member("", clone(task), _executor(executor))
+    own = Member("", clone(task), _executor(executor), outputs=kept)
     elsewhere.add_to(own.executor, outside)
     job = Job(taken.take(_job_id(name or task_name(task))), [own], edges=edges, name=name)
     own.name = names.folder(job.id)

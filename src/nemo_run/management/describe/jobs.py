@@ -40,12 +40,14 @@ class Member:
         task: The job's own copy of the task.
         executor: The job's own copy of the executor.
         role: ``main``, or ``sidecar`` for one that ends when the main ones have.
+        outputs: Patterns of the files that count as what it leaves; empty for all.
     """
 
     name: str
     task: Any
     executor: Executor
     role: Literal["main", "sidecar"] = "main"
+    outputs: tuple[str, ...] = ()
     origin: Origin | None = field(default=None, repr=False, compare=False)
 
 

@@ -373,7 +373,13 @@ def document(job: Job) -> dict[str, Any]:
         "name": job.name,
         "group": isinstance(job, JobGroup),
         "members": [
-            {"name": m.name, "task": task_name(m.task), "role": m.role} for m in job.members
+            {
+                "name": m.name,
+                "task": task_name(m.task),
+                "role": m.role,
+                **({"outputs": list(m.outputs)} if m.outputs else {}),
+            }
+            for m in job.members
         ],
         "executor": job.executor.info(),
         "dependencies": dag.to_json(job.edges),
