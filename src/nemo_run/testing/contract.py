@@ -19,12 +19,13 @@ from nemo_run.execution.jobspec import Handle, JobSpec, Token
 from nemo_run.execution.observation import Reason, State
 
 from .contract_alone import AloneContract
+from .contract_secrets import SecretsContract
 
 if TYPE_CHECKING:
     from nemo_run.execution.backend import Backend
 
 
-class BackendContract(AloneContract):
+class BackendContract(AloneContract, SecretsContract):
     """The tests. A subclass says how to make a backend, and what differs on its engine."""
 
     # Rendering

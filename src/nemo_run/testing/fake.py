@@ -20,9 +20,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nemo_run.exceptions import BackendError
+from nemo_run.exceptions import BackendError, SecretError
 from nemo_run.execution.backend import Artifact, Capabilities, LogFile
 from nemo_run.execution.jobspec import Handle, JobSpec, Token
+from nemo_run.execution.secrets import values_of
 
 from .fake_engine import FakeClock, FakeEngine, FakeJob, Outcome, outcome_of
 
@@ -67,7 +68,7 @@ class FakeBackend:
         refused: set[Token] = set()
         for job in jobs:
             after = [(one.kind, _token(one.job)) for one in job.after]
-            error = self.engine.refuse(job.spec)
+            error = self.engine.refuse(job.spec) or _missing(job.spec)
             if error is not None:
                 answers[job.spec.token] = error
             if error is not None or any(token in refused for _, token in after):
@@ -154,6 +155,15 @@ class FakeBackend:
     def _ask(self, what: str) -> None:
         if self.engine.down:
             raise BackendError(f"The engine does not answer: {what} failed.")
+
+
+def _missing(spec: JobSpec) -> Exception | None:
+    # Its jobs run nothing, so that a secret need only be there.
+    try:
+        values_of(spec)
+    except SecretError as error:
+        return error
+    return None
 
 
 def _append(path: Path, data: bytes) -> None:
