@@ -33,10 +33,10 @@ def python(record: Record) -> Check:
             f"Python {version} in {path} is not there; it would be run with {here}.",
             f"Make an environment with Python {version} and run `nemo-run` from it.",
         )
-    if _same_file(path, sys.executable) and version != platform.python_version():
+    if _is_this(path) and version != platform.python_version():
         says = f"{path} was Python {version} and is {platform.python_version()}."
         return Check("python", "amber", says, f"Install Python {version} if that matters.")
-    if _same_file(path, sys.executable):
+    if _is_this(path):
         return Check("python", "green", f"It is this one, Python {version} in {path}.")
     return Check("python", "green", f"{path}, which was Python {version}, is there.")
 
@@ -71,7 +71,7 @@ def _installed(record: Record) -> tuple[Mapping[str, str], str]:
     """
     said = record.meta.get("python")
     path = Path(str(said.get("executable") or "")) if isinstance(said, dict) else Path()
-    if not _same_file(str(path), sys.executable) and os.access(path, os.X_OK):
+    if not _is_this(str(path)) and os.access(path, os.X_OK):
         folders = sorted(map(str, path.parent.parent.glob("lib/python3*/*-packages")))
         found = captured.installed(folders)
         if found:
@@ -79,6 +79,8 @@ def _installed(record: Record) -> tuple[Mapping[str, str], str]:
     return captured.installed(sys.path), sys.executable
 
 
-def _same_file(path: str, other: str) -> bool:
-    # A virtual environment's interpreter is a link to another one, so links are not followed.
-    return os.path.normpath(path) == os.path.normpath(other)
+def _is_this(path: str) -> bool:
+    """Whether a path is our own interpreter, under whichever of its names (python, python3.11)."""
+    # In a virtual environment it is a link to one outside, so the folder tells environments apart.
+    same_folder = os.path.dirname(os.path.abspath(path)) == os.path.dirname(sys.executable)  # noqa: PTH100, PTH120
+    return same_folder and os.path.realpath(path) == os.path.realpath(sys.executable)
