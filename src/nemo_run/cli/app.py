@@ -25,6 +25,10 @@ COMMANDS = {
         "nemo_run.cli.experiment:group",
         "List, show, follow, cancel, repeat and delete experiments.",
     ),
+    "artifacts": (
+        "nemo_run.cli.artifacts:group",
+        "List and copy the files that jobs leave.",
+    ),
     "config": (
         "nemo_run.cli.config:group",
         "Convert, compare and describe files of configuration.",

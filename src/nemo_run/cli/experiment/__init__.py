@@ -14,6 +14,7 @@ _COMMANDS = {
     "status": "Show where each job stands, and what to type next.",
     "logs": "Print the output of jobs, or follow it.",
     "metrics": "Show the numbers that jobs log while they run.",
+    "artifacts": "List and copy the files that jobs leave.",
     "events": "Print what happened, or follow it: the journal.",
     "cancel": "End one job or all, with all their processes.",
     "shell": "Open a shell beside a running job, on its node.",
