@@ -23,6 +23,7 @@ from nemo_run.management.sweep_table import DURATION, JOB, STATE, points, table_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nemo_run.cli.experiment.shared.left import Left
     from nemo_run.management.capture.provenance import Provenance
     from nemo_run.management.store.record import Record
     from nemo_run.management.store.status import ExperimentStatus
@@ -81,7 +82,8 @@ def command(
     if swept:
         lines += ["", *_sweep(table_of(record, status), look)]
     for one in views:
-        lines += ["", *page.job_lines(record, status, one, source, look)]
+        left = _left(record, one)
+        lines += ["", *page.job_lines(record, status, one, source, left, look)]
         if files:
             lines += page.files(record, one)
     print("\n".join(lines))
@@ -136,6 +138,20 @@ def _document(
         "state": str(status.state),
         "started": status.started,
         "ended": status.ended,
-        "jobs": [{**one.document, **states.get(one.id, {}), **one.to_json()} for one in views],
+        "jobs": [
+            {
+                **one.document,
+                **states.get(one.id, {}),
+                **one.to_json(),
+                **_left(record, one).to_json(),
+            }
+            for one in views
+        ],
         "table": table_of(record, status, [one.id for one in views]).documents(),
     }
+
+
+def _left(record: Record, one: JobView) -> Left:
+    from nemo_run.cli.experiment.shared.left import left_by
+
+    return left_by(record, one.id, [member.name for member in one.members])

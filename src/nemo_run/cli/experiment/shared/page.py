@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nemo_run.management.store.status import ExperimentStatus, JobStatus
 
     from .job_view import JobView
+    from .left import Left
 
 _MOST_TOLD = 3
 _MOST_CAUSES = 5
@@ -121,7 +122,9 @@ def _packages(record: Record, source: Provenance) -> str:
 def _machine(source: Provenance) -> str:
     """Return what the launching machine has, in one line."""
     has = source.devices
-    names = [str(card.get("name")) for card in has.get("gpus") or () if isinstance(card, dict)]
+    cards = has.get("gpus")
+    listed = cards if isinstance(cards, list) else []
+    names = [str(card.get("name")) for card in listed if isinstance(card, dict)]
     driver = f" (driver {has['nvidia_driver']})" if has.get("nvidia_driver") else ""
     memory = has.get("memory_bytes")
     parts = [
@@ -146,7 +149,12 @@ def _marks(_record: Record) -> dict[str, str]:
 
 
 def job_lines(
-    record: Record, status: ExperimentStatus, one: JobView, source: Provenance, look: Look
+    record: Record,
+    status: ExperimentStatus,
+    one: JobView,
+    source: Provenance,
+    left: Left,
+    look: Look,
 ) -> list[str]:
     """Return all about one job."""
     state = look.state(one.state.split(" ")[0], one.state)
@@ -170,8 +178,9 @@ def job_lines(
         lines += _section("Command", [member.command], indent)
         lines += _section("Environment", variables, indent)
         lines += _section("Configuration", member.configuration.splitlines(), indent)
+        lines += _section("Metrics", left.metric_lines(member.name), indent)
         lines += _section("Result", member.result.splitlines(), indent)
-    return lines
+    return lines + _section("Artifacts", left.artifact_lines(), "  ")
 
 
 def _ran(record: Record, job: JobStatus | None) -> dict[str, str]:
