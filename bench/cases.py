@@ -90,6 +90,20 @@ def one_partial() -> Iterator[Row]:
     yield Row("one trivial Partial, run.run to return", 1e3 * ours, 1e3 * plain, "ms", "")
 
 
+def capturing() -> Iterator[Row]:
+    """What a submission records of machine, packages and code, beside listing packages alone."""
+    script = str(HERE / "capture.py")
+    ours = [float(_output([PYTHON, script, "ours"])) for _ in range(9)]
+    plain = [float(_output([PYTHON, script, "plain"])) for _ in range(9)]
+    yield Row(
+        "record where a run comes from, wall, beside importlib.metadata",
+        1e3 * statistics.median(ours),
+        1e3 * statistics.median(plain),
+        "ms",
+        "300 ms",
+    )
+
+
 def many_jobs() -> Iterator[Row]:
     """100 and 1,000 jobs that do nothing: our CPU a job, memory, and the wall clock."""
     for count in (100, 1000):

@@ -34,6 +34,7 @@ CASES: dict[str, Callable[[], Iterator[cases.Row]]] = {
     "worker": cases.starting_the_worker,
     "script": cases.one_script,
     "partial": cases.one_partial,
+    "capture": cases.capturing,
     "jobs": cases.many_jobs,
     "sweep": cases.sweep_of_many,
     "codec": cases.codec_and_copy,

@@ -76,9 +76,14 @@ def left_by(record: Record, job: str, members: Sequence[str]) -> Left:
 
 
 def _document(series: Series) -> dict[str, Any]:
-    # JSON has no NaN and no infinity.
-    last = series.last if math.isfinite(series.last) else str(series.last)
-    return {"last": last, "step": series.last_step}
+    return {"last": _plain(series.last), "step": series.last_step}
+
+
+def _plain(value: float) -> float | str:
+    """Return a number as ``experiment metrics --json`` has it: JSON has no NaN."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
 
 
 def _more(count: int, most: int) -> list[str]:
