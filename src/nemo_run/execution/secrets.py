@@ -88,8 +88,8 @@ def _of_environment(name: str, variable: str, environment: Mapping[str, str]) ->
         state = "empty" if found == "" else "not set"
         raise SecretError(
             f"The secret {name} is to come from the environment variable {variable}, which is "
-            f"{state} here. Set it and try again, or say where else it is found: "
-            f"Secret({name!r}, file=...) or keyring=..."
+            f"{state} here. Set it, or say where else it is found: Secret({name!r}, file=...) or "
+            "keyring=..."
         )
     return found
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from nemo_run.exceptions import NemoRunError, ShortageError, StoreError
+from nemo_run.exceptions import NemoRunError, SecretError, ShortageError, StoreError
 from nemo_run.execution.backend import After, Rendered
 from nemo_run.execution.observation import Observation, Reason, State
+from nemo_run.invocation import experiment_command
 from nemo_run.management.describe import dag
 from nemo_run.management.direct_handles import DIRECT
 from nemo_run.management.plans import with_files
@@ -228,6 +229,11 @@ class Submitting(Watching):
             return [events.job_submitted(spec.job, spec.attempt, answer)]
         if isinstance(answer, ShortageError):
             seen = Observation(State.PENDING, message=f"{answer} It is tried again.")
+        elif isinstance(answer, SecretError):
+            # Only another process can have it: whoever resumes, with the variable set.
+            again = experiment_command("resume", self._record.id)
+            why = f"{answer} Then start the job with `{again}`."
+            seen = Observation(State.FAILED, Reason.START, message=why)
         else:
             seen = Observation(State.FAILED, Reason.START, message=str(answer))
         return self._observed(spec.job, seen)
