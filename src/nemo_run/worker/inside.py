@@ -203,7 +203,17 @@ def _say_once(text: str) -> None:
 
 # What user code names at the top of modules, and what is of no use inside a job.
 CLASSES = frozenset(
-    {"Config", "ConfigurableMixin", "Partial", "Script", "Secret", "Sweep", "Plugin", "Experiment"}
+    {
+        "Config",
+        "ConfigurableMixin",
+        "Partial",
+        "Script",
+        "Secret",
+        "Sweep",
+        "Plugin",
+        "Hook",
+        "Experiment",
+    }
     | {"Executor", "ExecutorMacros", "FaultTolerance", "LocalExecutor", "Resume", "SlurmExecutor"}
     | {"SlurmTemplate", "Torchrun", "GitArchivePackager", "HybridPackager", "Packager"}
     | {"PatternPackager", "LocalTunnel", "SSHTunnel", "JobFailedError", "NemoRunError"}
