@@ -147,7 +147,7 @@ class _Call:
             self._coming = _temporary(mirror, name)
         if self._coming is None:
             return  # it could not be opened, which was said
-        self._coming.write(event.data)
+        _write_all(self._coming, event.data)
         if event.value["last"]:
             whole, self._coming = self._coming, None
             _keep(whole, mirror / name, event.value["mtime"])
@@ -233,7 +233,14 @@ def _temporary(mirror: Path, name: str) -> IO[bytes]:
     if name.startswith("/") or ".." in name.split("/"):
         raise ValueError(f"{name!r} leads out of {mirror}")
     parent = atomic.make_folder((mirror / name).parent)
-    return tempfile.NamedTemporaryFile(prefix=".bring.", dir=parent, delete=False)
+    # Without a buffer: one that a full disk does not take would be written again when it is closed.
+    return tempfile.NamedTemporaryFile(prefix=".bring.", dir=parent, delete=False, buffering=0)
+
+
+def _write_all(file: IO[bytes], data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def _keep(file: IO[bytes], path: Path, mtime: int) -> None:
