@@ -36,6 +36,6 @@ def verify(record: Record, *, connect: bool = True) -> Iterator[Check]:
     yield from code.modules(record)
     yield interpreter.python(record)
     yield interpreter.packages(record)
-    yield from places.images(record)
+    yield from places.images(record, connect=connect)
     yield from places.secrets(record)
     yield from places.targets(record, connect=connect)

@@ -24,16 +24,23 @@ _PATIENCE = 20.0
 _PROGRAMS = {"slurm": "sbatch"}
 
 
-def images(record: Record) -> Iterator[Check]:
-    """Say of each container image whether it is the one of then, as far as that can be told."""
+def images(record: Record, *, connect: bool) -> Iterator[Check]:
+    """Say of each container image whether it is the one of then, as far as that can be told.
+
+    Args:
+        record: The experiment.
+        connect: Whether other machines are asked; files there are then told of with them.
+    """
     facts = record.meta.get("images")
     seen: set[str] = set()
     for spec in _specs(record):
         for reference in named.references(spec):
-            if reference not in seen:
-                seen.add(reference)
-                then = facts.get(reference) if isinstance(facts, dict) else None
-                yield _image(reference, then if isinstance(then, dict) else {}, spec)
+            is_told_there = connect and reference.startswith("/") and not named.is_here(spec)
+            if reference in seen or is_told_there:
+                continue
+            seen.add(reference)
+            then = facts.get(reference) if isinstance(facts, dict) else None
+            yield _image(reference, then if isinstance(then, dict) else {}, spec)
 
 
 def _image(reference: str, then: Mapping[str, Any], spec: JobSpec) -> Check:
@@ -51,7 +58,7 @@ def _image(reference: str, then: Mapping[str, Any], spec: JobSpec) -> Check:
             "Write the image with its digest: name@sha256:….",
         )
     if not named.is_here(spec):
-        return Check(what, "amber", f"{reference} is a file on the target; see target.")
+        return Check(what, "amber", f"{reference} is a file on the target, which was not asked.")
     if not now:
         return Check(what, "red", f"{reference} is not there.", "Put the image there again.")
     if then and (then.get("size"), then.get("modified")) != (now["size"], now["modified"]):
