@@ -62,8 +62,7 @@ def command(
     elif as_csv:
         _print_csv(found)
     elif found:
-        groups = any(member != job for (job, member, _), _ in found)
-        rows = [_cells(source, series, groups=groups) for source, series in found]
+        rows = [_cells(source, series) for source, series in found]
         print("\n".join(table(_COLUMNS, rows, settings_of(context).look)))
     else:
         note("Nothing was logged. A job does that with run.log_metrics(step=1, loss=0.5).")
@@ -90,9 +89,9 @@ _COLUMNS = (
 )
 
 
-def _cells(source: _Source, series: Series, *, groups: bool) -> list[str]:
+def _cells(source: _Source, series: Series) -> list[str]:
     job, member, rank = source
-    who = f"{job}/{member}" if groups else job
+    who = job if member == job else f"{job}/{member}"
     return [
         f"{who} rank {rank}" if rank else who,
         series.name,
