@@ -11,6 +11,7 @@ from nemo_run.config import ConfigurableMixin
 from nemo_run.exceptions import JobFailedError, PlanError
 from nemo_run.execution.executor import Executor
 
+from .compare.differing import Differing
 from .describe.jobs import Job, JobGroup, Names, checked_jobs
 from .describing import Describing
 from .opened import Opened
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _current: ContextVar[Experiment | None] = ContextVar("nemo_run_current_experiment", default=None)
 
 
-class Experiment(Describing, Opened, ConfigurableMixin):
+class Experiment(Describing, Opened, Differing, ConfigurableMixin):
     """Jobs that belong together, under a title.
 
     Describing one touches nothing. :meth:`run` plans all of it, writes it down and starts a

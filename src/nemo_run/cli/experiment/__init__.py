@@ -21,6 +21,7 @@ _COMMANDS = {
     "port-forward": "Reach a port of a running job's node from here.",
     "resume": "Go on with an experiment that stopped.",
     "verify": "Say whether an experiment can still be run again.",
+    "diff": "Say what differs between two experiments.",
     "rerun": "Run the stored tasks once more, as a new experiment.",
     "delete": "Remove an experiment with all its files.",
     "reindex": "Rebuild the index that makes listing fast.",
