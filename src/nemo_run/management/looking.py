@@ -37,6 +37,8 @@ _PATIENCE = 30.0
 
 def is_due(known: ExperimentStatus) -> bool:
     """Whether nobody else looks at the experiment, and there may be something to see."""
+    if known.copied:
+        return False
     rest = known.ended is not None and any(job.unbrought for job in known.jobs.values())
     return known.handed_over or rest
 

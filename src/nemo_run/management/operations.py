@@ -50,7 +50,7 @@ def status(record: Record) -> ExperimentStatus:
         StoreError: The journal cannot be read.
     """
     known = looked_at(record)
-    if known.handed_over:
+    if known.handed_over or known.copied:
         return known
     going = [job for job in known.jobs.values() if job.handle and not job.state.terminal]
     if not going or taken(record):
@@ -205,6 +205,7 @@ def cancel(record: Record, job: str | None = None, *, by: str = "") -> None:
     """
     if job is not None:
         record.job(job)
+    _refuse_copy(record)
     known = record.status()
     concerned = known.jobs.values() if job is None else [known.jobs[job]]
     if all(one.state.terminal for one in concerned):
@@ -218,6 +219,19 @@ def cancel(record: Record, job: str | None = None, *, by: str = "") -> None:
         wait_until_in_charge(record, start(record, only_cancels=True))
     elif is_stopped(known.conductor):
         raise StoreError(_held_up(record, known))
+
+
+def _refuse_copy(record: Record) -> None:
+    """Refuse to act on the jobs of a copy: they are those of the original.
+
+    Raises:
+        StoreError: It is a copy.
+    """
+    if record.copied:
+        raise StoreError(
+            f"{record.copied.sentence} Cancel or resume it there. To run its tasks here, as a new "
+            f"experiment: {experiment_command('rerun', record.id)}"
+        )
 
 
 def _held_up(record: Record, known: ExperimentStatus) -> str:
@@ -258,6 +272,7 @@ def resume(record: Record, *, by: str = "") -> None:
         CorruptRecordError: What says which jobs there are cannot be read; nothing was written.
     """
     _ = record.jobs
+    _refuse_copy(record)
     known = looked_at(record)
     if known.ended is not None or known.handed_over:
         _let_leave(record)

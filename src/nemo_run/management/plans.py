@@ -123,6 +123,8 @@ def _not_own(record: Record, job: str, spec: JobSpec) -> str:
     if not is_elsewhere(record, spec):
         own = _same(spec.directory, str(folder))
         return "" if own else f"is for a job in {spec.directory}, which lies elsewhere"
+    if record.copied:
+        return f"is that of the original. {record.copied.sentence.rstrip('.')}"
     # What the record itself is called on the target, wherever the root of that is.
     below = "/".join(folder.parts[-4:])
     if not spec.directory.endswith(f"/{below}") or ".." in spec.directory.split("/"):

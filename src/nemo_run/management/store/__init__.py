@@ -90,6 +90,8 @@ def refuse_running(record: Record) -> None:
         StoreError: Its jobs may be running.
     """
     status = record.status()
+    if status.copied:
+        return
     going = [job.id for job in status.jobs.values() if not job.state.terminal]
     if status.started is not None and going:
         raise StoreError(

@@ -11,7 +11,7 @@ from nemo_run.exceptions import CorruptRecordError, NotFoundError, StoreError, n
 from nemo_run.invocation import experiment_command
 from nemo_run.management.describe.dag import KINDS
 
-from . import ids, layout
+from . import copies, ids, layout
 from .advice import explained
 from .events import is_time
 from .files import read_file
@@ -76,7 +76,13 @@ class Record:
     def status(self) -> ExperimentStatus:
         """Return what the journal says now."""
         events, _ = self.journal.read()
-        return replay(events, self.unstarted)
+        known = replay(events, self.unstarted)
+        return copies.as_copy(known, self.copied) if self.copied else known
+
+    @cached_property
+    def copied(self) -> copies.Copied | None:
+        """Where it is from, if it was made elsewhere and came here as a copy."""
+        return copies.read(self.path)
 
     @property
     def unstarted(self) -> ExperimentStatus:

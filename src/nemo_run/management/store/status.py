@@ -62,6 +62,7 @@ class ExperimentStatus:
         seq: The number of the last event.
         corrupt_lines: Where in the journal lines lie that cannot be read, as byte offsets.
         doubt: Since when and why this is only what was last known; empty where it is the truth.
+        copied: The sentence that says what it is a copy of; empty where it is none.
     """
 
     jobs: Mapping[str, JobStatus] = field(default_factory=dict)
@@ -74,6 +75,7 @@ class ExperimentStatus:
     seq: int = 0
     corrupt_lines: tuple[int, ...] = ()
     doubt: str = ""
+    copied: str = ""
 
     @property
     def handed_over(self) -> bool:

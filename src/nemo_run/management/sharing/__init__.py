@@ -1,0 +1,3 @@
+"""Experiments for others: archives that open on another machine, and homes elsewhere."""
+
+from __future__ import annotations
