@@ -3,6 +3,7 @@
 #   make test    every test; ENGINES=install first installs what some of them need
 #   make check   style, types and the rooms' walls
 #   make bench   the figures of bench/README.md
+#   make faults  every point at which a run can be killed, crowds, full disks: docs/reliability.md
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -10,7 +11,7 @@ TESTS ?=
 # One worker a core; the tests share nothing.
 JOBS ?= auto
 
-.PHONY: demo test check bench engines clean
+.PHONY: demo test check bench faults engines clean
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/python examples/digits.py
@@ -27,6 +28,14 @@ check: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/run.py
+
+# One of so many points is tried: FAULTS=5 takes a fifth of the time.
+FAULTS ?= 1
+faults: $(VENV)/dev.stamp
+	$(BIN)/python tests/faults/crowd.py
+	@unshare -rm true 2>/dev/null || echo "Full disks are left out: nobody may mount one here."
+	! unshare -rm true 2>/dev/null || unshare -rm $(BIN)/python tests/faults/full_disk.py --every $(FAULTS)
+	$(BIN)/python tests/faults/campaign.py --every $(FAULTS)
 
 # With CI=true or ENGINES=install the programs that some tests need are installed; elsewhere those
 # tests run where they are found, and say so where they are not.

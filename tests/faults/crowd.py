@@ -82,9 +82,8 @@ def crowd(root: Path, programs: int, each: int, seed: int) -> Figures:
         with (root / f"out{number}").open("wb") as out, (root / f"err{number}").open("wb") as err:
             command = [sys.executable, root / "program.py", marks, code, str(each)]
             running.append(subprocess.Popen(command, stdout=out, stderr=err))
-    doomed = {
-        number: chance.randrange(each) for number in range(programs) if chance.random() < _KILLED
-    }
+    unlucky = chance.sample(range(programs), round(programs * _KILLED))
+    doomed = {number: chance.randrange(each) for number in unlucky}
     killed, lists = _until_all_ended(root, running, doomed, chance)
     promised = [i for n in range(programs) for i in _promised(root, n)]
     for number, process in enumerate(running):
