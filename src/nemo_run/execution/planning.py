@@ -24,15 +24,15 @@ from .commands import (
     Launch,
     check_positive,
     launched,
-    launcher_variables,
     profiled,
     rendezvous_id,
     starts_ranks,
 )
 from .jobspec import ArrayPlace, JobSpec, Member, Policy
 from .launcher import FaultTolerance, Launcher, Torchrun, resolve_launcher
-from .scripts import Place, Program, check_program, program
+from .scripts import Place, Program, check_program, is_script, program
 from .target import Target
+from .task_variables import variables_of
 from .templates import transformed
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def plan_job(request: PlanRequest) -> JobSpec:
         options=_options(request),
         secrets=secret_plans.sources_of(sources, request.working_directory, request.job),
     )
-    secret_plans.check(spec, request.environment)
+    secret_plans.check(spec, request.environment, request.code)
     return spec
 
 
@@ -225,7 +225,7 @@ def _member(request: PlanRequest, task: TaskRequest) -> tuple[Member, secret_pla
     nodes, processes = executor.nnodes(), executor.nproc_per_node()
     check_positive([(f"nodes of {task.name!r}", nodes)])
     check_positive([(f"processes per node of {task.name!r}", processes)])
-    environment, sources = _task_environment(task, launcher, target)
+    environment, sources = variables_of(task, launcher, target)
     place = _place(request, task.name, f"{target.inside}{below}", environment)
     runs = _program(task, place, request)
     through = transformed(executor, launcher, _profiled(task, launcher, runs.command, place), place)
@@ -297,39 +297,8 @@ def _launched(
     return launched(launcher, launch)
 
 
-_DEBUG = {
-    "CUDA_LAUNCH_BLOCKING": "1",
-    "NCCL_DESYNC_DEBUG": "1",
-    "TORCH_DISTRIBUTED_DEBUG": "DETAIL",
-    "TORCH_SHOW_CPP_STACKTRACES": "1",
-}
-
-
-def _task_environment(
-    task: TaskRequest, launcher: Launcher, target: Target
-) -> tuple[dict[str, str], secret_plans.Sources]:
-    # A log in a file is written in blocks, and a dying process loses its last one.
-    found = {"PYTHONUNBUFFERED": "1", **launcher_variables(launcher)}
-    if starts_ranks(launcher) and task.executor.packager.debug:
-        found |= _DEBUG
-    layers = [(found, {}), _layer(task.executor.env_vars, f"env_vars of {task.name!r}")]
-    if _is_script(task.task):
-        layers.append(_layer(task.task.env, f"Script.env of {task.name!r}"))
-    else:
-        layers.append(({}, secret_plans.of_arguments(task.task)))
-    plain, sources = secret_plans.joined(layers)
-    return {name: target.localized(value) for name, value in plain.items()}, sources
-
-
-def _layer(
-    given: Mapping[str, Any] | None, where: str
-) -> tuple[dict[str, str], secret_plans.Sources]:
-    plain, sources = secret_plans.split(given, where)
-    return variables.checked(plain, where), sources
-
-
 def _program(task: TaskRequest, place: Place, request: PlanRequest) -> Program:
-    if _is_script(task.task):
+    if is_script(task.task):
         _check_metadata(task)
         return program(task.task, place)
     script = task.launching_script
@@ -368,12 +337,6 @@ def _check_metadata(task: TaskRequest) -> None:
             f"The Script of {task.name!r} asks for a Ray cluster in its metadata "
             f"({USE_WITH_RAY_CLUSTER_KEY!r}), and {kind} starts none."
         )
-
-
-def _is_script(task: Any) -> bool:
-    from nemo_run.config.script import Script
-
-    return isinstance(task, Script)
 
 
 def _python_path(environment: Mapping[str, str]) -> tuple[str, ...]:

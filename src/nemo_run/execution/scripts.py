@@ -66,6 +66,13 @@ class Place:
         return not self.target.here or self.target.container
 
 
+def is_script(task: object) -> bool:
+    """Return whether a task is a script, and no configuration."""
+    from nemo_run.config.script import Script
+
+    return isinstance(task, Script)
+
+
 def program(script: Script, place: Place) -> Program:
     """Return what a script runs as.
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.config.secret import Secret, secrets_in
 from nemo_run.exceptions import PlanError, SecretError
 
+from .code import relative
 from .environment import RESERVED
 from .quoting import is_variable
-from .secrets import argument_variable, source_of, standing_in, values_of
+from .secrets import SHORTEST_TOLD, argument_variable, source_of, standing_in, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from .code import Code
     from .jobspec import JobSpec
 
 Sources = dict[str, Secret]
@@ -82,12 +84,13 @@ def sources_of(members: list[Sources], folder: str, job: str) -> dict[str, str]:
     return found
 
 
-def check(spec: JobSpec, environment: Mapping[str, str]) -> None:
+def check(spec: JobSpec, environment: Mapping[str, str], code: Code | None = None) -> None:
     """Refuse a job whose secrets are not there, or stand in plain text in what would be sent.
 
     Args:
         spec: The job.
         environment: What the launcher was started with.
+        code: What travels with it.
 
     Raises:
         SecretError: It names the secret, and the place.
@@ -95,6 +98,7 @@ def check(spec: JobSpec, environment: Mapping[str, str]) -> None:
     if not spec.secrets:
         return
     values = values_of(spec, environment)
+    _check_files(spec, code)
     name, where = standing_in(values, _texts(spec))
     if name:
         raise SecretError(
@@ -102,6 +106,44 @@ def check(spec: JobSpec, environment: Mapping[str, str]) -> None:
             f"which would be written down. Use run.Secret({name!r}) there, or let the task read "
             "its environment variable."
         )
+
+
+def _check_files(spec: JobSpec, code: Code | None) -> None:
+    """Refuse secrets whose own file would travel with the code."""
+    for name, source in spec.secrets.items():
+        path = source.removeprefix("file:")
+        inside = relative(path, code.root) if code and source.startswith("file:") else None
+        if code and inside is not None and (code.holds is None or code.holds(inside)):
+            raise SecretError(
+                f"The secret {name} is found in {path}, which is part of the code that travels "
+                f"with job {spec.job!r}, and would be kept with it. Name it in .gitignore, or move "
+                "it out of the project."
+            )
+
+
+def check_code(
+    spec: JobSpec, environment: Mapping[str, str], files_with: Callable[[list[bytes]], list[str]]
+) -> None:
+    """Refuse a job with whose code the value of one of its secrets would travel.
+
+    Args:
+        spec: The job.
+        environment: What the launcher was started with.
+        files_with: Returns the files of the code that hold one of some lines.
+
+    Raises:
+        SecretError: It names the secret and the file.
+    """
+    for name, found in values_of(spec, environment).items():
+        line = max(found.split("\n"), key=len)
+        raw = line.encode("utf-8", "surrogateescape")
+        files = files_with([raw]) if len(line) >= SHORTEST_TOLD else []
+        if files:
+            raise SecretError(
+                f"The value of the secret {name} stands in plain text in {files[0]}, which is part "
+                f"of the code that travels with job {spec.job!r}. Take it out of the file, or name "
+                "the file in .gitignore."
+            )
 
 
 def _texts(spec: JobSpec) -> Iterator[tuple[str, str]]:

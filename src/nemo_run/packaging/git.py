@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nemo_run.exceptions import PackagingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 # git rev-parse --local-env-vars, but for what configures git: they name another repository where a
 # hook or an alias of the user started this process.
@@ -132,6 +132,27 @@ def of_store(git_dir: str) -> Git:
     nothing = dict.fromkeys(("GIT_CONFIG_GLOBAL", "HOME", "XDG_CONFIG_HOME"), os.devnull)
     ours = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_DEFAULT_HASH": "sha1"}
     return Git(("--git-dir", git_dir), {**kept, **_OURS, **nothing, **ours})
+
+
+def files_with(git: Git, tree: str, lines: Iterable[bytes]) -> list[str]:
+    """Return the paths of a tree's files that hold one of some pieces of text, as they stand.
+
+    Args:
+        git: A repository that has the tree.
+        tree: Its id.
+        lines: The pieces, each without a newline. No argument of a program shows them.
+
+    Raises:
+        GitError: It could not be searched.
+    """
+    # -f - takes the patterns from standard input (git-grep(1)).
+    words = ("grep", "--name-only", "--text", "--fixed-strings", "--full-name", "-z", "-f", "-")
+    process = git.start(*words, tree)
+    out, err = process.communicate(b"\n".join(lines))
+    if process.returncode > 1:
+        said = os.fsdecode(err)
+        raise GitError(sentence(said, "grep"), said)
+    return [os.fsdecode(name.partition(b":")[2]) for name in out.split(b"\0") if name]
 
 
 def sentence(said: str, command: str) -> str:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.atomic import sync_folder
 from nemo_run.exceptions import PackagingError
 
-from .git import GitError, of_store, sentence
+from .git import GitError, files_with, of_store, sentence
 from .objects import Reader
 from .tree import Vanished, blob_hash, tree_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .store import CodeStore
     from .tree import Entry
 
@@ -55,6 +57,11 @@ class Quarantine:
         found = self._git.run("rev-parse", f"{_BRANCH}^{{tree}}").decode().strip()
         if found != self.tree:
             raise PackagingError(f"git made the tree {found} of the code, not {self.tree}.")
+
+    def files_with(self, lines: Iterable[bytes]) -> list[str]:
+        """Return the files of the snapshot that hold one of some pieces of text."""
+        git = self._git if self._remove.alive else of_store(self._store.path)
+        return files_with(git, self.tree, lines)
 
     def keep(self, message: str) -> None:
         """Move everything into the store; harmless when done already.

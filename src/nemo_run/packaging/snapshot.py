@@ -141,6 +141,16 @@ class Snapshot:
         name = os.path.normpath(os.fsencode(path))
         return name in self._paths or name in self._folders
 
+    def files_with(self, lines: Iterable[bytes]) -> list[str]:
+        """Return the files that hold one of some pieces of text, each without a newline.
+
+        Raises:
+            PackagingError: The snapshot cannot be searched.
+        """
+        if self._quarantine is not None:
+            return self._quarantine.files_with(lines)
+        return self._store.files_with(self.tree, lines) if self._store is not None else []
+
     def keep(self) -> None:
         """Move the bytes into the store, so that jobs can have them; harmless when done already.
 

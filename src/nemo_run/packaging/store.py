@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from nemo_run.atomic import sync_file, sync_folder, sync_tree
 from nemo_run.exceptions import PackagingError
 
-from .git import GitError, of_store
+from .git import GitError, files_with, of_store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -58,6 +58,10 @@ class CodeStore:
         except GitError:
             return False
         return found.decode().strip() == tree
+
+    def files_with(self, tree: str, lines: Iterable[bytes]) -> list[str]:
+        """Return the files of a snapshot that hold one of some pieces of text."""
+        return files_with(self._git, tree, lines)
 
     def trees(self) -> list[str]:
         """Return the snapshots that are kept, the latest first."""

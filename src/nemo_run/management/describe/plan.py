@@ -27,6 +27,7 @@ from nemo_run.execution.planning import (
     plan_job,
 )
 from nemo_run.execution.registry import get_backend
+from nemo_run.execution.secret_plans import check_code
 from nemo_run.management.store import layout
 from nemo_run.masking import hidden_by, is_secret, mask_arguments, without
 from nemo_run.packaging import launching_script
@@ -336,6 +337,8 @@ def _planned(
             **shared.surroundings(job),
         )
     )
+    if snapshot is not None and spec.secrets:
+        check_code(spec, shared.environment, snapshot.files_with)
     about = {"code": described(snapshot, code)} if code is not None else {}
     return PlannedJob(
         {**document(job), **about}, spec, tuple(get_backend(spec.backend).render(spec))
