@@ -48,7 +48,8 @@ def command(
             "\n".join(table(_COLUMNS, [_cells(f, now) for f in found], settings_of(context).look))
         )
     else:
-        what = f"No file matches {glob!r}." if glob else "No job has left a file."
+        jobs = ", ".join(str(one["id"]) for one in record.jobs[:5])
+        what = f"No file matches {glob!r}, of the jobs {jobs}." if glob else "There are no files."
         note(f"{what} A job leaves files in the folder that $NEMORUN_OUTPUT_DIR names.")
 
 

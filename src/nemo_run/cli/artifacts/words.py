@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from nemo_run.cli.experiment.shared.selection import job_of
-from nemo_run.exceptions import NotFoundError
+from nemo_run.exceptions import NotFoundError, PlanError, nearest
 from nemo_run.management.artifacts import patterns
 
 if TYPE_CHECKING:
@@ -22,17 +24,21 @@ def chosen(record: Record, job: str | None, pattern: str | None) -> tuple[str | 
 
     Raises:
         NotFoundError: There is no such job.
-        PlanError: The pattern leads out of the folder.
+        UsageError: The pattern leads out of the folder.
     """
     if job is not None and pattern is None:
         try:
             return job_of(record, job), ""
         except NotFoundError:
-            if not _is_pattern(job):
+            # A word that is nearly the name of a job is a slip of the finger.
+            if not _is_pattern(job) and nearest(job, [str(one["id"]) for one in record.jobs]):
                 raise
             job, pattern = None, job
     if pattern is not None:
-        patterns.checked([pattern], "The word behind ID")
+        try:
+            patterns.checked([pattern], "The word behind ID")
+        except PlanError as error:
+            raise click.UsageError(str(error)) from None
     return (job_of(record, job) if job is not None else None), pattern or ""
 
 

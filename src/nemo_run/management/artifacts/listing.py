@@ -109,10 +109,13 @@ def _look(group: Sequence[Place], pattern: str) -> list[Artifact]:
     found: list[Artifact] = []
 
     def take(event: Event) -> None:
-        place = group[event.value["folder"]]
-        if "error" in event.value:
-            raise NemoRunError(f"{_who(place.tunnel)}{event.value['error']}")
-        found.extend(_artifact(place, one) for one in event.value["files"])
+        try:
+            place = group[event.value["folder"]]
+            if "error" in event.value:
+                raise NemoRunError(f"{_who(place.tunnel)}{event.value['error']}")
+            found.extend(_artifact(place, one) for one in event.value["files"])
+        except WRONG as error:
+            raise senseless(event, error) from error
 
     ask(group[0].tunnel, request, take)
     return found
@@ -121,6 +124,16 @@ def _look(group: Sequence[Place], pattern: str) -> list[Artifact]:
 def _artifact(place: Place, fields: Sequence[Any]) -> Artifact:
     path, size, mtime, link = fields
     return Artifact(place, str(path), int(size), int(mtime), None if link is None else str(link))
+
+
+WRONG = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
+"""What comes of an answer that is not as it should be."""
+
+
+def senseless(event: Event, error: Exception) -> NemoRunError:
+    """Return what to say of an answer that makes no sense."""
+    said = f"{event.value!r:.100} ({type(error).__name__}: {error})"
+    return NemoRunError(f"Where the files lie, something odd was answered: {said}")
 
 
 def _who(tunnel: Tunnel | None) -> str:

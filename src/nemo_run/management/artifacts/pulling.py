@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import NemoRunError, RemoteError, StoreError
 
-from .listing import Artifact, ask, look
+from .listing import WRONG, Artifact, ask, look, senseless
 from .places import places
 from .receiving import Arriving, Beginning, Folder, leads_inside, parts_of
 
@@ -212,6 +212,9 @@ class _Coming:
             for one, known in zip(self._due, self._known, strict=True)
         ]
         ask(place.tunnel, {"op": "send", "roots": [place.folder], "files": files}, self._take)
+        for one in self._due:
+            if one.path not in self.settled:
+                self._fail(one, "it did not arrive to its end; pull again")
 
     def close(self) -> None:
         """Let go of the file that is coming; what came of it stays."""
@@ -220,13 +223,16 @@ class _Coming:
             self._current = None
 
     def _take(self, event: Event) -> None:
-        number = event.value["file"]
-        one = self._due[number]
-        self._work.progress.current = one.name
-        if "error" in event.value:
-            self._fail(one, str(event.value["error"]))
-        elif "at" in event.value:
-            self._add(number, one, event)
+        try:
+            number = range(len(self._due))[event.value["file"]]
+            one = self._due[number]
+            self._work.progress.current = one.name
+            if "error" in event.value:
+                self._fail(one, str(event.value["error"]))
+            elif "at" in event.value:
+                self._add(number, one, event)
+        except WRONG as error:
+            raise senseless(event, error) from error
         self._work.tell(self._work.progress)
 
     def _add(self, number: int, one: Artifact, event: Event) -> None:
