@@ -155,6 +155,10 @@ class CorruptRecordError(StoreError, ValueError):
     """A file of an experiment cannot be read."""
 
 
+class LaterVersionError(StoreError):
+    """An experiment was made by a later version, in a format that this one does not know."""
+
+
 class JobFailedError(NemoRunError):
     """A job that the caller waited for did not succeed.
 

@@ -27,7 +27,8 @@ import sys
 import nemo_run as run
 
 marks, code, each = sys.argv[1], sys.argv[2], int(sys.argv[3])
-here = run.LocalExecutor(packager=run.PatternPackager(include_pattern=f"{code}/*.txt", relative_path=code))
+packager = run.PatternPackager(include_pattern=f"{code}/*.txt", relative_path=code)
+here = run.LocalExecutor(packager=packager)
 for number in range(each):
     with open(f"{code}/number.txt", "w") as file:
         file.write(f"{code} {number // 3}")
@@ -181,8 +182,8 @@ def main() -> int:
         figures = crowd(Path(root), chosen.programs, chosen.each, chosen.seed)
     print(
         f"{figures.programs} programs with {chosen.each} submissions each, {figures.killed} of "
-        f"them killed: {figures.promised} promised, {figures.found} found and succeeded, each ran once; "
-        f"{figures.trees} snapshots whole; the list read {figures.lists} times meanwhile; "
+        f"them killed: {figures.promised} promised, {figures.found} found and succeeded, each "
+        f"ran once; {figures.trees} snapshots whole; the list read {figures.lists} times meanwhile; "
         f"{figures.seconds} s."
     )
     return 0

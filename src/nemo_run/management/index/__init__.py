@@ -169,8 +169,12 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Make the tables, unless they are there as this version has them."""
     # No WAL: it needs memory shared between machines, which NFS has not
     # (https://www.sqlite.org/wal.html), and our transactions are short.
-    if _version(connection) == VERSION:
+    version = _version(connection)
+    if version == VERSION:
         return connection
+    if version > VERSION:
+        # Its tables are not ours to drop: it would be made anew at each change of versions.
+        raise sqlite3.OperationalError("a later version of NeMo Run made it")
     connection.execute("BEGIN IMMEDIATE")
     if _version(connection) != VERSION:
         connection.execute("DROP TABLE IF EXISTS titles")

@@ -16,9 +16,10 @@ from nemo_run.invocation import experiment_command
 
 from . import layout
 from .advice import explained
-from .drafting import FORMAT, Draft, create, draft
+from .drafting import Draft, create, draft
 from .finding import catalog, find, find_id, find_title, records
 from .ids import new_id
+from .layout import FORMAT
 from .record import Record
 
 if TYPE_CHECKING:

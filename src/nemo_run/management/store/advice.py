@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from nemo_run.exceptions import StoreError
+from nemo_run.exceptions import LaterVersionError, StoreError
 
 _ELSEWHERE = "set NEMORUN_HOME to a folder on another disk"
 _ADVICE = {
@@ -42,6 +42,23 @@ def explained(
     why = error.strerror or str(error)
     advice = _dangling(path) or _ADVICE.get(error.errno or 0, "Check the folder and try again")
     return StoreError(f"Could not {doing} {os.fspath(path)}: {why}. {advice}. {after}".strip())
+
+
+def later(path: str | os.PathLike[str], found: int, known: int) -> LaterVersionError:
+    """Return the error for a file of a format that this version does not know.
+
+    Args:
+        path: The file.
+        found: Its format.
+        known: The latest format that is known here.
+    """
+    from nemo_run import __version__
+
+    return LaterVersionError(
+        f"The file {os.fspath(path)} was made by a later version of NeMo Run (format {found}; this "
+        f"one, {__version__}, knows formats up to {known}). Upgrade NeMo Run here to read it. "
+        "Nothing was changed; other experiments are not affected."
+    )
 
 
 def _dangling(path: str | os.PathLike[str]) -> str:

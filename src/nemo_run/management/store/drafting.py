@@ -16,15 +16,13 @@ from nemo_run.invocation import experiment_command
 from . import events, finding, ids, layout, locations, names
 from .advice import explained
 from .journal import Journal
+from .layout import FORMAT
 from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from typing_extensions import Self
-
-FORMAT = 1
-"""The version of the layout. A later one may add files and fields; see ``docs/storage.md``."""
 
 _PRIVATE = 0o600
 # From here on, waiting for the whole system once is quicker than for each file.

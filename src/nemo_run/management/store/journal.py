@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import CorruptRecordError, StoreError
 
-from .advice import explained
+from .advice import explained, later
 from .events import is_time
 from .files import open_file
 from .locks import locked
@@ -32,6 +33,9 @@ CORRUPT = "journal.corrupt"
 """The name under which :meth:`Journal.read` reports a line that is no event."""
 
 _TAIL = 64 * 1024
+_HEAD = 64 * 1024
+# What is quoted within a text has its quotes escaped.
+_SAYS_FORMAT = re.compile(rb'"format": ?(\d{1,9})\b')
 
 
 class Journal:
@@ -96,9 +100,12 @@ class Journal:
 
         Raises:
             CorruptRecordError: It is shorter than it was.
+            LaterVersionError: A later version made it.
             StoreError: The file is there and cannot be read.
         """
         data = self._bytes_from(offset)
+        if offset == 0:
+            self._refuse_later(data[: _HEAD + 1])
         end = data.rfind(b"\n") + 1
         return _parse(data[:end], offset), offset + end
 
@@ -109,11 +116,18 @@ class Journal:
             size = os.fstat(descriptor).st_size
             if only_at is not None and size != only_at:
                 return None
+            self._refuse_later(os.pread(descriptor, _HEAD + 1, 0))
             tail = _read_tail(descriptor, size)
             numbered = self._number(events, _last_seq(tail, descriptor, size) + 1)
             repair = b"\n" if tail and not tail.endswith(b"\n") else b""
             self._write(descriptor, size, repair + _lines(numbered))
         return numbered
+
+    def _refuse_later(self, head: bytes) -> None:
+        """Refuse a journal whose first line names a format that we do not know."""
+        found = _SAYS_FORMAT.search(head.partition(b"\n")[0])
+        if found and int(found[1]) > FORMAT:
+            raise later(self.path, int(found[1]), FORMAT)
 
     def _number(self, events: Sequence[Event], first: int) -> list[Event]:
         now = self._clock()
@@ -122,7 +136,7 @@ class Journal:
             for seq, event in enumerate(events, first)
         ]
         if first == 1:
-            numbered[0]["format"] = FORMAT
+            numbered[0] = {"format": FORMAT, **numbered[0]}
         return numbered
 
     @contextmanager

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from . import names
 
+FORMAT = 1
+"""The version of the layout. A later one may add files and fields; see ``docs/storage.md``."""
+
 EXPERIMENTS = "experiments"
 META = "experiment.json"
 JOURNAL = "events.jsonl"

@@ -7,12 +7,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nemo_run.exceptions import CorruptRecordError, NotFoundError, StoreError, nearest
+from nemo_run.exceptions import (
+    CorruptRecordError,
+    LaterVersionError,
+    NotFoundError,
+    StoreError,
+    nearest,
+)
 from nemo_run.invocation import experiment_command
 from nemo_run.management.describe.dag import KINDS
 
 from . import copies, ids, layout
-from .advice import explained
+from .advice import explained, later
 from .events import is_time
 from .files import read_file
 from .journal import Journal
@@ -50,6 +56,7 @@ class Record:
 
         Raises:
             CorruptRecordError: The file is missing or holds no JSON object.
+            LaterVersionError: A later version made it.
         """
         return read_meta(self.path / layout.META)
 
@@ -89,6 +96,8 @@ class Record:
         """The status before the first event: its jobs are known, whatever became of the journal."""
         try:
             return ExperimentStatus({job["id"]: JobStatus(job["id"]) for job in self.jobs})
+        except LaterVersionError:
+            raise
         except StoreError:
             # Then the journal is all there is.
             return ExperimentStatus()
@@ -125,6 +134,7 @@ def read_meta(path: Path) -> dict[str, Any]:
 
     Raises:
         CorruptRecordError: It is missing, no JSON object, or lacks what every one has.
+        LaterVersionError: A later version made it.
         StoreError: The system refuses to read it.
     """
     try:
@@ -137,6 +147,9 @@ def read_meta(path: Path) -> dict[str, Any]:
         raise _corrupt(path, f"is not JSON ({error})") from error
     if not isinstance(meta, dict):
         raise _corrupt(path, f"holds a {type(meta).__name__} instead of an object")
+    version = meta.get("format", layout.FORMAT)
+    if type(version) is int and version > layout.FORMAT:
+        raise later(path, version, layout.FORMAT)
     wrong = _wrong_field(meta)
     if wrong:
         raise _corrupt(path, wrong)
@@ -153,9 +166,17 @@ def _wrong_field(meta: dict[str, Any]) -> str:
         isinstance(job, dict) and isinstance(job.get("id"), str) and job["id"] for job in jobs
     ):
         return "has jobs without an 'id'"
+    if not all(_are_members(job.get("members", [])) for job in jobs):
+        return "has 'members' of a job without a 'name'"
     known = {job["id"] for job in jobs}
     return next(
         filter(None, (_wrong_edge(j["id"], j.get("dependencies", []), known) for j in jobs)), ""
+    )
+
+
+def _are_members(listed: object) -> bool:
+    return isinstance(listed, list) and all(
+        isinstance(one, dict) and isinstance(one.get("name"), str) for one in listed
     )
 
 
