@@ -232,17 +232,23 @@ def campaign(every: int, jobs: int, only: str, say=print) -> list[Outcome]:
         )
         for name, outcome in counted.items():
             say(f"{name}: undisturbed, it makes {_told(outcome.calls)}")
-            outcomes += [outcome] if outcome.error else []
+            if outcome.error:
+                outcomes.append(outcome)
+                say(outcome.error)
+        found: list[Outcome] = []
         todo = [
             (kind, points(kind, counted[_clean_of(kind, counted)].calls, every)) for kind in wanted
         ]
-        asked = [(point, where) for _, some in todo for point in some]
-        found = list(pool.imap(alone, asked, 1))
+        coming = pool.imap(alone, [(point, where) for _, some in todo for point in some], 1)
         for kind, some in todo:
-            mine = [outcome for outcome in found if outcome.point in some]
+            mine = [next(coming) for _ in some]
             reached = sum(bool(outcome.at) for outcome in mine)
             wrong = sum(bool(outcome.error) for outcome in mine)
-            say(f"{kind}: {len(mine)} points, {reached} reached, {wrong} wrong")
+            say(f"{kind}: {len(mine)} points, {reached} reached, {wrong} wrong", flush=True)
+            for outcome in mine:
+                if outcome.error:
+                    say(f"\n{kind}, call {outcome.point.number}, at {outcome.at}\n{outcome.error}")
+            found += mine
     return outcomes + found
 
 
@@ -268,9 +274,6 @@ def main() -> int:
     begun = time.monotonic()
     outcomes = campaign(chosen.every, chosen.jobs, chosen.only)
     wrong = [outcome for outcome in outcomes if outcome.error]
-    for outcome in wrong:
-        print(f"\n{outcome.point.kind}, call {outcome.point.number}, at {outcome.at}")
-        print(outcome.error)
     tried = sum(bool(outcome.at) for outcome in outcomes)
     print(f"{tried} points tried in {time.monotonic() - begun:.0f} s, {len(wrong)} wrong.")
     return 1 if wrong else 0

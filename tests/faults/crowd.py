@@ -182,8 +182,8 @@ def main() -> int:
         figures = crowd(Path(root), chosen.programs, chosen.each, chosen.seed)
     print(
         f"{figures.programs} programs with {chosen.each} submissions each, {figures.killed} of "
-        f"them killed: {figures.promised} promised, {figures.found} found and succeeded, each "
-        f"ran once; {figures.trees} snapshots whole; the list read {figures.lists} times meanwhile; "
+        f"them killed: {figures.promised} promised, {figures.found} found and succeeded, "
+        f"each ran once; {figures.trees} snapshots whole; the list read {figures.lists} times meanwhile; "
         f"{figures.seconds} s."
     )
     return 0
