@@ -23,6 +23,8 @@ _COMMANDS = {
     "verify": "Say whether an experiment can still be run again.",
     "diff": "Say what differs between two experiments.",
     "rerun": "Run the stored tasks once more, as a new experiment.",
+    "export": "Write experiments into a file that opens on another machine.",
+    "import": "Open experiments that were exported elsewhere.",
     "delete": "Remove an experiment with all its files.",
     "reindex": "Rebuild the index that makes listing fast.",
 }
@@ -32,7 +34,11 @@ _EPILOG = "ID is an experiment's id, the start of one, or a title (its newest ex
 
 @click.group(
     cls=LazyGroup,
-    commands_of=modules_of(__name__, _COMMANDS),
+    commands_of={
+        **modules_of(__name__, _COMMANDS),
+        # A module cannot have the name of a keyword.
+        "import": (f"{__name__}.import_:command", _COMMANDS["import"]),
+    },
     epilog=_EPILOG,
 )
 @common_options

@@ -134,6 +134,22 @@ class Draft:
             locations.add(self._base)
         return Record(self.path)
 
+    def adopt(self) -> Record:
+        """Make visible, whole, what was put into ``folder``: a copy, with its own documents.
+
+        Raises:
+            AlreadyExistsError: Another process made one with this id in the meantime.
+            StoreError: It could not be written; nothing is visible.
+        """
+        try:
+            atomic.sync_tree(self.folder)
+        except OSError as error:
+            raise explained("write", self.folder, error) from error
+        self._rename()
+        if self._base != layout.home():
+            locations.add(self._base)
+        return Record(self.path)
+
     def discard(self) -> None:
         """Remove what was written, unless it was published."""
         # Once renamed away, a folder of that name is somebody else's.
@@ -221,6 +237,23 @@ def draft(
                 return Draft(base, title, experiment_id, folder)
             folder.rmdir()
         experiment_id = ids.another(experiment_id)
+    _make(folder)
+    return Draft(base, title, experiment_id, folder)
+
+
+def reserve(title: str, experiment_id: str, base_dir: str | Path | None = None) -> Draft:
+    """Begin a copy of an experiment, which has its id already.
+
+    Raises:
+        PlanError: The title or the id cannot be used.
+        AlreadyExistsError: There is an experiment with this id.
+        StoreError: The folder cannot be made.
+    """
+    base = layout.base(base_dir)
+    titled = layout.title_folder(base, title)
+    names.check_id(experiment_id)
+    _refuse_taken(experiment_id, base)
+    folder = titled / f"{layout.UNFINISHED}-{os.urandom(8).hex()}"
     _make(folder)
     return Draft(base, title, experiment_id, folder)
 
