@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 Verdict = Literal["green", "amber", "red"]
 """``amber``: it may run, and may do something else than then, or nobody can tell. ``red``: it
@@ -40,6 +41,19 @@ class Check:
 def worst(checks: Iterable[Check]) -> Verdict:
     """Return the worst verdict."""
     return max((check.verdict for check in checks), key=_ORDER.index, default="green")
+
+
+def is_there(path: str | os.PathLike[str], test: Callable[[str], bool] = os.path.exists) -> bool:
+    """Whether there is such a path; one that no system could have, as a record may say, is not.
+
+    Args:
+        path: The path.
+        test: What counts as such.
+    """
+    try:
+        return test(os.fspath(path))
+    except (OSError, ValueError):  # a NUL in it, or a name too long
+        return False
 
 
 def some(names: Sequence[str]) -> str:

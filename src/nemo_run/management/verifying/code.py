@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from nemo_run.management.capture.stored import task_of
 from nemo_run.management.store import layout
 
 from . import stored
-from .check import Check, count, some
+from .check import Check, count, is_there, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def modules(record: Record) -> Iterator[Check]:
         else:
             names |= stored.imported(task)
     folder = Path(str(record.meta.get("cwd") or ""))
-    gone = sorted(path for path in scripts if not (folder / path).exists())
+    gone = sorted(path for path in scripts if not is_there(folder / path))
     if gone:
         says = f"{some(gone)} did not travel with the jobs and is not in {folder} any more."
         yield Check("scripts", "red", says, "Put it there again.")
@@ -90,7 +91,7 @@ def _modules(record: Record, names: list[str]) -> Check:
     told = (
         f"{some(own)} did not travel" if own else "What the launching script imports did not travel"
     )
-    if not Path(folder).is_dir():
+    if not is_there(folder, os.path.isdir):
         return Check(
             what,
             "amber",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nemo_run.management.capture import packages as captured
 
-from .check import Check, some
+from .check import Check, is_there, some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,17 +26,17 @@ def python(record: Record) -> Check:
     here = f"Python {platform.python_version()} ({sys.executable})"
     if not path:
         return Check("python", "amber", f"The record does not say which Python; now it is {here}.")
-    if not os.access(path, os.X_OK):
+    if not is_there(path, _runs):
         return Check(
             "python",
             "amber",
             f"Python {version} in {path} is not there; it would be run with {here}.",
             f"Make an environment with Python {version} and run `nemo-run` from it.",
         )
-    if _is_this(path) and version != platform.python_version():
+    if is_there(path, _is_this) and version != platform.python_version():
         says = f"{path} was Python {version} and is {platform.python_version()}."
         return Check("python", "amber", says, f"Install Python {version} if that matters.")
-    if _is_this(path):
+    if is_there(path, _is_this):
         return Check("python", "green", f"It is this one, Python {version} in {path}.")
     return Check("python", "green", f"{path}, which was Python {version}, is there.")
 
@@ -71,12 +71,16 @@ def _installed(record: Record) -> tuple[Mapping[str, str], str]:
     """
     said = record.meta.get("python")
     path = Path(str(said.get("executable") or "")) if isinstance(said, dict) else Path()
-    if not _is_this(str(path)) and os.access(path, os.X_OK):
+    if not is_there(path, _is_this) and is_there(path, _runs):
         folders = sorted(map(str, path.parent.parent.glob("lib/python3*/*-packages")))
         found = captured.installed(folders)
         if found:
             return found, str(path)
     return captured.installed(sys.path), sys.executable
+
+
+def _runs(path: str) -> bool:
+    return os.access(path, os.X_OK)
 
 
 def _is_this(path: str) -> bool:

@@ -78,7 +78,7 @@ def secrets(record: Record) -> Iterator[Check]:
             continue
         try:
             value(name, source)
-        except SecretError as error:
+        except (SecretError, OSError, ValueError) as error:
             yield Check("secret", "red", str(error))
         else:
             yield Check("secret", "green", f"{name} is found.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.config.graph.reference import Reference
@@ -11,7 +12,7 @@ from nemo_run.management.capture.stored import task_of
 from nemo_run.management.plans import holds, spec_of
 from nemo_run.management.store.files import read_file
 
-from .check import Check, count, some
+from .check import Check, count, is_there, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ def _unreadable(record: Record, folder: Path) -> Iterator[str]:
 def launching_script(record: Record) -> Iterator[Check]:
     """Say whether functions of the launching script have the copy that they are read from."""
     wanted = [copy for _, folder in members(record) if (copy := _copy(record, folder))]
-    missing = [str(copy) for copy in wanted if not copy.is_file()]
+    missing = [str(copy) for copy in wanted if not is_there(copy, os.path.isfile)]
     if missing:
         says = f"The copy of the launching script is missing: {some(missing)}."
         yield Check("launching script", "red", says, _RESTORE)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import NemoRunError
 from nemo_run.management.plans import spec_of
+from nemo_run.management.store.files import read_file
 from nemo_run.masking import mask, mask_all, mask_arguments
 
 if TYPE_CHECKING:
@@ -137,9 +138,7 @@ def _place(spec: JobSpec | None, name: str) -> Path:
 def _member(
     folder: Path, name: str, spec: Member | None, history: bool, width: int | None
 ) -> MemberView:
-    from nemo_run.config.files.covering import covered
-
-    task = covered(_json(folder / "task.json"))
+    task = _covered(_json(folder / "task.json"))
     result = _json(folder / "result.json")
     return MemberView(
         name=name,
@@ -152,10 +151,20 @@ def _member(
     )
 
 
+def _covered(document: Any) -> Any:
+    """Return a task's document without its secrets; nothing where they cannot be told."""
+    from nemo_run.config.files.covering import covered
+
+    try:
+        return covered(document)
+    except _DAMAGE:
+        return None
+
+
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        return json.loads(read_file(path))
+    except (OSError, ValueError, RecursionError):
         # Not written, or damaged: the files are listed, and the rest can still be shown.
         return None
 
@@ -166,7 +175,7 @@ def _configuration(folder: Path, history: bool, width: int | None) -> str:
     from nemo_run.config.show.printing import tree
 
     try:
-        task = codec.loads((folder / "task.json").read_text("utf-8"))
+        task = codec.loads(read_file(folder / "task.json").decode("utf-8"))
         return _script(task) if isinstance(task, Script) else tree(task, history, width)
     except FileNotFoundError:
         return ""
@@ -192,7 +201,7 @@ def _script(task: Script) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8", "replace")
+        return read_file(path).decode("utf-8", "replace")
     except OSError:
         return ""
 
