@@ -24,11 +24,15 @@ class Code:
         tree: The id of its git tree.
         root: The folder of the launching machine that the code folder of the job stands for.
         holds: Tells whether a path, relative to the root, is in it; None where nobody knows.
+        commit: The commit that it started from, where it is known from a record.
+        summary: How it differs from that commit, for people, where it is known from a record.
     """
 
     tree: str
     root: str
     holds: Callable[[str], bool] | None = None
+    commit: str = ""
+    summary: str = ""
 
 
 def relative(path: str, root: str) -> str | None:

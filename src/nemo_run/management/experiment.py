@@ -106,7 +106,7 @@ class Experiment(Describing, Opened, Differing, ConfigurableMixin):
         self._names = Names()
         self._jobs: list[Job] = []
         self._record: Record | None = None
-        self._rerun_of = ""
+        self._parent: dict[str, Any] = {}
         self._asked = False
         self._token: Token[Experiment | None] | None = None
         for job in checked_jobs(jobs):
@@ -359,7 +359,7 @@ class Experiment(Describing, Opened, Differing, ConfigurableMixin):
             own_id=self._own_id,
             base_dir=self._base_dir,
             again=self._renamed,
-            rerun_of=self._rerun_of,
+            parent=self._parent,
             hooks=[*self._hooks, *configured()],
         )
 
@@ -391,7 +391,7 @@ class Experiment(Describing, Opened, Differing, ConfigurableMixin):
             self.jobs = only_failed(self._opened(), self.jobs)
         jobs = self.jobs
         if self._record is not None:
-            self._rerun_of = self._record.id
+            self._parent = {"rerun_of": self._record.id}
         self._asked = False
         self._id = ids.new_id(self._title)
         self._own_id = False

@@ -28,7 +28,9 @@ from .watch.logs import LogReader
 from .watch.ranks import Ranks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from nemo_run.execution.executor import Executor
 
     from .experiment import Experiment
     from .store.record import Record
@@ -317,32 +319,38 @@ def _let_leave(record: Record) -> None:
         time.sleep(0.01)
 
 
-def rerun(record: Record, *, failed: bool = False) -> Experiment:
+def rerun(
+    record: Record,
+    *,
+    overrides: Sequence[str] = (),
+    executor: Executor | None = None,
+    failed: bool = False,
+) -> Experiment:
     """Run the stored tasks once more as a new experiment, and return that at once.
 
-    What they import is taken as it is now; a warning says where that may have changed.
+    The code that traveled with them is used again, byte for byte. Of tasks that no code traveled
+    with, what they import is taken as it is now; a warning says where that may have changed.
 
     Args:
         record: The experiment.
+        overrides: What is different: ``model.lr=1e-3`` in all jobs that have such a key,
+            ``JOB:model.lr=1e-3`` in one. Which keys there are, and what a value may be, the code
+            of then says.
+        executor: What runs all jobs, instead of what ran them then.
         failed: Only the jobs that did not succeed. The others' results stay where they are.
 
     Raises:
-        ConfigError: The code of a task or an executor cannot be imported here.
+        ConfigError: The code of a task or an executor cannot be imported here, or an override
+            fits no job.
+        PackagingError: The code is not kept any more.
         StoreError: Something could not be read or written; with ``failed``, there is nothing to
             run again, or the experiment is not over.
     """
-    from .experiment import Experiment
-    from .reset import doubts_of_code
-    from .watch.manner import Manner
+    from .rerunning.preparing import prepared
 
-    if failed:
-        looked_at(record)
-    experiment = Experiment.of_record(record).reset(failed=failed)
-    doubt = doubts_of_code(record, experiment.jobs)
-    if doubt:
-        Manner().say(f"warning: {doubt}")
-    experiment.run(detach=True)
-    return experiment
+    again = prepared(record, overrides=overrides, executor=executor, failed=failed)
+    again.experiment.run(detach=True)
+    return again.experiment
 
 
 def delete(record: Record, *, force: bool = False) -> None:

@@ -95,7 +95,10 @@ def _code(document: Mapping[str, Any]) -> Code | None:
     code = document.get("code")
     if not isinstance(code, dict):
         return None
-    return Code(str(code.get("tree") or ""), str(code.get("root") or ""))
+    tree, root, commit, summary = (
+        str(code.get(name) or "") for name in ("tree", "root", "commit", "summary")
+    )
+    return Code(tree, root, commit=commit, summary=summary)
 
 
 def _member(record: Record, folder: Path, document: dict[str, Any], code: Code | None) -> Member:

@@ -15,7 +15,7 @@ from .capture.images import images
 from .describe.plan import spec_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from nemo_run.exceptions import JobFailedError
@@ -46,7 +46,7 @@ def write_down(
     own_id: bool,
     base_dir: str | Path | None,
     again: Callable[[str], Plan],
-    rerun_of: str = "",
+    parent: Mapping[str, Any] | None = None,
     hooks: Sequence[Hook] = (),
 ) -> Record:
     """Make the experiment of a plan on disk: all of it, or nothing.
@@ -56,7 +56,8 @@ def write_down(
         own_id: Whether the user chose the id, so that no other will do.
         base_dir: Where ``experiments/`` lies.
         again: Plans once more under another id, where somebody else had the same idea.
-        rerun_of: The id of the experiment whose jobs these are, if there is one.
+        parent: Of jobs that are run again: ``rerun_of``, the id of the experiment whose jobs these
+            are, and what was made different.
         hooks: Who is told what happens.
 
     Raises:
@@ -78,9 +79,9 @@ def write_down(
         named = images(job.spec for job in plan.jobs)
         if named:
             meta["images"] = named
-        if rerun_of:
-            meta["rerun_of"] = rerun_of
-        return draft.publish({**meta, "jobs": [job.document for job in plan.jobs]})
+        return draft.publish(
+            {**meta, **(parent or {}), "jobs": [job.document for job in plan.jobs]}
+        )
 
 
 def begin_and_follow(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ _DAMAGE = (
     *(NemoRunError, OSError, ValueError, LookupError, TypeError, AttributeError),
     RecursionError,
 )
+_VERSION = re.compile(r"(?<=/python)[\d.]+$")
 # What is new for each experiment, whatever runs.
 _OF_EACH = frozenset({"experiment_id", "experiment_dir", "job_dir"})
 
@@ -140,13 +142,22 @@ class _Problems:
 
 def _surroundings(meta: Mapping[str, Any]) -> dict[str, Any]:
     known = {name: meta.get(name) for name in ("nemo_run", "python", "platform", "host", "user")}
+    python = known.pop("python")
+    if isinstance(python, dict):
+        # The same interpreter goes by several names: python, python3, python3.11.
+        plain = {**python, "executable": _VERSION.sub("", str(python.get("executable") or ""))}
+        known |= {f"python.{name}": value for name, value in plain.items()}
     devices, images = meta.get("devices"), meta.get("images")
     return {
         **{name: value for name, value in known.items() if value},
-        **({"devices": devices} if isinstance(devices, dict) else {}),
-        **({"images": images} if isinstance(images, dict) else {}),
+        **_flat("devices", devices),
+        **_flat("images", images),
         "variables": meta.get("environment") if isinstance(meta.get("environment"), dict) else {},
     }
+
+
+def _flat(name: str, said: object) -> dict[str, Any]:
+    return {f"{name}.{key}": item for key, item in said.items()} if isinstance(said, dict) else {}
 
 
 def _job(record: Record, document: Mapping[str, Any], known: Any) -> Job:

@@ -87,7 +87,12 @@ class Traveling:
 
 def described(snapshot: Snapshot | None, code: Code) -> dict[str, Any]:
     """Return what the record of a job says about its code."""
-    known = {"summary": snapshot.summary(), "commit": snapshot.commit} if snapshot else {}
+    if snapshot is not None:
+        known = {"summary": snapshot.summary(), "commit": snapshot.commit}
+    else:
+        # Of a stored job, as its own record says.
+        said = {"summary": code.summary, "commit": code.commit}
+        known = {name: value for name, value in said.items() if value}
     return {"tree": code.tree, "root": code.root, **known}
 
 
