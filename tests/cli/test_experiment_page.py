@@ -9,6 +9,7 @@ from on_disk import DONE, FAILED
 
 import nemo_run as run
 from nemo_run.config.files import codec
+from nemo_run.management import marks
 from nemo_run.management.capture import packages
 from nemo_run.management.store import events
 
@@ -75,6 +76,22 @@ def test_machine_packages_image_and_what_was_asked_for_are_on_the_page(nemo_run,
     assert document["devices"]["gpus"] == cards
     assert document["provenance"]["asked"]["train"]["gpus_per_node"] == 8
     assert document["provenance"]["images"]["train"][0]["size"] == 3 * 10**9
+
+
+def test_tags_and_the_note_are_on_the_page(nemo_run, made):
+    experiment = made()
+    assert "Tags" not in nemo_run("show", experiment.id).out
+    marks.change(
+        experiment.record, add=["best", "paper"], note="As in table 3.\nSee \x1b[2Jthe mail."
+    )
+    text = nemo_run("show", experiment.id).out
+    lines = [line.split() for line in text.splitlines()]
+    assert ["Tags", "best", "paper"] in lines
+    assert lines.index(["Note"]) + 1 == lines.index(["As", "in", "table", "3."])
+    assert "\x1b" not in text
+    document = nemo_run("show", experiment.id, "--json").json
+    assert document["tags"] == ["best", "paper"]
+    assert document["note"].startswith("As in table 3.")
 
 
 def test_metrics_and_artifacts_of_a_job_are_on_its_page(nemo_run, tmp_path, monkeypatch):

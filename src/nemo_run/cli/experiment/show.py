@@ -125,6 +125,8 @@ def _state(look: Look, text: str) -> str:
 def _document(
     record: Record, status: ExperimentStatus, source: Provenance, views: list[JobView]
 ) -> dict[str, Any]:
+    from nemo_run.management import marks
+
     states = {job["id"]: job for job in status_document(record, status)["jobs"]}
     meta = {key: value for key, value in record.meta.items() if key != "jobs"}
     known = source.to_json()
@@ -132,6 +134,7 @@ def _document(
         # What is secret in the record by the name of a variable or an option is covered there.
         **meta,
         **{name: known[name] for name in ("argv", "environment", "packages", "packages_digest")},
+        **marks.read(record)._asdict(),
         "provenance": {name: known[name] for name in _OF_JOBS},
         "id": record.id,
         "path": str(record.path),

@@ -68,10 +68,12 @@ def head(
     record: Record, status: ExperimentStatus, source: Provenance, look: Look, now: float
 ) -> list[str]:
     """Return who ran it, where, when and with what."""
+    from nemo_run.management import marks
+
     ran = None
     if status.started is not None:
         ran = (now if status.ended is None else status.ended) - status.started
-    python = source.python
+    python, marked = source.python, marks.read(record)
     facts = {
         "Title": record.title,
         "State": str(status.state),
@@ -87,9 +89,9 @@ def head(
         "Packages": _packages(record, source),
         "Machine": _machine(source),
         "Variables": " ".join(source.environment),
-        **_marks(record),
+        "Tags": " ".join(marked.tags),
     }
-    return _facts(facts, look)
+    return [*_facts(facts, look), *_section("Note", marked.note.splitlines(), "  ")]
 
 
 def _facts(facts: Mapping[str, str], look: Look) -> list[str]:
@@ -142,10 +144,6 @@ def _processors(has: Mapping[str, Any]) -> str:
         return ""
     part = f"{usable} of {count}" if usable and usable != count else str(count)
     return f"{part} CPUs" + (f" {has['cpu']}" if has.get("cpu") else "")
-
-
-def _marks(_record: Record) -> dict[str, str]:
-    return {}
 
 
 def job_lines(
