@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cases
+import leaving
 
 
 def _cluster(name: str) -> Callable[[], Iterator[cases.Row]]:
@@ -39,6 +40,8 @@ CASES: dict[str, Callable[[], Iterator[cases.Row]]] = {
     "sweep": cases.sweep_of_many,
     "codec": cases.codec_and_copy,
     "list": cases.listing,
+    "metrics": leaving.logging,
+    "pull": leaving.pulling,
     "slurm": _cluster("submitting"),
     "resubmit": _cluster("resubmitting"),
     "follow": _cluster("following"),
