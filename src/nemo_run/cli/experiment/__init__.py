@@ -22,6 +22,7 @@ _COMMANDS = {
     "resume": "Go on with an experiment that stopped.",
     "verify": "Say whether an experiment can still be run again.",
     "diff": "Say what differs between two experiments.",
+    "apply": "Bring the code of a run into a folder, as a git worktree.",
     "rerun": "Run the stored tasks once more, as a new experiment.",
     "export": "Write experiments into a file that opens on another machine.",
     "import": "Open experiments that were exported elsewhere.",

@@ -114,6 +114,8 @@ def differences(
         if inside is not None:
             if _label(one[0]) != _label(other[0]):
                 changes.append(_relabeled(one, other, origins))
+                # What only the one class has follows from its being another class.
+                inside = [pair for pair in inside if _kind(one[0]) == "node" or _in_both(pair)]
             waiting += reversed(inside)
         elif _same(one[0], other[0]):
             equal += one[0] is not MISSING
@@ -160,6 +162,10 @@ def _inside(old: _Pair, new: _Pair) -> list[tuple[_Pair, _Pair]] | None:
         return _aligned(list(a.values()), list(b.values()))
     nothing = MISSING, _Place()
     return [(a.get(step, nothing), b.get(step, nothing)) for step in {**a, **b}]
+
+
+def _in_both(pair: tuple[_Pair, _Pair]) -> bool:
+    return pair[0][0] is not MISSING and pair[1][0] is not MISSING
 
 
 def _kind(value: Any) -> str:

@@ -156,9 +156,7 @@ def _executor(
 
 def _unassigned(executor: Any) -> Any:
     """Return an equal executor that belongs to no job yet."""
-    import dataclasses
-
-    return dataclasses.replace(executor) if dataclasses.is_dataclass(executor) else executor
+    return replace(executor) if hasattr(type(executor), "__dataclass_fields__") else executor
 
 
 def _tell_sweeps(jobs: Sequence[Job], words: Sequence[Word], applied: dict[str, list[str]]) -> None:
