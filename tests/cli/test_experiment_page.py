@@ -94,6 +94,13 @@ def test_tags_and_the_note_are_on_the_page(nemo_run, made):
     assert document["note"].startswith("As in table 3.")
 
 
+def test_a_rerun_names_its_parent_and_what_was_set_anew(nemo_run, made):
+    changes = {"rerun_overrides": ["model.lr=0.3", "api_key=x1"], "rerun_executor": "local"}
+    experiment = made(rerun_of="digits_1", **changes)
+    text = nemo_run("show", experiment.id).out
+    assert "digits_1 with model.lr=0.3 'api_key=***' and the executor local" in text
+
+
 def test_metrics_and_artifacts_of_a_job_are_on_its_page(nemo_run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     logged = '{"step": 1, "time": 1.0, "loss": 0.5}\\n{"step": 2, "time": 2.0, "loss": 0.25}\\n'

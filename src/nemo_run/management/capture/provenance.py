@@ -83,6 +83,8 @@ class Provenance:
         asked: Job → what it asked its target for: ``nodes``, ``gpus_per_node``, ….
         images: Job → the images that it runs in; those without are left out.
         rerun_of: The id of the experiment whose jobs these are; empty if there is none.
+        rerun_overrides: What was set anew for that, as on the command line.
+        rerun_executor: The executor that was taken instead of the stored ones; empty if none.
     """
 
     user: str = ""
@@ -102,6 +104,8 @@ class Provenance:
     asked: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     images: Mapping[str, tuple[Image, ...]] = field(default_factory=dict)
     rerun_of: str = ""
+    rerun_overrides: tuple[str, ...] = ()
+    rerun_executor: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as data that JSON can hold."""
@@ -121,12 +125,11 @@ def of(record: Record) -> Provenance:
     codes = {str(job["id"]): _code(job.get("code")) for job in record.jobs}
     facts = _table(meta.get("images"))
     images = {job: _images(spec, facts) for job, spec in specs.items() if spec is not None}
-    words = meta.get("argv")
     return Provenance(
         user=_text(meta.get("user")),
         host=_text(meta.get("host")),
         platform=_text(meta.get("platform")),
-        argv=tuple(mask_arguments([str(w) for w in words])) if isinstance(words, list) else (),
+        argv=_words(meta.get("argv")),
         cwd=_text(meta.get("cwd")),
         nemo_run=_text(meta.get("nemo_run")),
         python={key: str(value) for key, value in _table(meta.get("python")).items()},
@@ -140,6 +143,8 @@ def of(record: Record) -> Provenance:
         asked={job: _asked(spec) for job, spec in specs.items() if spec is not None},
         images={job: found for job, found in images.items() if found},
         rerun_of=_text(meta.get("rerun_of")),
+        rerun_overrides=_words(meta.get("rerun_overrides")),
+        rerun_executor=_text(meta.get("rerun_executor")),
     )
 
 
@@ -180,6 +185,10 @@ def _asked(spec: JobSpec) -> dict[str, Any]:
         "processes": sum(member.nodes * member.processes_per_node for member in spec.members),
         **{name: value for name, value in said.items() if value not in (None, "", False)},
     }
+
+
+def _words(said: object) -> tuple[str, ...]:
+    return tuple(mask_arguments([str(word) for word in said])) if isinstance(said, list) else ()
 
 
 def _table(said: object) -> dict[str, Any]:

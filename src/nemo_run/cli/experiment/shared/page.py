@@ -81,7 +81,7 @@ def head(
         "Ran": duration(ran) if ran is not None else "",
         "By": "@".join(filter(None, (source.user, source.host))),
         "Folder": str(record.path),
-        "Rerun of": source.rerun_of,
+        "Rerun of": _rerun(source),
         "Command": shlex.join(source.argv),
         "In": source.cwd,
         "Python": f"{python.get('version', '')} ({python.get('executable', '')})" if python else "",
@@ -100,6 +100,13 @@ def _facts(facts: Mapping[str, str], look: Look) -> list[str]:
         shown = look.state(value) if name == "State" else visible(value)
         lines += [f"  {name:<{_WIDTH}}{shown}"] if value else []
     return lines
+
+
+def _rerun(source: Provenance) -> str:
+    words = source.rerun_overrides
+    changes = [shlex.join(words)] if words else []
+    changes += [f"the executor {source.rerun_executor}"] if source.rerun_executor else []
+    return source.rerun_of + (f" with {' and '.join(changes)}" if changes else "")
 
 
 def _git(git: Mapping[str, Any] | None) -> str:
