@@ -162,7 +162,7 @@ def _is_repository(path: Path) -> bool:
 def _standing_in_git(path: Path, wanted: set[bytes]) -> bool:
     """Whether an object, loose or packed, reachable or not, holds one of the forms."""
     listed = subprocess.run(
-        ["git", "-C", str(path), "cat-file", "--batch-all-objects", "--batch"],
+        ["git", "--git-dir", str(path), "cat-file", "--batch-all-objects", "--batch"],
         capture_output=True,
         check=True,
     )
