@@ -7,51 +7,35 @@ there?) and for the size of each journal (did anything happen?), and reads only 
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
 
-from nemo_run.execution.observation import State
 from nemo_run.management import store
 from nemo_run.management.store import layout, locations
 from nemo_run.management.store.advice import explained
-from nemo_run.management.store.files import open_file
 
+from . import database
+from . import rows as index_rows
 from .changes import Changes, Kept, compare
-from .rows import Row, Stamp
+from .database import VERSION
+from .rows import Row
+from .select import Question, select
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
-VERSION = 1
+    from nemo_run.execution.observation import State
 
-_SCHEMA = """
-CREATE TABLE titles (folder TEXT PRIMARY KEY, mtime INTEGER) WITHOUT ROWID;
-CREATE TABLE experiments (
-    folder TEXT, journal_size INTEGER, journal_mtime INTEGER,
-    id TEXT, title TEXT, path TEXT PRIMARY KEY, created REAL, state TEXT, jobs INTEGER,
-    succeeded INTEGER, failed INTEGER, started REAL, ended REAL, user TEXT, error TEXT
-) WITHOUT ROWID;
-"""
-_REPLACE = "REPLACE INTO experiments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-# The largest number that SQLite holds.
-_ALL = 2**63 - 1
-_SELECT = """
-SELECT id, title, path, created, state, jobs, succeeded, failed, started, ended, user, error
-FROM experiments
-WHERE (:title IS NULL OR title = :title)
-AND (:states IS NULL OR instr(:states, ',' || state || ','))
-ORDER BY created DESC, id DESC LIMIT :limit
-"""
+    from .facts import Fact
 
-_STATE = Row._fields.index("state")
-_STATES = {str(state): state for state in State}
+    Progress = Callable[[int, int], None]
 
-_NEVER: Stamp = (-2, -2)
+__all__ = ["VERSION", "Answer", "Listing", "Question", "Row", "ask", "reindex", "rows"]
 
-# Another process is writing the index. It writes what we would have written.
-_PATIENCE_SECONDS = 1.0
+# A process that is killed while it reads 10,000 experiments for the first time has kept most.
+_AT_ONCE = 200
 
 
 class Listing(NamedTuple):
@@ -66,10 +50,29 @@ class Listing(NamedTuple):
     warnings: list[str]
 
 
+class Answer(NamedTuple):
+    """What a question was answered with.
+
+    Attributes:
+        rows: The experiments.
+        warnings: Sentences.
+        values: For each row, the values of the columns that were asked for: name → the different
+            values that its jobs have. Empty where no column was asked for.
+    """
+
+    rows: list[Row]
+    warnings: list[str]
+    values: list[dict[str, list[Fact]]]
+
+
 def rows(
     state: State | str | Collection[State | str] | None = None,
     title: str | None = None,
     limit: int | None = None,
+    *,
+    where: str | None = None,
+    sort: Sequence[str] = (),
+    tags: Sequence[str] = (),
 ) -> Listing:
     """Return the experiments, newest first.
 
@@ -77,19 +80,42 @@ def rows(
         state: Only those in this state, or one of these.
         title: Only those with this title.
         limit: At most so many.
+        where: Only those with a job that this is true of: ``model.lr < 1e-3 and accuracy > 0.9``.
+        sort: Names to sort by, ``-`` before one for the greatest first.
+        tags: Only those with all of these tags.
+
+    Raises:
+        PlanError: The condition cannot be used; the message points at the place.
     """
-    home = layout.home()
+    states = None
+    if state is not None:
+        states = [str(one) for one in ([state] if isinstance(state, str) else state)]
+    asked = Question(states, title, tags=tags, where=where, sort=sort, limit=limit)
+    return Listing(*ask(asked)[:2])
+
+
+def ask(asked: Question, progress: Progress | None = None) -> Answer:
+    """Return the experiments that a question is about.
+
+    Args:
+        asked: The question.
+        progress: Is told how many experiments were read, and of how many.
+
+    Raises:
+        PlanError: The condition or a name cannot be used.
+    """
     warnings: list[str] = []
-    connection = _refreshed(home / layout.INDEX, locations.bases(), warnings)
+    home = layout.home()
+    connection = _refreshed(home / layout.INDEX, locations.bases(), warnings, progress)
     try:
-        found = _select(connection, state, title, limit)
+        found, values = select(connection, asked)
     finally:
         connection.close()
     warnings.extend(row.error for row in found if row.error)
-    return Listing(found, warnings)
+    return Answer(found, warnings, values)
 
 
-def reindex() -> Listing:
+def reindex(progress: Progress | None = None) -> Listing:
     """Forget what was kept, sweep up what killed processes left, and read everything again.
 
     Raises:
@@ -101,27 +127,33 @@ def reindex() -> Listing:
     except OSError as error:
         raise explained("remove the index", path, error) from error
     store.sweep()
-    return rows()
+    return Listing(*ask(Question(), progress)[:2])
 
 
-def _refreshed(path: Path, bases: Sequence[Path], warnings: list[str]) -> sqlite3.Connection:
+def _refreshed(
+    path: Path, bases: Sequence[Path], warnings: list[str], progress: Progress | None
+) -> sqlite3.Connection:
     """Return an open index that is true now: the file, or a copy in memory where it must be."""
     try:
-        return _refresh_file(path, bases, warnings)
+        return _refresh_file(path, bases, warnings, progress)
     except sqlite3.OperationalError as error:
         if path.parent.is_dir():
             warnings.append(_unusable(path, error))
     except sqlite3.DatabaseError:
         try:
             path.unlink(missing_ok=True)
-            return _refresh_file(path, bases, warnings)
+            return _refresh_file(path, bases, warnings, progress)
         except (OSError, sqlite3.Error) as error:
             warnings.append(_unusable(path, error))
-    connection = _prepared(sqlite3.connect(":memory:", isolation_level=None))
-    changes = compare(_kept(connection), bases)
-    _save(connection, changes)
+    connection = database.in_memory()
+    changes = _compare(connection, bases)
+    _save(connection, changes, progress)
     warnings.extend(changes.unread)
     return connection
+
+
+def _compare(connection: sqlite3.Connection, bases: Sequence[Path]) -> Changes:
+    return compare(Kept(*database.kept(connection)), bases)
 
 
 def _unusable(path: Path, error: Exception) -> str:
@@ -131,17 +163,18 @@ def _unusable(path: Path, error: Exception) -> str:
     )
 
 
-def _refresh_file(path: Path, bases: Sequence[Path], warnings: list[str]) -> sqlite3.Connection:
-    _create_private(path)
-    connection = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
+def _refresh_file(
+    path: Path, bases: Sequence[Path], warnings: list[str], progress: Progress | None
+) -> sqlite3.Connection:
+    connection = database.opened(path)
     try:
-        changes = compare(_kept(_prepared(connection)), bases)
+        changes = _compare(connection, bases)
         try:
-            _save(connection, changes)
+            _save(connection, changes, progress)
         except sqlite3.OperationalError:
             # Locked, read-only or full: the list is still right, it is only not kept.
-            connection = _in_memory(connection)
-            _save(connection, changes)
+            connection = database.in_memory(connection)
+            _save(connection, changes, progress)
     except BaseException:
         connection.close()
         raise
@@ -149,113 +182,32 @@ def _refresh_file(path: Path, bases: Sequence[Path], warnings: list[str]) -> sql
     return connection
 
 
-def _create_private(path: Path) -> None:
-    # SQLite would let the umask decide who may read it.
-    try:
-        os.close(open_file(path, os.O_RDONLY | os.O_CREAT))
-    except OSError as error:
-        raise sqlite3.OperationalError(error.strerror or str(error)) from error
+def _save(connection: sqlite3.Connection, changes: Changes, progress: Progress | None) -> None:
+    """Read what changed and write it down, a part at a time; harmless when done again."""
+    if changes.gone:
+        with _transaction(connection):
+            database.forget(connection, changes.gone)
+    stale = changes.stale
+    for start in range(0, len(stale), _AT_ONCE):
+        if progress is not None:
+            progress(start, len(stale))
+        # Nobody else waits while we read.
+        entries = [index_rows.read(*one) for one in stale[start : start + _AT_ONCE]]
+        with _transaction(connection):
+            database.save(connection, entries)
+    if changes.titles:
+        # Last: from now on, the experiments in these folders are known to be in the index.
+        with _transaction(connection):
+            database.save_titles(connection, changes.titles)
 
 
-def _in_memory(connection: sqlite3.Connection) -> sqlite3.Connection:
-    copy = sqlite3.connect(":memory:", isolation_level=None)
-    with connection:
-        connection.backup(copy)
-    connection.close()
-    return copy
-
-
-def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Make the tables, unless they are there as this version has them."""
-    # No WAL: it needs memory shared between machines, which NFS has not
-    # (https://www.sqlite.org/wal.html), and our transactions are short.
-    version = _version(connection)
-    if version == VERSION:
-        return connection
-    if version > VERSION:
-        # Its tables are not ours to drop: it would be made anew at each change of versions.
-        raise sqlite3.OperationalError("a later version of NeMo Run made it")
-    connection.execute("BEGIN IMMEDIATE")
-    if _version(connection) != VERSION:
-        connection.execute("DROP TABLE IF EXISTS titles")
-        connection.execute("DROP TABLE IF EXISTS experiments")
-        for statement in _SCHEMA.strip().split(";\n"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.execute("COMMIT")
-    return connection
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _to_sql(value: object) -> object:
-    """Return what SQLite can hold: as bytes, text that is no UTF-8, as a path may be none."""
-    if isinstance(value, State):
-        return str(value)
-    if isinstance(value, str) and not value.isascii():
-        data = value.encode("utf-8", "surrogatepass")
-        return value if data.decode("utf-8", "ignore") == value else data
-    return value
-
-
-def _from_sql(values: tuple[Any, ...]) -> list[Any]:
-    return [v.decode("utf-8", "surrogatepass") if isinstance(v, bytes) else v for v in values]
-
-
-def _kept(connection: sqlite3.Connection) -> Kept:
-    titles = connection.execute("SELECT folder, mtime FROM titles")
-    kept = Kept(dict(map(_from_sql, titles)), {})
-    # What was damaged is read again each time, for it may have been mended.
-    query = "SELECT folder, path, journal_size, journal_mtime, error FROM experiments"
-    for folder, path, size, mtime, error in map(_from_sql, connection.execute(query)):
-        kept.experiments.setdefault(folder, {})[path] = _NEVER if error else (size, mtime)
-    return kept
-
-
-def _save(connection: sqlite3.Connection, changes: Changes) -> None:
-    if not (changes.gone or changes.titles or changes.entries):
-        return
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.executemany(
-            "DELETE FROM experiments WHERE path = ?", ((_to_sql(path),) for path in changes.gone)
-        )
-        titles = ((_to_sql(folder), mtime) for folder, mtime in changes.titles)
-        connection.executemany("REPLACE INTO titles VALUES (?, ?)", titles)
-        connection.executemany(_REPLACE, map(_values, changes.entries))
+        yield
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:
+        with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
-
-
-def _values(entry: tuple[str, Stamp, Row]) -> tuple[object, ...]:
-    folder, stamp, row = entry
-    return (_to_sql(folder), *stamp, *map(_to_sql, row))
-
-
-def _select(
-    connection: sqlite3.Connection,
-    state: State | str | Collection[State | str] | None,
-    title: str | None,
-    limit: int | None,
-) -> list[Row]:
-    wanted = None
-    if state is not None:
-        states = [state] if isinstance(state, str) else state
-        wanted = f",{','.join(map(str, states))},"
-    values = {
-        "title": _to_sql(title),
-        "states": wanted,
-        "limit": -1 if limit is None else min(limit, _ALL),
-    }
-    return [_as_row(row) for row in connection.execute(_SELECT, values)]
-
-
-def _as_row(values: tuple[Any, ...]) -> Row:
-    fields = _from_sql(values)
-    fields[_STATE] = _STATES[fields[_STATE]]
-    return Row._make(fields)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
-    from .rows import Row, Stamp
+    from .rows import Stamp
 
 # A folder changed this shortly before it was read may change again within the same tick of its
 # file system's clock (2 seconds on FAT, 1 on older NFS).
@@ -40,13 +40,13 @@ class Changes(NamedTuple):
     Attributes:
         gone: Paths of experiments that are no more.
         titles: The time of each title's folder that was read.
-        entries: The folder, stamp and row of each experiment that was read.
+        stale: The folder, path and stamp of each experiment that is to be read.
         unread: Sentences about folders that could not be read.
     """
 
     gone: list[str]
     titles: list[tuple[str, int]]
-    entries: list[tuple[str, Stamp, Row]]
+    stale: list[tuple[str, str, Stamp]]
     unread: list[str]
 
 
@@ -86,11 +86,12 @@ def _compare(
 ) -> None:
     changes.gone.extend(path for path in before if path not in paths)
     for path in paths:
-        stamp = index_rows.stamp(path)
+        known = before.get(path)
+        stamp = index_rows.stamp(path, known)
         if stamp is None:
             changes.gone.append(path)
-        elif stamp != before.get(path):
-            changes.entries.append((folder, stamp, index_rows.read(path)))
+        elif stamp != known:
+            changes.stale.append((folder, path, stamp))
 
 
 def _title_folders(bases: Iterable[Path], unread: list[str]) -> Iterator[tuple[str, int]]:
