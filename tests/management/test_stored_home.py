@@ -59,14 +59,19 @@ def test_every_command_that_looks_reads_it_and_changes_nothing(stored: Path) -> 
     assert {title: one["state"] for title, one in listed.items()} == {
         "rates": "FAILED", "train": "SUCCEEDED", "older": "SUCCEEDED",
     }  # fmt: skip
-    assert listed["rates"]["jobs"] == {"total": 3, "succeeded": 2, "failed": 1}
+    assert listed["rates"]["jobs"] == {"total": 4, "succeeded": 3, "failed": 1}
     for title in listed:
         shown = nemo_run("show", title)
         assert "cannot be read" not in shown
         assert "ada@laptop" in shown
         assert documents("status", title)["doubt"] == ""
     assert "lr=5.0 is too high" in nemo_run("show", "rates").partition("Title")[0]
-    assert {job["id"] for job in documents("status", "rates")["jobs"]} == {"good", "bad", "report"}
+    shown = documents("show", "rates")
+    assert [job["id"] for job in shown["jobs"]] == ["good", "bad", "report", "pair"]
+    assert len(shown["jobs"][3]["tasks"]) == 2
+    assert (shown["tags"], shown["note"]) == (["best", "paper"], "As in table 3.")
+    assert shown["jobs"][0]["metrics"]["good"]["loss"]["step"] == 2
+    assert [one["path"] for one in shown["jobs"][0]["artifacts"]] == ["model.txt"]
     assert "step 2, loss 0.167" in nemo_run("logs", "rates", "good")
     assert "hello ada" in nemo_run("logs", "older")
     assert [row["model.lr"] for row in documents("show", "train")["table"]] == [0.1, 0.3]

@@ -28,6 +28,7 @@ ADA = "/home/ada"
 TRAINING = '''\
 """What the stored experiments run."""
 
+import os
 from dataclasses import dataclass
 
 import nemo_run as run
@@ -51,6 +52,8 @@ def train(model: Model, steps: int = 3) -> dict[str, float]:
         run.log_metrics(step=step, loss=loss)
     if model.lr > 1:
         raise ValueError(f"lr={model.lr} is too high")
+    with open(f"{os.environ['NEMORUN_OUTPUT_DIR']}/model.txt", "w") as file:
+        file.write(f"{model}\\n")
     return {"accuracy": 0.9 + model.lr / 10}
 '''
 
@@ -65,7 +68,15 @@ with run.Experiment("rates", executor=executor) as experiment:
     first = experiment.add(run.Partial(train, model=run.Config(Model, lr=0.5)), name="good")
     experiment.add(run.Partial(train, model=run.Config(Model, lr=5.0)), name="bad")
     experiment.add(run.Script(inline="echo reported"), name="report", dependencies=[first])
+    pair = [run.Script(inline="echo serving"), run.Script(inline="echo asking")]
+    experiment.add(pair, name="pair", executor=[executor, executor.clone()])
     experiment.run()
+"""
+
+MARKS = """\
+from nemo_run.management import marks, store
+
+marks.change(store.find("rates"), add=["best", "paper"], note="As in table 3.")
 """
 
 OLDER = """\
@@ -95,6 +106,7 @@ def main(target: str, earlier: str = "") -> None:
             subprocess.run([*git, *words], cwd=project, check=True)
         runs = [sys.executable, "-m", "nemo_run", "run", "training.py:train", "model=small"]
         _run([sys.executable, "rates.py"], project, SOURCE, code=1)
+        _run([sys.executable, "-c", MARKS], project, SOURCE)
         _run([*runs, "model.lr=choice(0.1,0.3)", "steps=2", "--sweep", "--yes"], project, SOURCE)
         older = Path(earlier).absolute() if earlier else SOURCE
         _run([sys.executable, "older.py"], project, older)
