@@ -29,6 +29,10 @@ COMMANDS = {
         "nemo_run.cli.artifacts:group",
         "List and copy the files that jobs leave.",
     ),
+    "remote": (
+        "nemo_run.cli.remote:group",
+        "Keep experiments in a second place, and share them.",
+    ),
     "config": (
         "nemo_run.cli.config:group",
         "Convert, compare and describe files of configuration.",

@@ -96,6 +96,10 @@ def _looked(
         from .hooks.launch import start as tell_hooks
 
         tell_hooks(record)
+        if seen.ended is not None:
+            from .sharing.at_end import push_at_end
+
+            push_at_end(record)
     if work.needs_conductor and not taken(record):
         from .conductor.launch import start, wait_until_in_charge
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 
 import click
 
@@ -10,7 +11,7 @@ from nemo_run.cli.completion import hooks
 from nemo_run.cli.experiment.shared.selection import record_of
 from nemo_run.cli.shared.settings import common_options, json_option, note, print_json
 from nemo_run.console.progress import Progress
-from nemo_run.console.sizes import size
+from nemo_run.console.times import size
 
 
 @click.command("export")
@@ -57,8 +58,8 @@ def command(
                 "is needed to run it again; so does the file. Use run.Secret instead."
             )
     if as_json:
-        print_json({"file": done.path, "bytes": done.size, "experiments": [r.id for r in records],
-                    "going": list(done.going), "files": done.files, "trees": list(done.trees)})  # fmt: skip
+        ids = [record.id for record in records]
+        print_json({**asdict(done), "experiments": ids})
     elif stream is None:
         print(f"Wrote {done.path}: {_count(len(records))}, {size(done.size)}.")
 

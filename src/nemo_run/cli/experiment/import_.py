@@ -8,7 +8,7 @@ import click
 
 from nemo_run.cli.shared.settings import common_options, json_option, note, print_json
 from nemo_run.console.progress import Progress
-from nemo_run.console.sizes import size
+from nemo_run.console.times import size
 
 
 @click.command("import")

@@ -16,6 +16,7 @@ from nemo_run.console.tables import Column, table
 from nemo_run.console.terminal import Look, visible
 from nemo_run.console.times import duration, moment
 from nemo_run.execution.observation import State
+from nemo_run.management.sharing.at_end import unpushed
 from nemo_run.management.store.status import describe
 from nemo_run.management.sweep_table import causes, points
 from nemo_run.management.watch.logs import log_files
@@ -65,6 +66,8 @@ def _text(
     lines += _of_points(record, [job for job in jobs if job.id in swept])
     if status.doubt:
         lines += ["", look.paint(visible(status.doubt), "yellow")]
+    for told in filter(None, (status.copied, unpushed(record))):
+        lines += ["", look.paint(visible(told), "yellow")]
     if is_abandoned(record, status):
         lines += ["", look.paint(abandoned(record, status), "yellow")]
     return [*lines, "", *next_steps(record, status)]

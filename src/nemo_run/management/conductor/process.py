@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nemo_run.execution.registry import get_backend
 from nemo_run.management.hooks.launch import start as tell_hooks
+from nemo_run.management.sharing.at_end import push_at_end
 from nemo_run.management.store.record import Record
 
 from .charge import charge
@@ -54,8 +55,13 @@ def conduct(
             hindered = tell_hooks(record)
             if hindered:
                 work.log(hindered)
-            if work.run() == "stopped":
+            why = work.run()
+            if why == "stopped":
                 work.log("left, stopped; what runs goes on")
+        # Free again, so that it is pushed as an experiment that is over.
+        hindered = push_at_end(record)
+        if hindered:
+            work.log(hindered)
     except TimeoutError:
         # Its holder does what we would; two launchers are no error.
         return 0
