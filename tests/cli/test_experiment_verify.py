@@ -220,6 +220,14 @@ def test_a_key_that_is_not_there_is_answered_with_the_nearest(nemo_run, ran, err
     assert nemo_run("explain", ran.id, "first", "lr.deeper").code == 1
 
 
+def test_a_script_has_no_history_and_that_is_said(nemo_run, made):
+    experiment = made()
+    stored_script(experiment)
+    outcome = nemo_run("explain", experiment.id, "path")
+    assert outcome.code == 1
+    assert "is a Script, whose values have no history" in outcome.err
+
+
 def test_secret_values_are_covered_in_their_origin(nemo_run, made):
     import nemo_run as run
     from nemo_run.config.files import codec

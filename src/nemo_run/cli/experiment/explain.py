@@ -114,6 +114,10 @@ def _tasks(record: Record, job: str) -> Iterator[tuple[str, Path]]:
 
 def _chain(path: Path, key: str) -> list[Said]:
     from nemo_run.config.overrides.explaining import stored_chain
+    from nemo_run.config.script import Script
     from nemo_run.management.capture.stored import task_of
 
-    return stored_chain(task_of(path), key)
+    task = task_of(path)
+    if isinstance(task, Script):
+        raise OverrideError("the task is a Script, whose values have no history; `show` has them.")
+    return stored_chain(task, key)
