@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_run.config.secret import looked_up
 from nemo_run.exceptions import JobFailedError, PlanError
 from nemo_run.execution.environment import checked
+from nemo_run.execution.folders import METRICS, OUTPUTS
 from nemo_run.execution.observation import Observation, Reason, State
 from nemo_run.execution.secret_plans import split
 from nemo_run.execution.secrets import source_of, value
@@ -203,13 +204,23 @@ class _Running:
             events.job_observed(job.id, Observation(State.RUNNING, started=started)),
         )
         try:
-            self._results[job.id] = call(job.task, job.executor)
+            with _environment(self._places(job.id)):
+                self._results[job.id] = call(job.task, job.executor)
         except BaseException as error:
             message = f"{type(error).__name__}: {error}".splitlines()[0]
             self._note_end(job.id, State.FAILED, Reason.EXIT_CODE, message)
             raise
         results.write(self._record, job.id, self._results[job.id])
         self._note_end(job.id, State.SUCCEEDED)
+
+    def _places(self, job: str) -> dict[str, str]:
+        """Return where a job leaves files and metrics, as it finds them elsewhere."""
+        folder = self._record.job_dir(job)
+        (folder / OUTPUTS).mkdir(mode=0o700, parents=True, exist_ok=True)
+        return {
+            "NEMORUN_OUTPUT_DIR": str(folder / OUTPUTS),
+            "NEMORUN_METRICS_FILE": str(folder / METRICS),
+        }
 
     def _note_end(
         self, job: str, state: State, reason: Reason = Reason.NONE, message: str = ""

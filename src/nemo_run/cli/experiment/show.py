@@ -13,7 +13,13 @@ from nemo_run.cli.experiment.shared import page
 from nemo_run.cli.experiment.shared.documents import status_document
 from nemo_run.cli.experiment.shared.job_view import JobView, view
 from nemo_run.cli.experiment.shared.selection import job_of, record_of
-from nemo_run.cli.shared.settings import common_options, json_option, print_json, settings_of
+from nemo_run.cli.shared.settings import (
+    common_options,
+    json_option,
+    note,
+    print_json,
+    settings_of,
+)
 from nemo_run.console.terminal import Look, visible
 from nemo_run.console.times import duration
 from nemo_run.management.capture import provenance
@@ -70,6 +76,7 @@ def command(
     swept = points(record) if job is None else {}
     if swept and not (as_json or files or history):
         jobs = [one for one in jobs if one not in swept]
+    _fetch_metrics(record, status, jobs)
     look = settings_of(context).look
     views = [view(record, status, one, history=history, width=look.width) for one in jobs]
     source = provenance.of(record)
@@ -120,6 +127,16 @@ def _sweep(swept: Table, look: Look) -> list[str]:
 
 def _state(look: Look, text: str) -> str:
     return look.state(text.strip())
+
+
+def _fetch_metrics(record: Record, status: ExperimentStatus, jobs: Sequence[str]) -> None:
+    """Have what running jobs elsewhere have logged by now; where nobody answers, what is here."""
+    if status.doubt or all(job.state.terminal for job in status.jobs.values()):
+        return
+    from nemo_run.management.metrics import fetch
+
+    for job, error in fetch(record, jobs, status).items():
+        note(f"warning: the metrics of {job} may be old: {error}")
 
 
 def _document(
