@@ -99,6 +99,8 @@ class Side:
         # Which of them it is depends on who looked first.
         text = re.sub(r"Partition(Config|NodeLimit|TimeLimit)", "<limit>", text)
         text = re.sub(r"(?<=primary\) at )\S+", "<host>", text)
+        # A busy machine lets a step wait a moment for the one before.
+        text = re.sub(r"srun: (Job \S+ step creation temp|Step created for).*\n", "", text)
         return re.sub(r"StepId=\d+|(?<=\bjob )\d+", "<id>", text)
 
     def wait(self, *states: str) -> None:
