@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from as_nobody import as_nobody, open_folder
 
 import nemo_run as run
 from nemo_run.execution.jobspec import JobSpec, Member
@@ -99,6 +100,18 @@ def test_what_is_no_table_of_packages_is_not_known(said: object) -> None:
     record = record_with(packages=said)
     assert all(isinstance(version, str) for version in packages.of(record).values())
     assert packages.places(record) == []
+
+
+def test_a_table_that_one_may_not_read_is_put_into_the_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open_folder() as shared:
+        monkeypatch.setenv("NEMORUN_HOME", str(shared))
+        packages.kept({"torch": "2.13"})
+        (path,) = stored(shared)
+        path.parent.chmod(0o777)
+        path.chmod(0)  # as one of another user in a shared home
+        assert as_nobody(lambda: str(packages.kept({"torch": "2.13"}))) == "{'torch': '2.13'}"
 
 
 def test_a_record_of_another_home_is_read_with_the_table_beside_it(

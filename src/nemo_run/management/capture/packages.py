@@ -62,7 +62,7 @@ def kept(found: Mapping[str, str]) -> dict[str, Any]:
     digest = hashlib.sha256(content).hexdigest()
     path = layout.home() / FOLDER / f"{digest}.json"
     try:
-        if not _is_there(path, len(content)):
+        if not _holds(path, content):
             atomic.make_folder(path.parent)
             # Of two processes that do this at once, the second puts the same bytes there.
             atomic.write_bytes(path, content)
@@ -120,9 +120,9 @@ def _content(found: Mapping[str, str]) -> bytes:
     return (json.dumps(dict(sorted(found.items())), indent=1) + "\n").encode()
 
 
-def _is_there(path: Path, size: int) -> bool:
+def _holds(path: Path, content: bytes) -> bool:
     try:
-        return path.stat().st_size == size
+        return read_file(path) == content
     except FileNotFoundError:
         return False
 
