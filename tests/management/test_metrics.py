@@ -160,7 +160,7 @@ def test_a_job_that_logged_nothing_has_nothing(record: Record) -> None:
 
 @pytest.mark.parametrize("name", ["..", "a/b", "", "a\0b", "/etc"])
 def test_a_member_with_a_hostile_name_leads_nowhere(name: str) -> None:
-    job = {"id": "train", "group": True, "members": [{"name": name}, 3]}
+    job = {"id": "train", "group": True, "members": [{"name": name}]}
     record = create("hostile", meta={"jobs": [job]})
     assert metrics.read(record, "train").path == record.job_dir("train") / "metrics.jsonl"
 
@@ -211,6 +211,20 @@ def test_a_job_here_logs_and_the_command_shows_it() -> None:
     table = CliRunner().invoke(app, ["experiment", "metrics", "here", "0", "--csv"]).stdout
     assert table.splitlines()[0] == "job,member,rank,name,step,value,time"
     assert table.splitlines()[4].startswith("train,train,0,loss,3,0.25,")
+
+
+def test_a_task_in_this_process_logs_and_leaves_files_too(home: Path) -> None:
+    def leaves() -> bytes:
+        return (find("direct").job_dir("train") / "outputs" / "left").read_bytes()
+
+    with run.Experiment("direct") as exp:
+        exp.add(run.Partial(train, steps=2), run.LocalExecutor(), name="log")
+        script = run.Script(inline='echo hi >"$NEMORUN_OUTPUT_DIR/left"')
+        exp.add(script, run.LocalExecutor(), name="train")
+        exp.run(direct=True)
+    assert metrics.read(find("direct"), "log").last() == {"loss": 0.5}
+    assert leaves() == b"hi\n"
+    assert "NEMORUN_METRICS_FILE" not in os.environ
 
 
 def fails_once(steps: int) -> None:
@@ -276,6 +290,9 @@ def test_a_job_on_a_cluster_is_read_while_it_runs_and_whole_at_its_end(
     assert not record.status().jobs["train"].state.terminal
     shown = CliRunner().invoke(app, ["experiment", "metrics", "far"]).stdout
     assert shown.splitlines()[1].split()[:4] == ["train", "loss", "0.5", "1"]
+    (record.job_dir("train") / "metrics.jsonl").unlink()
+    page = CliRunner().invoke(app, ["experiment", "show", "far"]).stdout
+    assert "loss" in page
     go.touch()
     assert str(run.Experiment.from_title("far").wait()) == "SUCCEEDED"
     assert metrics.read(record, "train").last() == {"loss": 0.25}
