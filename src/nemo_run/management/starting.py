@@ -13,6 +13,7 @@ from . import operations, store
 from .capture import environment
 from .capture.images import images
 from .describe.plan import spec_document
+from .store.housekeeping import making
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +65,19 @@ def write_down(
         AlreadyExistsError: There is an experiment with this id.
         StoreError: It could not be written; nothing is left.
     """
+    # Until a record names them, nothing but this keeps the code and the packages from gc.
+    with making():
+        return _written(plan, own_id, base_dir, again, rerun_of, hooks)
+
+
+def _written(
+    plan: Plan,
+    own_id: bool,
+    base_dir: str | Path | None,
+    again: Callable[[str], Plan],
+    rerun_of: str,
+    hooks: Sequence[Hook],
+) -> Record:
     if plan.code is not None:
         plan.code.keep()
     with store.draft(plan.title, plan.experiment, base_dir) as draft:

@@ -120,6 +120,49 @@ def experiments(_context: click.Context, _parameter: click.Parameter, incomplete
     return [item for item in items if item.value.startswith(incomplete)]
 
 
+def titles(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Offer the titles of experiments."""
+    from click.shell_completion import CompletionItem
+
+    from nemo_run.management.index import rows
+
+    found = dict.fromkeys(row.title for row in rows(limit=_MOST).rows)
+    return [CompletionItem(title) for title in found if title.startswith(incomplete)]
+
+
+def tags(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Offer the tags that experiments have."""
+    from click.shell_completion import CompletionItem
+
+    from nemo_run.management.index import known_tags
+
+    return [CompletionItem(tag) for tag in known_tags() if tag.startswith(incomplete)]
+
+
+def facts(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Offer names of parameters and results, for the last word of a condition or a list."""
+    import re
+
+    from click.shell_completion import CompletionItem
+
+    from nemo_run.management.index import known_names
+
+    last = re.split(r"[\s(,]", incomplete)[-1].lstrip("-")
+    before = incomplete[: len(incomplete) - len(last)]
+    return [CompletionItem(before + name) for name in known_names() if name.startswith(last)]
+
+
+def states(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Offer states, also behind a comma."""
+    from click.shell_completion import CompletionItem
+
+    from nemo_run.execution.observation import State
+
+    before, comma, last = incomplete.rpartition(",")
+    found = (str(state) for state in State if str(state).startswith(last.upper()))
+    return [CompletionItem(before + comma + state) for state in found]
+
+
 def jobs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
     """Offer the jobs of the experiment that was named."""
     from click.shell_completion import CompletionItem

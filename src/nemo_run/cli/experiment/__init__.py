@@ -26,7 +26,9 @@ _COMMANDS = {
     "rerun": "Run the stored tasks once more, as a new experiment.",
     "export": "Write experiments into a file that opens on another machine.",
     "import": "Open experiments that were exported elsewhere.",
-    "delete": "Remove an experiment with all its files.",
+    "tag": "Tag an experiment, or take tags away.",
+    "note": "Note something about an experiment.",
+    "delete": "Remove experiments with all their files.",
     "reindex": "Rebuild the index that makes listing fast.",
 }
 

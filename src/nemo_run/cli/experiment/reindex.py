@@ -12,9 +12,11 @@ from nemo_run.cli.shared.settings import common_options, json_option, note, prin
 @common_options
 def command(as_json: bool) -> None:
     """Rebuild the index that makes listing fast. It is a cache: nothing else changes."""
+    from nemo_run.console.progress import Progress
     from nemo_run.management.index import reindex
 
-    listing = reindex()
+    with Progress() as progress:
+        listing = reindex(lambda done, of: progress.show(f"Reading {done:,} of {of:,} experiments"))
     for warning in listing.warnings:
         note(f"warning: {warning}")
     count = len(listing.rows)

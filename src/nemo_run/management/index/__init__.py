@@ -32,7 +32,18 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-__all__ = ["VERSION", "Answer", "Listing", "Question", "Row", "ask", "reindex", "rows"]
+__all__ = [
+    "VERSION",
+    "Answer",
+    "Listing",
+    "Question",
+    "Row",
+    "ask",
+    "known_names",
+    "known_tags",
+    "reindex",
+    "rows",
+]
 
 # A process that is killed while it reads 10,000 experiments for the first time has kept most.
 _AT_ONCE = 200
@@ -113,6 +124,26 @@ def ask(asked: Question, progress: Progress | None = None) -> Answer:
         connection.close()
     warnings.extend(row.error for row in found if row.error)
     return Answer(found, warnings, values)
+
+
+def known_names() -> list[str]:
+    """Return the names that conditions may have: parameters, results, and those of all."""
+    from .conditions import BUILT_IN
+
+    return sorted({*BUILT_IN, *_column("SELECT name FROM names")})
+
+
+def known_tags() -> list[str]:
+    """Return the tags that experiments have."""
+    return _column("SELECT DISTINCT tag FROM tags ORDER BY tag")
+
+
+def _column(query: str) -> list[str]:
+    connection = _refreshed(layout.home() / layout.INDEX, locations.bases(), [], None)
+    try:
+        return [database.from_sql(value) for (value,) in connection.execute(query)]
+    finally:
+        connection.close()
 
 
 def reindex(progress: Progress | None = None) -> Listing:
