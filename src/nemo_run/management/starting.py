@@ -67,7 +67,7 @@ def write_down(
     """
     # Until a record names them, nothing but this keeps the code and the packages from gc.
     with making():
-        return _written(plan, own_id, base_dir, again, rerun_of, hooks)
+        return _written(plan, own_id, base_dir, again, parent, hooks)
 
 
 def _written(
@@ -75,7 +75,7 @@ def _written(
     own_id: bool,
     base_dir: str | Path | None,
     again: Callable[[str], Plan],
-    rerun_of: str,
+    parent: Mapping[str, Any] | None,
     hooks: Sequence[Hook],
 ) -> Record:
     if plan.code is not None:
