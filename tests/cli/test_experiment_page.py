@@ -9,7 +9,7 @@ from on_disk import DONE, FAILED
 
 import nemo_run as run
 from nemo_run.config.files import codec
-from nemo_run.management import marks
+from nemo_run.management import marks, store
 from nemo_run.management.capture import packages
 from nemo_run.management.store import events
 
@@ -31,6 +31,20 @@ def test_a_page_begins_with_what_failed_causes_before_who_and_where(nemo_run, ma
     assert "report" not in failed
     assert "ada@node1" in rest
     assert "FAILED" not in nemo_run("show", experiment.id, "report").out.partition("  Title ")[0]
+
+
+def test_the_host_of_the_first_process_that_failed_is_told(nemo_run, made, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    task = run.Partial(json.loads, "no JSON")
+    with pytest.raises(run.JobFailedError):
+        run.run(task, executor=run.LocalExecutor(), name="failing", log_level="ERROR")
+    assert "host:" not in nemo_run("show", "failing").out
+    record = store.find("failing")
+    (error,) = record.job_dir("failing").glob("attempts/1/error.0.json")
+    said = json.loads(error.read_text())
+    assert said["host"] == record.meta["host"]
+    error.write_text(json.dumps({**said, "host": "node7"}))
+    assert "\n    host: node7\n" in nemo_run("show", "failing").out.partition("  Title ")[0]
 
 
 def test_of_many_failures_the_first_are_told_and_the_rest_named(nemo_run, made):

@@ -1203,6 +1203,7 @@ class Run:
             "notes": [without_secrets(str(note)) for note in getattr(error, "__notes__", ())],
             "traceback": without_secrets(_traceback(error)),
             "rank": self.rank,
+            "host": os.uname().nodename,
             "time": time.time(),
         }
         try:

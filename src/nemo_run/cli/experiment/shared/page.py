@@ -43,7 +43,10 @@ def failures(
     bad = [status.jobs[job] for job in status.jobs if job in jobs and _has_failed(status.jobs[job])]
     swept = sweep_table.points(record)
     whole = [job for job in bad if job.id not in swept]
-    blocks = [results.described_end(record, job).splitlines() for job in whole[:_MOST_TOLD]]
+    blocks = [
+        [*results.described_end(record, job).splitlines(), *_host(record, job)]
+        for job in whole[:_MOST_TOLD]
+    ]
     points = {job.id: results.in_a_line(record, job) for job in bad if job.id in swept}
     if points:
         blocks.append(list(sweep_table.causes(points, most=_MOST_CAUSES, named=3)))
@@ -53,6 +56,14 @@ def failures(
     for first, *rest in blocks:
         lines += [look.paint(visible(first), "red"), *map(visible, rest)]
     return [f"  {line}".rstrip() for line in lines]
+
+
+def _host(record: Record, job: JobStatus) -> list[str]:
+    """Return the line that says where the first process failed, if that was on another machine."""
+    from nemo_run.management.results import first_error
+
+    host = (first_error(record, job) or {}).get("host")
+    return [f"  host: {host}"] if host and host != record.meta.get("host") else []
 
 
 def _has_failed(job: JobStatus) -> bool:
