@@ -36,6 +36,8 @@ _WHO = {
 _PIECE = 1 << 20
 _BASES = 20
 _LOCK_MS = 5000
+# git leaves loose objects and references to the system's leisure. The second is for git < 2.36.
+_SYNCED = ("-c", "core.fsync=all", "-c", "core.fsyncObjectFiles=true")
 
 
 class CodeStore:
@@ -138,9 +140,9 @@ class CodeStore:
                 f"again. ({error})"
             ) from None
         named = replace(git, variables={**git.variables, **_WHO})
-        written = named.run("commit-tree", tree, input=message.encode("utf-8", "replace"))
+        said = message.encode("utf-8", "replace")
+        written = named.run(*_SYNCED, "commit-tree", tree, input=said)
         commit = written.decode().strip()
-        # git leaves a loose object and a reference to the system's leisure (core.fsync).
         self._sync("objects", commit[:2], commit[2:])
         self._point(_ref(tree), commit)
         self._sync(*_ref(tree).split("/"))
@@ -151,7 +153,7 @@ class CodeStore:
         """Set a reference, past the lock of a process that was killed while it did the same."""
         lock = Path(self.path, f"{ref}.lock")
         held = _inode(lock)
-        set_it = ("-c", f"core.filesRefLockTimeout={_LOCK_MS}", "update-ref", ref, commit)
+        set_it = (*_SYNCED, "-c", f"core.filesRefLockTimeout={_LOCK_MS}", "update-ref", ref, commit)
         try:
             self._git.run(*set_it)
         except GitError:
