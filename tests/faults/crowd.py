@@ -180,12 +180,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="nemo-run-crowd-", ignore_cleanup_errors=True) as root:
         os.environ["NEMORUN_HOME"] = f"{root}/home"
         figures = crowd(Path(root), chosen.programs, chosen.each, chosen.seed)
-    print(
-        f"{figures.programs} programs with {chosen.each} submissions each, {figures.killed} of "
-        f"them killed: {figures.promised} promised, {figures.found} found and succeeded, "
-        f"each ran once; {figures.trees} snapshots whole; the list read {figures.lists} times meanwhile; "
-        f"{figures.seconds} s."
+    told = (
+        f"{figures.programs} programs with {chosen.each} submissions each, {figures.killed} killed",
+        f"{figures.promised} promised, {figures.found} found and succeeded, each ran once",
+        f"{figures.trees} snapshots whole; the list read {figures.lists} times meanwhile",
+        f"{figures.seconds} s",
     )
+    print("; ".join(told))
     return 0
 
 

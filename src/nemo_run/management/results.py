@@ -144,12 +144,14 @@ def stored_value(record: Record, known: JobStatus, job: str, member: str) -> Any
         document = json.loads(read_file(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NemoRunError(f"The result of {job} in {path} cannot be read: {error}.") from error
+    if not isinstance(document, dict) or document.keys().isdisjoint({"unavailable", "value"}):
+        raise NemoRunError(f"The result of {job} in {path} cannot be read: it holds no 'value'.")
     if "unavailable" in document:
         from nemo_run.worker.worker import Unavailable
 
-        return Unavailable(document["unavailable"], document["why"])
+        return Unavailable(str(document["unavailable"]), str(document.get("why", "")))
     from nemo_run.config.files import codec
 
     return codec.decode(document["value"])

@@ -35,6 +35,10 @@ _SHOWN = 2000
 _NOT_FOUND = 127
 
 
+_LONGEST = 1 << 28
+"""Bytes of one line, or of one event, that are taken from another machine."""
+
+
 @dataclass(frozen=True)
 class Event:
     """What an agent gave to ``emit``.
@@ -81,11 +85,13 @@ class _Conversation:
         self.noise, self.last, self.runs = b"", None, False
 
     def take(self, pipe: IO[bytes]) -> None:
-        while line := pipe.readline():
-            if not line.startswith(self.marker):
+        while line := pipe.readline(_LONGEST):
+            mine = line.startswith(self.marker)
+            message = _message(line[len(self.marker) :]) if mine else None
+            if message is None:
                 self.noise = (self.noise + line)[-_SHOWN:]
                 continue
-            self._hear(json.loads(line[len(self.marker) :]), pipe)
+            self._hear(message, pipe)
         self.heard.set()
 
     def _hear(self, message: dict[str, Any], pipe: IO[bytes]) -> None:
@@ -104,6 +110,24 @@ class _Conversation:
             self.events.append(event)
         else:
             self.on_event(event)
+
+
+def _message(line: bytes) -> dict[str, Any] | None:
+    """Return what the far side says; None if it says nothing that it should."""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict):
+        return None
+    size = said.get("bytes", 0)
+    if "event" in said:
+        return said if type(size) is int and 0 <= size <= _LONGEST else None
+    if "error" in said:
+        error = said["error"]
+        told = isinstance(error, dict) and {"type", "message"} <= error.keys()
+        return said if told else None
+    return said if "hello" in said or "result" in said else None
 
 
 def round_trips(tunnel: Tunnel) -> int:
@@ -193,7 +217,7 @@ def _raised(tunnel: Tunnel, error: dict[str, str]) -> RemoteError:
     if error["type"] == "OldPython":
         return RemoteError(f"{tunnel.key} has {error['message']}; {_needs(tunnel)}")
     what = f"{error['type']}: {error['message']}".rstrip(": ")
-    return RemoteCommandError(f"{what} (on {tunnel.key})\n\n{error['traceback']}", error)
+    return RemoteCommandError(f"{what} (on {tunnel.key})\n\n{error.get('traceback', '')}", error)
 
 
 def _needs(tunnel: Tunnel) -> str:

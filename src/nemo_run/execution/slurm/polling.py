@@ -247,6 +247,12 @@ def _from_json(fields: Mapping[str, Any]) -> Observation:
     return Observation(**{**fields, "state": state, "reason": reason, "members": members})
 
 
+_SENSELESS = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    RecursionError,
+)
+
+
 def _read(path: Path) -> dict[str, Any]:
     empty: dict[str, Any] = {
         "time": 0.0,
@@ -257,9 +263,28 @@ def _read(path: Path) -> dict[str, Any]:
     }
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return _sensible({**empty, **known}, time.time()) if isinstance(known, dict) else empty
+    except _SENSELESS:
         return empty
-    return {**empty, **known} if isinstance(known, dict) else empty
+
+
+def _sensible(known: dict[str, Any], now: float) -> dict[str, Any]:
+    """Return what was kept, so that it holds nobody up.
+
+    A clock that was set back, or that of another machine, may have put its times into the future.
+
+    Raises:
+        ValueError: It is nothing that we wrote. So do TypeError, LookupError and AttributeError.
+    """
+    for name, latest in (("time", now), ("due", now + LONGEST)):
+        known[name] = float(known[name]) if float(known[name]) <= latest else 0.0
+    known["interval"] = min(max(SHORTEST, float(known["interval"])), LONGEST)
+    known["queries"] = int(known["queries"])
+    for job in known["jobs"].values():
+        job["asked"] = min(float(job["asked"]), now)
+        if job["seen"] is not None:
+            _from_json(job["seen"])
+    return known
 
 
 @contextlib.contextmanager
