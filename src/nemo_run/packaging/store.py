@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nemo_run.atomic import sync_file, sync_folder, sync_tree
+from nemo_run.config.shared_home import is_readable_by_group
 from nemo_run.exceptions import PackagingError
 
 from .git import GitError, files_with, of_store
@@ -108,7 +109,8 @@ class CodeStore:
                 f"The code cannot be kept in {self.path}: {error.strerror}."
             ) from error
         try:
-            of_store(new).run("init", "--quiet", "--bare", "--template=")
+            shared = ("--shared=0640",) if is_readable_by_group(place.parent) else ()
+            of_store(new).run("init", "--quiet", "--bare", "--template=", *shared)
             sync_tree(new)
             with suppress(OSError):  # another process was faster
                 Path(new).rename(place)
@@ -174,6 +176,22 @@ class CodeStore:
     def forget(self, tree: str) -> None:
         """Stop keeping a snapshot; git removes what no other one holds, two weeks later."""
         self._git.run("update-ref", "-d", _ref(tree))
+
+    def ages(self) -> dict[str, float]:
+        """Return when each snapshot was kept, in seconds since the epoch."""
+        if not Path(self.path, "HEAD").exists():
+            return {}
+        shown = "--format=%(refname:lstrip=2) %(committerdate:unix)"
+        lines = self._git.run("for-each-ref", shown, _REFS).decode().splitlines()
+        return {tree: float(when or 0) for tree, _, when in (line.partition(" ") for line in lines)}
+
+    def prune(self, older_than: float) -> None:
+        """Remove from the disk what no snapshot that is kept holds.
+
+        Args:
+            older_than: Leave alone what is younger, in seconds: somebody may be keeping it.
+        """
+        self._git.run("gc", "--quiet", f"--prune={int(older_than)}.seconds.ago")
 
     def write_tar(self, tree: str, file: str | os.PathLike[str]) -> None:
         """Write a snapshot as a tar file, in one step. Unpack it with ``tar -xmf``.

@@ -29,6 +29,7 @@ _COMMANDS = {
     "tag": "Tag an experiment, or take tags away.",
     "note": "Note something about an experiment.",
     "delete": "Remove experiments with all their files.",
+    "gc": "Free space: old experiments, code that none needs, leftovers.",
     "reindex": "Rebuild the index that makes listing fast.",
 }
 
