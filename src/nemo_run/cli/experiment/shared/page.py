@@ -24,6 +24,8 @@ _MOST_TOLD = 3
 _MOST_CAUSES = 5
 _MOST_FILES = 40
 _WIDTH = 10
+# What is copied from the page into a terminal stays one line.
+_COPIED = frozenset({"Folder", "Command", "In", "Python", "Log", "Engine id"})
 _SHORT = 12
 
 
@@ -106,11 +108,26 @@ def head(
 
 
 def _facts(facts: Mapping[str, str], look: Look) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for name, value in facts.items():
-        shown = look.state(value) if name == "State" else visible(value)
-        lines += [f"  {name:<{_WIDTH}}{shown}"] if value else []
+        if name == "State":
+            shown = [look.state(value)] if value else []
+        else:
+            shown = _folded(visible(value), None if name in _COPIED else look.width)
+        lines += [
+            f"  {'' if at else name:<{_WIDTH}}{part}" for at, part in enumerate(shown) if part
+        ]
     return lines
+
+
+def _folded(text: str, width: int | None) -> list[str]:
+    """Return a text as lines that fit beside the names, broken between words only."""
+    import textwrap
+
+    if width is None:
+        return [text]
+    room = max(20, width - _WIDTH - 2)
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
 
 
 def _rerun(source: Provenance) -> str:
