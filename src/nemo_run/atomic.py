@@ -8,8 +8,10 @@ import stat
 import tempfile
 from pathlib import Path
 
+from nemo_run.config.shared_home import is_readable_by_group, mode_in
 
-def write_bytes(path: str | os.PathLike[str], content: bytes, *, mode: int = 0o600) -> None:
+
+def write_bytes(path: str | os.PathLike[str], content: bytes, *, mode: int | None = None) -> None:
     """Replace the file at ``path`` in one step and sync it to disk.
 
     A reader sees the old content or the new, never a part; after a crash or on a full disk the
@@ -18,7 +20,8 @@ def write_bytes(path: str | os.PathLike[str], content: bytes, *, mode: int = 0o6
     Args:
         path: The file. Its folder must exist.
         content: What it shall hold.
-        mode: Permissions of the new file.
+        mode: Permissions of the new file; by default it is for its owner alone, and for the group
+            to read where a home is shared.
 
     Raises:
         OSError: The file could not be written; nothing was changed.
@@ -30,7 +33,7 @@ def write_bytes(path: str | os.PathLike[str], content: bytes, *, mode: int = 0o6
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(mode)
+        Path(temporary).chmod(mode_in(target.parent, 0o600) if mode is None else mode)
         Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -38,7 +41,7 @@ def write_bytes(path: str | os.PathLike[str], content: bytes, *, mode: int = 0o6
     sync_folder(target.parent)
 
 
-def write_text(path: str | os.PathLike[str], text: str, *, mode: int = 0o600) -> None:
+def write_text(path: str | os.PathLike[str], text: str, *, mode: int | None = None) -> None:
     """Replace the file at ``path`` with ``text`` as UTF-8; see :func:`write_bytes`."""
     write_bytes(path, text.encode("utf-8", "surrogateescape"), mode=mode)
 
@@ -91,10 +94,15 @@ def _mode_for_user(target: Path) -> int:
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
-    """Make a folder that only its owner can read, with those above it, and return it."""
+    """Make a folder that only its owner can read, with those above it, and return it.
+
+    In a home that is shared with a group (``config/shared_home.py``) the group may read it.
+    """
     folder = Path(path)
     for missing in reversed([p for p in (folder, *folder.parents) if not p.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
+        if is_readable_by_group(missing.parent) and missing.name != "secrets":
+            missing.chmod(0o2750)
     return folder
 
 

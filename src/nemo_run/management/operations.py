@@ -23,6 +23,7 @@ from .direct_handles import DIRECT, process_gone
 from .looking import looked_at
 from .plans import strangers
 from .store import events
+from .store.ownership import refuse_anothers
 from .watch.display import described
 from .watch.logs import LogReader
 from .watch.ranks import Ranks
@@ -208,6 +209,7 @@ def cancel(record: Record, job: str | None = None, *, by: str = "") -> None:
     if job is not None:
         record.job(job)
     _refuse_copy(record)
+    refuse_anothers(record, "cancel")
     known = record.status()
     concerned = known.jobs.values() if job is None else [known.jobs[job]]
     if all(one.state.terminal for one in concerned):
@@ -275,6 +277,7 @@ def resume(record: Record, *, by: str = "") -> None:
     """
     _ = record.jobs
     _refuse_copy(record)
+    refuse_anothers(record, "resume")
     known = looked_at(record)
     if known.ended is not None or known.handed_over:
         _let_leave(record)

@@ -130,7 +130,10 @@ def of_store(git_dir: str) -> Git:
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     nothing = dict.fromkeys(("GIT_CONFIG_GLOBAL", "HOME", "XDG_CONFIG_HOME"), os.devnull)
-    ours = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_DEFAULT_HASH": "sha1"}
+    # Nothing is ever fetched: the settings of a store that somebody else wrote could have git do
+    # that by a program of theirs (a promisor remote with core.sshCommand).
+    alone = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
+    ours = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_DEFAULT_HASH": "sha1", **alone}
     return Git(("--git-dir", git_dir), {**kept, **_OURS, **nothing, **ours})
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from nemo_run.atomic import make_folder
+from nemo_run.config.shared_home import is_readable_by_group
 
 from . import layout
 
@@ -150,7 +151,8 @@ def start(spec: JobSpec, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[by
             stderr=log,
             env=environment,
             start_new_session=True,
-            umask=0o077,
+            # What the script itself makes; in a home that is shared, for the group to read.
+            umask=0o027 if is_readable_by_group(folder) else 0o077,
         )
 
 

@@ -9,6 +9,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from nemo_run.config.shared_home import open_up
 from nemo_run.execution.registry import get_backend
 from nemo_run.management.hooks.launch import start as tell_hooks
 from nemo_run.management.sharing.at_end import push_at_end
@@ -58,6 +59,8 @@ def conduct(
             why = work.run()
             if why == "stopped":
                 work.log("left, stopped; what runs goes on")
+        # Where a home is shared, others may read what jobs have left.
+        open_up(record.path)
         # Free again, so that it is pushed as an experiment that is over.
         hindered = push_at_end(record)
         if hindered:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from nemo_run.exceptions import StoreError
 from nemo_run.invocation import experiment_command
 
-from . import layout
+from . import layout, ownership
 from .advice import explained
 from .drafting import Draft, create, draft
 from .finding import catalog, find, find_id, find_title, records
@@ -53,6 +53,7 @@ def delete(record: Record, *, force: bool = False) -> None:
     Raises:
         StoreError: Its jobs may be running, or the system refuses.
     """
+    ownership.refuse_anothers(record, "delete")
     if not force:
         refuse_running(record)
     # Out of sight first, in one step: nobody sees a part of it, and of two who delete only one

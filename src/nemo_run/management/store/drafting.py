@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run import atomic
+from nemo_run.config.shared_home import open_up
 from nemo_run.exceptions import AlreadyExistsError, StoreError
 from nemo_run.invocation import experiment_command
 
@@ -184,6 +185,7 @@ class Draft:
             raise explained("write", self.folder, error) from error
 
     def _rename(self) -> None:
+        open_up(self.folder)
         try:
             self.folder.rename(self.path)
         except OSError as error:

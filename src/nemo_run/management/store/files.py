@@ -7,6 +7,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from nemo_run.config.shared_home import mode_in
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -32,7 +34,13 @@ def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
             raise OSError(errno.ELOOP, "It is a link where a file should be") from None
         raise
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if flags & os.O_CREAT and not found.st_size and stat.S_IMODE(found.st_mode) == mode:
+            # Perhaps it was made just now; in a shared home the group may read it.
+            wanted = mode_in(os.path.dirname(path), mode)  # noqa: PTH120
+            if wanted != mode:
+                os.fchmod(descriptor, wanted)
+        if not stat.S_ISREG(found.st_mode):
             raise OSError(  # noqa: TRY301 - the descriptor is closed below
                 errno.EINVAL, "It is a pipe, a device or a folder where a file should be"
             )

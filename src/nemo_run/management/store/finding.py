@@ -16,7 +16,7 @@ from nemo_run.exceptions import (
 )
 from nemo_run.invocation import experiment_command
 
-from . import ids, layout, locations, names
+from . import ids, layout, locations, names, ownership
 from .advice import explained
 from .record import Record
 
@@ -197,6 +197,8 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
+        if isinstance(error, PermissionError) and ownership.is_anothers(folder):
+            return []  # who shares a home need not show everything
         raise explained("list the experiments in", folder, error, after="") from error
 
 

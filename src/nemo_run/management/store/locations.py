@@ -6,6 +6,8 @@ import os
 import warnings
 from pathlib import Path
 
+from nemo_run.config import shared_home
+
 from . import layout
 from .locks import locked
 
@@ -13,7 +15,22 @@ from .locks import locked
 def bases() -> list[Path]:
     """Return every folder that may hold experiments, the home first; missing ones left out."""
     home = layout.home()
-    return [home, *(p for p in _listed(home) if p != home and p.is_dir())]
+    found = [*map(Path, shared_home.others(str(home))), *_listed(home)]
+    return [home, *(p for p in dict.fromkeys(found) if p != home and _is_open(p))]
+
+
+def closed() -> list[Path]:
+    """Return the folders of other users of a shared home that cannot be read."""
+    return [p for p in map(Path, shared_home.others(str(layout.home()))) if not _is_open(p)]
+
+
+def _is_open(base: Path) -> bool:
+    """Whether the experiments of a folder can be looked at, or there are none yet."""
+    inside = base / layout.EXPERIMENTS
+    try:
+        return base.is_dir() and (not inside.exists() or os.access(inside, os.R_OK | os.X_OK))
+    except OSError:
+        return False
 
 
 def add(base: Path) -> None:
