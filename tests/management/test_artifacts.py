@@ -361,6 +361,7 @@ class Liar(LocalTunnel):
 
     listed: str = "[]"
     answers: str = "[]"
+    first: str = "[]"
 
     @property
     def key(self) -> str:
@@ -377,6 +378,8 @@ class Liar(LocalTunnel):
                 out.write(marker + json.dumps(message).encode() + b"\\n" + data)
             send({{"hello": 1}})
             if request["op"] == "list":
+                for event in json.loads({self.first!r}):
+                    send({{"event": event}})
                 send({{"event": {{"folder": 0, "files": json.loads({self.listed!r})}}}})
             else:
                 for event, data in json.loads({self.answers!r}):
@@ -627,6 +630,18 @@ def test_files_of_a_cluster_are_listed_while_the_job_runs_and_pulled(
         path.unlink()
     assert len(exp.artifacts()) == 1
     assert len(artifacts.listed(record)) == 3
+
+
+def test_a_folder_that_cannot_be_read_hides_no_other(source: Path, here: Path) -> None:
+    odd = [{"folder": 0, "error": "/x/\x1b[31m cannot be read: Permission denied"}]
+    tunnel = lying([["a", 1, 1, None]], [answer(0, "a")])
+    tunnel.first = json.dumps(odd)
+    place = Place("train", "", str(source), str(here), (), tunnel)
+    with pytest.raises(NemoRunError, match=r"liar: /x/\?\[31m cannot be read"):
+        look([place])
+    told: list[str] = []
+    assert [one.path for one in look([place], "", lambda _, why: told.append(why))] == ["a"]
+    assert told == ["liar: /x/?[31m cannot be read: Permission denied"]
 
 
 def test_words_that_name_nothing_are_answered(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from nemo_run.exceptions import BackendError, RemoteError
 
 if TYPE_CHECKING:
     from nemo_run.management.artifacts import Artifact
+    from nemo_run.management.artifacts.places import Place
     from nemo_run.management.store.record import Record
 
 
@@ -56,11 +57,14 @@ def command(
 def _found(record: Record, job: str | None, glob: str) -> list[Artifact]:
     from nemo_run.management.artifacts import listed
 
+    def trouble(place: Place, why: str) -> None:
+        note(f"warning: not all files of {place.job} can be listed: {why}")
+
     try:
-        return listed(record, job, glob, remote=True)
+        return listed(record, job, glob, remote=True, trouble=trouble)
     except (RemoteError, BackendError) as error:
         note(f"warning: only the copies that are here can be listed: {error}")
-        return listed(record, job, glob)
+        return listed(record, job, glob, trouble=trouble)
 
 
 _COLUMNS = (

@@ -92,7 +92,7 @@ def progress_text(state: State, seconds: float) -> str:
 
 def _say(found: Pulled) -> None:
     for name, why in list(found.problems.items())[:_SHOWN]:
-        note(f"warning: {name} was not copied: {why}")
+        note(f"warning: {visible(name)} was not copied: {visible(why)}")
     if len(found.problems) > _SHOWN:
         note(f"warning: and {len(found.problems) - _SHOWN} more files; --json names them all.")
     if not found.copied and not found.same:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,13 @@ from . import patterns, sending
 from .places import Place, places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nemo_run.management.store.record import Record
     from nemo_run.remote import Event, Tunnel
+
+
+Trouble = Callable[[Place, str], None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,12 @@ class Artifact:
 
 
 def listed(
-    record: Record, job: str | None = None, pattern: str = "", *, remote: bool = False
+    record: Record,
+    job: str | None = None,
+    pattern: str = "",
+    *,
+    remote: bool = False,
+    trouble: Trouble | None = None,
 ) -> list[Artifact]:
     """Return the files that jobs have left.
 
@@ -76,24 +85,32 @@ def listed(
         pattern: Only those whose path matches.
         remote: Ask where they ran, one round trip for each target; by default only what is in
             the record counts, and nobody is asked.
+        trouble: Called for a folder that cannot be read; the others are listed.
 
     Raises:
         NemoRunError: A target cannot be reached, or a folder there cannot be read.
     """
     jobs = [record.job(job)["id"]] if job is not None else [str(one["id"]) for one in record.jobs]
     known = places(record, jobs)
-    return look(known if remote else [one.in_record() for one in known], pattern)
+    return look(known if remote else [one.in_record() for one in known], pattern, trouble)
 
 
-def look(known: Iterable[Place], pattern: str = "") -> list[Artifact]:
+def look(
+    known: Iterable[Place], pattern: str = "", trouble: Trouble | None = None
+) -> list[Artifact]:
     """Return the files in some places that count; see :func:`listed`."""
     by_target: dict[str, list[Place]] = {}
     for place in known:
         by_target.setdefault(place.tunnel.key if place.tunnel else "", []).append(place)
-    return [one for group in by_target.values() for one in _look(group, pattern)]
+    told = trouble or _refuse
+    return [one for group in by_target.values() for one in _look(group, pattern, told)]
 
 
-def _look(group: Sequence[Place], pattern: str) -> list[Artifact]:
+def _refuse(_place: Place, why: str) -> None:
+    raise NemoRunError(why)
+
+
+def _look(group: Sequence[Place], pattern: str, trouble: Trouble) -> list[Artifact]:
     """Return the files in places of one target."""
     asked = [pattern] if pattern else []
     request = {
@@ -112,7 +129,8 @@ def _look(group: Sequence[Place], pattern: str) -> list[Artifact]:
         try:
             place = group[event.value["folder"]]
             if "error" in event.value:
-                raise NemoRunError(f"{_who(place.tunnel)}{event.value['error']}")
+                trouble(place, f"{_who(place.tunnel)}{printable(event.value['error'])}")
+                return
             found.extend(_artifact(place, one) for one in event.value["files"])
         except WRONG as error:
             raise senseless(event, error) from error
@@ -128,6 +146,11 @@ def _artifact(place: Place, fields: Sequence[Any]) -> Artifact:
 
 WRONG = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 """What comes of an answer that is not as it should be."""
+
+
+def printable(text: object) -> str:
+    """Return what another machine said as a line that does nothing to a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in str(text))
 
 
 def senseless(event: Event, error: Exception) -> NemoRunError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import NemoRunError, RemoteError, StoreError
 
-from .listing import WRONG, Artifact, ask, look, senseless
+from .listing import WRONG, Artifact, ask, look, printable, senseless
 from .places import places
 from .receiving import Arriving, Beginning, Folder, leads_inside, parts_of
 
@@ -97,14 +97,15 @@ def pull(
     """
     jobs = [record.job(job)["id"]] if job is not None else [str(one["id"]) for one in record.jobs]
     known = places(record, jobs)
-    found = look([one for one in known if to is not None or not one.is_here], pattern)
     work = _Work(Pulled(), Progress(), tell or (lambda _: None), checksum=checksum)
+    asked = [one for one in known if to is not None or not one.is_here]
+    found = look(asked, pattern, work.unread)
     for place in known:
         target = _target(record, place, to, several=len(jobs) > 1)
         work.pulled.folders[place.job, place.member] = str(target)
         theirs = [one for one in found if one.place is place]
         if place.is_here and to is None:
-            work.pulled.same += len(look([place], pattern))
+            work.pulled.same += len(look([place], pattern, work.unread))
         elif theirs:
             try:
                 work.bring(theirs, place, target)
@@ -176,6 +177,12 @@ class _Work:
         self.pulled.same += 1
         return False
 
+    def unread(self, place: Place, why: str) -> None:
+        """Note a folder that cannot be read where the files lie."""
+        name = f"{place.job}/{place.member}".rstrip("/")
+        before = self.pulled.problems.get(name)
+        self.pulled.problems[name] = f"{before}; {why}" if before else why
+
     def problems(self, one: Artifact, why: str) -> None:
         """Note what could not be copied."""
         self.pulled.problems[f"{one.job}/{one.name}"] = why
@@ -228,7 +235,7 @@ class _Coming:
             one = self._due[number]
             self._work.progress.current = one.name
             if "error" in event.value:
-                self._fail(one, str(event.value["error"]))
+                self._fail(one, printable(event.value["error"]))
             elif "at" in event.value:
                 self._add(number, one, event)
         except WRONG as error:
