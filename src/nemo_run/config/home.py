@@ -10,6 +10,7 @@ RUNDIR_SPECIAL_NAME = "/$nemo_run"
 SCRIPTS_DIR = "scripts"
 USE_WITH_RAY_CLUSTER_KEY = "use_with_ray_cluster"
 
+HOME = "NEMORUN_HOME"
 _DEFAULT = "~/.nemo_run"
 # Made for a group: its members may make folders, which belong to the group (chmod 3770).
 _SHARED = stat.S_ISGID | stat.S_IWGRP | stat.S_IXGRP
@@ -23,7 +24,7 @@ def get_nemorun_home() -> str:
     Raises:
         StoreError: It is shared in a way that would let others change what is ours.
     """
-    home = os.path.expanduser(os.environ.get("NEMORUN_HOME") or _DEFAULT)  # noqa: PTH111
+    home = os.path.expanduser(os.environ.get(HOME) or _DEFAULT)  # noqa: PTH111
     try:
         mode = os.stat(home).st_mode  # noqa: PTH116 - asked for often
     except OSError:
@@ -33,6 +34,11 @@ def get_nemorun_home() -> str:
     from .shared_home import own_folder
 
     return own_folder(home, mode)
+
+
+def default_home() -> str:
+    """Return the home folder of those who name none."""
+    return _DEFAULT
 
 
 def set_nemorun_home(path: str | os.PathLike[str]) -> None:

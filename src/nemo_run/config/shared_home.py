@@ -72,9 +72,16 @@ def others(own: str) -> Iterator[str]:
 
 
 def is_readable_by_group(folder: str | os.PathLike[str]) -> bool:
-    """Whether what is made in a folder is for its group to read."""
+    """Whether what is made in a folder of the home is for its group to read.
+
+    A folder of the home says so itself (``chmod g+rxs``); that the home lies in a folder of a group
+    opens nothing.
+    """
+    from .home import HOME, default_home
+
     place = Path(folder)
-    if place.name == "secrets":
+    home = os.path.abspath(os.path.expanduser(os.environ.get(HOME) or default_home()))  # noqa: PTH100, PTH111
+    if place.name == "secrets" or not f"{place}/".startswith(f"{home}/"):
         return False
     try:
         return place.stat().st_mode & _READABLE == _READABLE
