@@ -131,6 +131,14 @@ def test_without_a_job_there_are_no_outputs() -> None:
         run.run(run.Script(inline="true"), outputs=["a"])
 
 
+def test_what_is_sent_to_targets_is_python_3_6() -> None:
+    import ast
+
+    from nemo_run.management.artifacts import sending
+
+    ast.parse(Path(sending.__file__).read_text("utf-8"), feature_version=(3, 6))
+
+
 # --- Copying ----------------------------------------------------------------------------------
 
 

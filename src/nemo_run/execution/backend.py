@@ -186,7 +186,9 @@ class Backend(Protocol):
         """Copy what attempts have left on the target into the record; one request for all.
 
         Nothing to do where a job's folder is the one in the record. What is there already is not
-        sent again, and a call that was cut off is made good by the next one.
+        sent again, and a call that was cut off is made good by the next one. What members have
+        logged (:func:`~nemo_run.execution.folders.metrics_file`) comes with every call, also with
+        one that asks for no logs.
 
         Returns:
             Why, for each job of which something could not be brought, the others being whole:
