@@ -4,6 +4,7 @@
 #   make check   style, types and the rooms' walls
 #   make bench   the figures of bench/README.md
 #   make faults  every point at which a run can be killed, crowds, full disks: docs/reliability.md
+#   make fuzz    damaged files, for five minutes
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -11,7 +12,7 @@ TESTS ?=
 # One worker a core; the tests share nothing.
 JOBS ?= auto
 
-.PHONY: demo test check bench faults engines clean
+.PHONY: demo test check bench faults fuzz engines clean
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/python examples/digits.py
@@ -36,6 +37,9 @@ faults: $(VENV)/dev.stamp
 	@unshare -rm true 2>/dev/null || echo "Full disks are left out: nobody may mount one here."
 	! unshare -rm true 2>/dev/null || unshare -rm $(BIN)/python tests/faults/full_disk.py
 	$(BIN)/python tests/faults/campaign.py --every $(FAULTS)
+
+fuzz: $(VENV)/dev.stamp
+	$(BIN)/python tests/faults/fuzz.py --seconds 300 --seed $$$$
 
 # With CI=true or ENGINES=install the programs that some tests need are installed; elsewhere those
 # tests run where they are found, and say so where they are not.
