@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,7 @@ def apply(
         files = lay(store, code.tree, target / inside, told)
     with suppress(GitError):  # the files of a submodule, which this worktree does not have
         # In the worktree's own index: new files are a part of `git diff`, too.
-        own.run("add", "--intent-to-add", ".")
+        own.run("add", "--intent-to-add", "--ignore-removal", ".")
     stat = own.run("diff", "--stat", "--no-ext-diff", "--no-textconv").decode("utf-8", "replace")
     return Applied(
         str(target), code.tree, files, _top(repository), code.commit, stat=stat.rstrip("\n")
@@ -279,12 +280,36 @@ def _make_worktree(git: Git, commit: str, target: Path, *, again: bool) -> None:
         # git was killed while it made the worktree: nothing but its own file can be there.
         if target.is_dir() and [one.name for one in target.iterdir()] == [".git"]:
             (target / ".git").unlink()
+        _forget_half_made(git, target)
     # Given twice it takes the place of one that is registered, locked, and not there.
     force = ("--force", "--force") if again else ()
     # The user's hook for checkouts is a program that may do anything.
     no_hooks = ("-c", f"core.hooksPath={os.devnull}")
     words = ("worktree", "add", *force, "--no-checkout", "--detach", str(target), commit)
     git.run(*no_hooks, *words)
+
+
+def _forget_half_made(git: Git, target: Path) -> None:
+    """Remove what git wrote down of a worktree that it was killed at: it hinders every later one.
+
+    As long as git makes a worktree, ``locked`` says ``initializing``, and ``commondir`` comes last
+    (``add_worktree`` in git's builtin/worktree.c).
+    """
+    common = os.fsdecode(git.run("rev-parse", "--git-common-dir")).rstrip("\n")
+    base = Path(os.fsdecode(git.where[1]), common, "worktrees")
+    for one in base.glob(f"{target.name}*"):
+        locked, gitdir = one / "locked", one / "gitdir"
+        if (one / "commondir").exists() or not _says(locked, "initializing"):
+            continue
+        if _says(gitdir, f"{target}/.git") or not gitdir.exists():
+            shutil.rmtree(one, ignore_errors=True)
+
+
+def _says(path: Path, text: str) -> bool:
+    try:
+        return path.read_text("utf-8", "surrogateescape").strip() == text
+    except OSError:
+        return False
 
 
 def _is_at(target: Path, commit: str) -> bool:

@@ -48,20 +48,21 @@ def command(
     nemo-run experiment rerun digits model.lr=1e-3 train:steps=500
     nemo-run experiment rerun digits --failed --executor 'slurm(account=research)'
     """  # noqa: D301 - click reads the character
+    from nemo_run.cli.flow.errors import refusing
     from nemo_run.management.rerunning.preparing import prepared
 
     if dryrun and as_json:
         raise click.UsageError("A plan is text: leave out --json, or --dryrun.", context)
     record = record_of(experiment)
-    chosen = _named(executor) if executor else None
-    again = prepared(
-        record,
-        overrides=words,
-        executor=chosen,
-        choose=_choose,
-        called=_covered(executor or ""),
-        failed=failed,
-    )
+    with refusing():
+        again = prepared(
+            record,
+            overrides=words,
+            executor=_named(executor) if executor else None,
+            choose=_choose,
+            called=_covered(executor or ""),
+            failed=failed,
+        )
     _tell(again.applied, [job.id for job in again.experiment.jobs])
     if dryrun:
         again.experiment.dryrun()
