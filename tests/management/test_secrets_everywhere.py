@@ -50,14 +50,16 @@ import os, sys
 import nemo_run as run
 from tasks import fails, train
 
+where, root, mode = sys.argv[1:4]
+
 def executor(where, root, **fields):
     if where == "local":
         return run.LocalExecutor(**fields)
-    tunnel = run.LocalTunnel(job_dir=root + "/target")
+    # Without a job_dir the job lies in the record.
+    tunnel = run.LocalTunnel(job_dir="" if mode == "detached" else root + "/target")
     return run.SlurmExecutor(account="a", tunnel=tunnel, wait_time_for_group_job=0, **fields)
 
 if __name__ == "__main__":
-    where, root, mode = sys.argv[1:4]
     token = run.Secret("TEST_HF_TOKEN")
     shell = f'''
         test ${{#TOKEN}} -gt 20 || exit 3
@@ -185,14 +187,17 @@ def reports(place: Place, identity: str) -> None:
         "verify": [[]],
         "events": [["--json"]],
         "metrics": [[]],
+        "diff": [[identity], [identity, "--json"], [identity, "--html", f"{place.root}/diff.html"]],
     }
     for command, ways in wanted.items():
         if command not in _COMMANDS:
             continue
         for way in ways:
             place.cli("experiment", command, identity, *way)
-    for words in (["list"], ["list", "--json"], ["reindex"], ["list", "--format", "csv"]):
+    for words in (["list"], ["list", "--json"], ["reindex"], ["list", "--csv"]):
         place.cli("experiment", *words)
+    place.cli("experiment", "artifacts", "list", identity)
+    place.cli("remote", "push", identity, "--remote", f"file://{place.root}/remote")
 
 
 def test_nothing_of_a_secret_is_left_anywhere(place: Place) -> None:
@@ -221,6 +226,16 @@ def test_nothing_of_a_secret_is_left_anywhere(place: Place) -> None:
     assert not [command for command in inside if place.where == "slurm" and "_sbatch.sh" in command]
     assert not [command for command in inside if "slurm/bin" in command]
     reports(place, record.id)
+    said = place.cli("experiment", "rerun", record.id)
+    assert find("secret").id != record.id, said.stderr.decode()
+
+    def has_ended() -> bool:
+        # Jobs may have been handed over: whoever asks how they stand, has them looked at.
+        place.cli("experiment", "status", find("secret").id)
+        return find("secret").status().ended is not None
+
+    until(has_ended)
+    place.cli("experiment", "diff", record.id, find("secret").id)
     assert place.left() == []
     error = record.path / "jobs/fails/attempts/1/error.0.json"
     assert "does not know '***' or ***" in error.read_text()
@@ -259,10 +274,12 @@ def test_a_secret_on_a_target_is_for_its_owner_only_and_goes_with_the_job(
 ) -> None:
     slurm_place.launch("detached")
     until(lambda: (slurm_place.root / "here-script").exists())
-    (file,) = (slurm_place.root / "target").rglob("secrets/*/*")
+    (file,) = (slurm_place.root / "home").rglob("secrets/*/*")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert {stat.S_IMODE(p.stat().st_mode) for p in (file.parent, file.parent.parent)} == {0o700}
-    # There, and nowhere else.
+    # There, and nowhere else, also when somebody takes the record with him.
+    reports(slurm_place, find("secret").id)
+    assert (slurm_place.root / "export.tar.zst").exists()
     assert slurm_place.left() == [str(file)]
     (slurm_place.root / "gate").touch()
     until(lambda: not file.exists())
