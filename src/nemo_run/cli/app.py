@@ -25,6 +25,10 @@ COMMANDS = {
         "nemo_run.cli.experiment:group",
         "List, show, follow, cancel, repeat and delete experiments.",
     ),
+    "top": (
+        "nemo_run.cli.top:command",
+        "Watch all that runs: jobs, metrics, last lines; cancel with a key.",
+    ),
     "artifacts": (
         "nemo_run.cli.artifacts:group",
         "List and copy the files that jobs leave.",
