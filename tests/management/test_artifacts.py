@@ -98,6 +98,7 @@ def files(folder: Path) -> dict[str, bytes]:
         ("step-[!0-3].pt", "step-2.pt", False),
         ("step-[!0-3].pt", "step-7.pt", True),
         ("a[", "a[", True),
+        ("[?-.]", "[?-.]", True),
         ("a.b", "axb", False),
         ("./a", "a", True),
         ("a//b", "a/b", True),
@@ -586,6 +587,30 @@ def test_a_record_whose_outputs_lead_elsewhere_is_refused(tmp_path: Path) -> Non
         artifacts.listed(record)
     with pytest.raises(NemoRunError, match="leads out of"):
         pull(record, to=tmp_path / "to")
+
+
+def test_a_full_disk_is_a_sentence_and_what_came_is_gone_on_with(tmp_path: Path) -> None:
+    code = "head -c 3000000 /dev/urandom >$NEMORUN_OUTPUT_DIR/a; echo b >$NEMORUN_OUTPUT_DIR/b"
+    with run.Experiment("full") as exp:
+        exp.add(run.Script(inline=code), run.LocalExecutor(), name="train")
+        exp.run()
+    pulls = [sys.executable, "-m", "nemo_run", "artifacts", "pull", "full", "--to", "/mnt/to"]
+    script = (
+        'mount -t tmpfs -o size=1m tmpfs /mnt && ("$@"; echo rc $?; mount -o remount,size=9m /mnt; '
+        '"$@"; echo rc $?; sha256sum /mnt/to/a)'
+    )
+    enter = ["unshare", "--mount", "--map-root-user", "--user", "sh", "-c"]
+    if subprocess.run([*enter, "mount -t tmpfs tmpfs /mnt"], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+    done = subprocess.run([*enter, script, "sh", *pulls], capture_output=True, text=True)
+    first, _, second = done.stdout.partition("rc 1\n")
+    assert first == ""
+    assert "/mnt/to cannot be written: No space left on device" in done.stderr
+    assert "pull again to go on" in done.stderr
+    assert second.splitlines()[0].startswith("Copied 2 files (")
+    assert second.splitlines()[0] != "Copied 2 files (3.0 MB)."
+    [a, _] = artifacts.listed(find("full"))
+    assert hashlib.sha256(Path(a.local).read_bytes()).hexdigest() in second
 
 
 @pytest.fixture

@@ -80,4 +80,9 @@ def _piece(piece: str) -> str:
     negated = inner[:1] in {"!", "^"}
     # What re warns of or reads as its own: [[ -- && ~~ ||, and a caret that is none.
     inner = re.sub(r"([\[\]&~|^])", r"\\\1", inner[1:] if negated else inner)
-    return f"[{'^/' if negated else ''}{inner}]"
+    found = f"[{'^/' if negated else ''}{inner}]"
+    try:
+        re.compile(found)
+    except re.error:
+        return re.escape(piece)  # a range that runs backwards is no range to a shell
+    return found

@@ -13,6 +13,7 @@ from typing import IO, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 Json = Dict[str, Any]
 Emit = Callable[..., None]
+Step = Tuple[Json, bytes]
 
 PIECE = 1 << 20
 BATCH = 500
@@ -88,32 +89,46 @@ def said(path: bytes, error: OSError) -> str:
 def sending(number: int, root: str, wanted: List[Any], emit: Emit) -> None:
     """Send a file from where a copy ends, or all of it where the copy begins otherwise."""
     name, offset, digest = wanted
-    path = os.path.join(os.fsencode(root), name.encode("utf-8", "surrogateescape"))
-    try:
-        # No link is followed below the folder: what it leads to is none of the job's files.
-        folder = os.path.realpath(os.path.dirname(path))
-        top = os.path.realpath(os.fsencode(root))
-        if folder != top and not folder.startswith(top.rstrip(b"/") + b"/"):
-            emit({"file": number, "error": "%s leads out of %s" % (name, root)})
+    steps = opened(number, root, name, offset, digest)
+    while True:
+        # What goes wrong with the other side is none of the file's troubles.
+        try:
+            event, data = next(steps)
+        except StopIteration:
             return
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
-        with os.fdopen(os.open(os.path.join(folder, os.path.basename(path)), flags), "rb") as file:
-            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                send(number, file, offset, digest, emit)
-            else:
-                emit({"file": number, "error": "%s is no file any more" % name})
-    except OSError as error:
-        emit({"file": number, "error": said(path, error)})
+        except OSError as error:
+            path = os.path.join(os.fsencode(root), name.encode("utf-8", "surrogateescape"))
+            event, data = {"file": number, "error": said(path, error)}, b""
+        emit(event, data)
 
 
-def send(number: int, file: IO[bytes], offset: int, digest: str, emit: Emit) -> None:
-    """Send the bytes of an open file, then its checksum and whether it stayed the same."""
+def opened(number: int, root: str, name: str, offset: int, digest: str) -> Iterator[Step]:
+    """Open a file below a folder and yield what is to be sent of it."""
+    path = os.path.join(os.fsencode(root), name.encode("utf-8", "surrogateescape"))
+    # No link is followed below the folder: what it leads to is none of the job's files.
+    folder = os.path.realpath(os.path.dirname(path))
+    top = os.path.realpath(os.fsencode(root))
+    if folder != top and not folder.startswith(top.rstrip(b"/") + b"/"):
+        yield {"file": number, "error": "%s leads out of %s" % (name, root)}, b""
+        return
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
+    with os.fdopen(os.open(os.path.join(folder, os.path.basename(path)), flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            yield {"file": number, "error": "%s is no file any more" % name}, b""
+            return
+        for step in contents(number, file, offset, digest):
+            yield step
+
+
+def contents(number: int, file: IO[bytes], offset: int, digest: str) -> Iterator[Step]:
+    """Yield the bytes of an open file, then its checksum and whether it stayed the same."""
     before = os.fstat(file.fileno())
     seen = hashlib.sha256()
     if 0 < offset <= before.st_size:
-        pulse = lambda: emit({"file": number, "pulse": True})  # noqa: E731
-        at = looked_at(file, offset, seen, pulse)
-        if at < offset or seen.hexdigest() != digest:
+        at = 0
+        for at in looked_at(file, offset, seen):
+            yield {"file": number, "pulse": at}, b""
+        if seen.hexdigest() != digest:
             offset, seen = 0, hashlib.sha256()
     else:
         offset = 0
@@ -135,20 +150,19 @@ def send(number: int, file: IO[bytes], offset: int, digest: str, emit: Emit) -> 
                 "changed": not same or at != before.st_size,
                 "run": bool(before.st_mode & stat.S_IXUSR),
             }
-        emit(event, piece)
+        yield event, piece
         if whole:
             return
 
 
-def looked_at(file: IO[bytes], size: int, seen: Any, pulse: Callable[[], None]) -> int:
-    """Add the first bytes of a file to a checksum; return how many there were."""
+def looked_at(file: IO[bytes], size: int, seen: Any) -> Iterator[int]:
+    """Add the first bytes of a file to a checksum; yield how far it is, now and then."""
     at = 0
     while at < size:
         piece = file.read(min(PIECE, size - at))
         if not piece:
-            break
+            return
         seen.update(piece)
         at += len(piece)
         if at % QUIET < len(piece):
-            pulse()
-    return at
+            yield at
