@@ -93,6 +93,8 @@ def _document(profile: Profile) -> dict[str, Any]:
 
 
 def _shown(path: tuple[str, ...], value: Any) -> Any:
+    if path[0] == "env_vars" and path[2:] == ("secret",):
+        return value  # of a secret it is the name
     return mask(path[-1], value) if isinstance(value, str) else value
 
 
