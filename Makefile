@@ -33,7 +33,7 @@ bench: $(VENV)/dev.stamp
 # One of so many points is tried; FAULTS=1 tries each, some 1,500.
 FAULTS ?= 4
 faults: $(VENV)/dev.stamp
-	$(BIN)/python tests/faults/crowd.py
+	$(BIN)/python tests/faults/crowd.py --each $$((20 / $(FAULTS)))
 	@unshare -rm true 2>/dev/null || echo "Full disks are left out: nobody may mount one here."
 	! unshare -rm true 2>/dev/null || unshare -rm $(BIN)/python tests/faults/full_disk.py
 	$(BIN)/python tests/faults/campaign.py --every $(FAULTS)

@@ -171,7 +171,11 @@ def _recovered(place: scenarios.Place, kind: Kind, disk: Disk | None, *, died: b
     elif not kind.killed and died:
         _let_a_minute_pass(place)
     scenarios.recover(place)
-    scenarios.check(place, undisturbed=kind.undisturbed or not died)
+    scenarios.check(
+        place,
+        undisturbed=kind.undisturbed or not died,
+        may_begin_again=kind.world == "nothing",
+    )
 
 
 def _let_a_minute_pass(place: scenarios.Place) -> None:

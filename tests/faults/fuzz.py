@@ -25,7 +25,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-SECONDS = 20
+SECONDS = 60
 """How long a command may take."""
 MEBIBYTES = 700
 """How much memory this process may need in all."""

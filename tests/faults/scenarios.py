@@ -141,18 +141,26 @@ def check_shown(place: Place, record) -> None:
             assert ended[token], f"{job} is shown SUCCEEDED and did not come to its end"
 
 
-def check(place: Place, *, undisturbed: bool, jobs: tuple[str, ...] = JOBS) -> None:
+def check(
+    place: Place,
+    *,
+    undisturbed: bool,
+    jobs: tuple[str, ...] = JOBS,
+    may_begin_again: bool = False,
+) -> None:
     """Check all that is promised.
 
     Args:
         place: The run, recovered.
         undisturbed: Whether no job was killed, so that each ran once and succeeded.
         jobs: The jobs of the experiment.
+        may_begin_again: Whether the disk may have forgotten that a job began, in the moment
+            before the journal says that it was handed over (docs/reliability.md).
     """
     from nemo_run.management import store
 
     marks = marks_of(place)
-    twice = [token for token, count in marks["begin"].items() if count > 1]
+    twice = [token for token, count in marks["begin"].items() if count > 1 + may_begin_again]
     assert not twice, f"started twice: {twice}"
     records = list(store.records())
     assert len(records) == 1, f"{len(records)} experiments"
