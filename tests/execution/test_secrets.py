@@ -222,6 +222,12 @@ def test_values_that_were_looked_up_are_covered_wherever_something_is_shown(
     assert masking.is_secret("NEMORUN_SECRET_SOMETHING_FILE")
 
 
+def test_variables_that_hold_a_value_are_hidden_from_engines() -> None:
+    values = {"LONG": "a-long-value", "SHORT": "b"}
+    environment = {"A": "Bearer a-long-value", "B": "b", "PATH": "/bin:/usr/bin"}
+    assert secrets.hidden(values, environment) == {"A", "B"}
+
+
 def test_the_environment_of_the_launcher_is_told_without_it(repository: Path) -> None:
     os.environ["NEMO_OF_THIS_TEST"] = f"x={VALUE}"
     try:

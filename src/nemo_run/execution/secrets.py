@@ -195,7 +195,12 @@ def hidden(values: Mapping[str, str], environment: Mapping[str, str]) -> set[str
         values: By the names of the secrets.
         environment: Of this process.
     """
-    return {n for n, text in environment.items() if any(one in text for one in values.values())}
+    longer = [one for one in values.values() if len(one) >= SHORTEST_TOLD]
+    return {
+        name
+        for name, text in environment.items()
+        if text in values.values() or any(one in text for one in longer)
+    }
 
 
 def standing_in(values: Mapping[str, str], texts: Iterable[tuple[str, str]]) -> tuple[str, str]:
