@@ -25,7 +25,9 @@ _ENDS = (
 )
 
 
-def make_experiments(home: Path, number: int = 10_000, titles: int = 100, jobs: int = 3) -> None:
+def make_experiments(
+    home: Path, number: int = 10_000, titles: int = 100, jobs: int = 3, facts: int = 20
+) -> None:
     """Write experiments that ended, and a few that are still running.
 
     Args:
@@ -33,6 +35,7 @@ def make_experiments(home: Path, number: int = 10_000, titles: int = 100, jobs: 
         number: How many experiments.
         titles: How many different titles.
         jobs: How many jobs each has.
+        facts: How many parameters each job has, besides its result; 0: no task and no result.
     """
     job_ids = [f"job-{n}" for n in range(jobs)]
     for n in range(number):
@@ -46,13 +49,35 @@ def make_experiments(home: Path, number: int = 10_000, titles: int = 100, jobs: 
             "title": title,
             "created": made / 1e9,
             "user": "somebody",
-            "jobs": [{"id": job} for job in job_ids],
+            "jobs": [{"id": job, "executor": "LocalExecutor"} for job in job_ids],
         }
         (folder / layout.META).write_text(json.dumps(meta))
+        if n % 10 == 0:
+            marked = {"format": 1, "tags": ["best"] if n % 50 == 0 else ["kept"], "note": ""}
+            (folder / "marks.json").write_text(json.dumps(marked))
+        if facts:
+            for place, job in enumerate(job_ids):
+                _write_facts(folder / layout.JOBS / job, n, place, facts)
         running = n >= number - 5
         (folder / layout.JOURNAL).write_text(
             _journal(title, job_ids, made / 1e9, n, running=running)
         )
+
+
+def _write_facts(folder: Path, n: int, job: int, facts: int) -> None:
+    folder.mkdir(parents=True)
+    model = {f"option_{k}": k * n for k in range(facts - 2)}
+    arguments = {
+        "lr": 10.0 ** -(1 + n % 5),
+        "seed": job,
+        "model": {"$": "config", "target": "models:GPT", "arguments": model},
+    }
+    value = {"$": "partial", "target": "__main__:train", "arguments": arguments}
+    task = {"format": "nemo-run/graph", "version": 1, "value": value}
+    (folder / "task.json").write_text(json.dumps(task, indent=2))
+    result = {"accuracy": (n * 7919 % 1000) / 1000, "loss": 1 / (1 + n)}
+    document = {"format": "nemo-run/result", "version": 1, "value": result}
+    (folder / "result.json").write_text(json.dumps(document))
 
 
 def _journal(title: str, job_ids: list[str], made: float, n: int, *, running: bool) -> str:

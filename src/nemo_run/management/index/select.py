@@ -85,7 +85,7 @@ def select(
     """
     names = _names(connection)
     conditions = Conditions(asked.where or "", names, time.time())
-    jobs = conditions.sql() if asked.where else ""
+    jobs = conditions.sql() if asked.where is not None else ""
     job_values = list(conditions.values)
     # Where somebody asks, every experiment is looked at anyway.
     for name in (*(key.lstrip("-") for key in asked.sort), *asked.columns):
