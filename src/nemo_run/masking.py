@@ -70,6 +70,11 @@ def cover(value: str) -> None:
         _covered.update(forms(value))
 
 
+def holds_covered(text: str) -> bool:
+    """Return whether a value that is covered stands in a text."""
+    return any(form in text for form in _covered)
+
+
 def forms(value: str) -> set[str]:
     """Return how a text stands in others: as it is, as JSON, Python and a shell spell it."""
     import json

@@ -358,16 +358,20 @@ def test_a_local_job_needs_its_secret_again_for_each_attempt(tmp_path: Path, hom
         import nemo_run as run
         if __name__ == "__main__":
             task = run.Script(
-                inline='test ${{#TOKEN}} -gt 20 && test "$NEMORUN_ATTEMPT" = 2',
+                inline='sleep 0.3; test ${{#TOKEN}} -gt 20 && test "$NEMORUN_ATTEMPT" = 2',
                 env={{"TOKEN": run.Secret("{NAME}")}},
             )
             run.run(task, run.LocalExecutor(retries=1), name="twice")
         """
     )
     (tmp_path / "twice.py").write_text(source)
-    environment = {**os.environ, NAME: VALUE}
-    done = subprocess.run([sys.executable, "twice.py"], cwd=tmp_path, env=environment, check=False)
+    # What a shell cannot hold is handed on as an argument, but not with a secret in it.
+    environment = {**os.environ, NAME: VALUE, "odd.name": VALUE}
+    with watching() as seen:
+        command = [sys.executable, "twice.py"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, check=False)
     assert done.returncode == 0
+    assert seen == []
     assert records()
     assert traces([home], [VALUE]) == []
 

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from nemo_run.atomic import make_folder
 from nemo_run.config.shared_home import is_readable_by_group
+from nemo_run.masking import holds_covered
 
 from . import layout
 
@@ -166,10 +167,11 @@ def _umask() -> int:
 def _unspeakable(environment: dict[str, str]) -> list[str]:
     """Return the variables that a shell would drop, as arguments of the script.
 
-    Environment modules and others keep shell functions in such names (``BASH_FUNC_module%%``).
+    Environment modules and others keep shell functions in such names (``BASH_FUNC_module%%``). One
+    with the value of a secret is left out: arguments can be read by everybody.
     """
     return [
         f"{name}={value}"
         for name, value in environment.items()
-        if not (name.isidentifier() and name.isascii()) and name
+        if not (name.isidentifier() and name.isascii()) and name and not holds_covered(value)
     ]
