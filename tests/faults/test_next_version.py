@@ -71,7 +71,6 @@ def later(request) -> Record:
         ["tag"],
         ["note", "text"],
         ["delete"],
-        ["apply"],
         ["verify"],
     ],
     ids=" ".join,

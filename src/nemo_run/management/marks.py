@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nemo_run import atomic
 from nemo_run.exceptions import PlanError, StoreError
 
-from .store.advice import explained
+from .store.advice import explained, later
 from .store.files import open_file, read_file
 from .store.locks import locked
 
@@ -78,6 +78,7 @@ def change(
             f"The note has {len(note):,} characters; at most {_LONGEST_NOTE:,} are kept. Put the "
             "text into a file and note where that is."
         )
+    record.refuse_later()
     path = record.path / FILE
     try:
         descriptor = open_file(record.path / LOCK, os.O_RDWR | os.O_CREAT)
@@ -133,6 +134,9 @@ def _document(path: os.PathLike[str]) -> dict[str, object]:
             f"The file {os.fspath(path)} is damaged, and changing it would lose what it says. Mend "
             "it, or move it away. Nothing was changed."
         )
+    version = found.get("format")
+    if isinstance(version, int) and version > _FORMAT:
+        raise later(path, version, _FORMAT)
     return found
 
 

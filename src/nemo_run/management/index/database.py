@@ -82,8 +82,12 @@ def prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Make the tables, unless they are there as this version has them."""
     # No WAL: it needs memory shared between machines, which NFS has not
     # (https://www.sqlite.org/wal.html), and our transactions are short.
-    if _version(connection) == VERSION:
+    version = _version(connection)
+    if version == VERSION:
         return connection
+    if version > VERSION:
+        # Its tables are not ours to drop: they would be made anew with each change of versions.
+        raise sqlite3.OperationalError("a later version of NeMo Run made it")
     connection.execute("BEGIN IMMEDIATE")
     if _version(connection) != VERSION:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
@@ -145,14 +149,13 @@ def kept(connection: sqlite3.Connection) -> tuple[dict[str, int], dict[str, dict
     # What was damaged is read again each time, for it may have been mended.
     query = (
         "SELECT folder, path, journal_size, journal_mtime, marks, late, error != '' "
-        "FROM experiments ORDER BY folder"
+        "FROM experiments"
     )
-    last: object = None
-    inside: dict[str, Stamp] = {}
     # This loop runs 10,000 times a list.
     for folder, path, size, mtime, marks, late, damaged in connection.execute(query):
-        if folder != last:
-            last, inside = folder, found.setdefault(from_sql(folder), {})
+        inside = found.get(folder)
+        if inside is None:
+            inside = found.setdefault(from_sql(folder), {})
         if type(path) is bytes:
             path = from_sql(path)  # noqa: PLW2901
         inside[path] = NEVER if damaged else (size, mtime, marks, late)

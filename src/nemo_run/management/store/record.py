@@ -102,6 +102,19 @@ class Record:
             # Then the journal is all there is.
             return ExperimentStatus()
 
+    def refuse_later(self) -> None:
+        """Make sure that no later version wrote the experiment; one that is damaged may pass.
+
+        Raises:
+            LaterVersionError: One did.
+        """
+        try:
+            self.status()
+        except LaterVersionError:
+            raise
+        except StoreError:
+            return
+
     def job(self, job_id: str) -> dict[str, Any]:
         """Return the document of one job.
 
