@@ -205,3 +205,42 @@ def test_secrets_of_overrides_are_covered(project: Project) -> None:
         capture_output=True, check=False,
     )  # fmt: skip
     assert text.returncode == 1
+
+
+MANY = """
+    import nemo_run as run
+    from model import Model, train
+
+    if __name__ == "__main__":
+        code = run.LocalExecutor(packager=run.GitArchivePackager())
+        with run.Experiment("digits", executor=code) as exp:
+            base = run.Partial(train, model=run.Config(Model), steps=1)
+            exp.add([base, run.Script(inline="true")], name="pair")
+            exp.add_sweep(run.sweep(base, {"model.lr": [0.1, 0.2]}), name="lr")
+            exp.run()
+"""
+
+
+def test_groups_and_sweeps_are_changed(project: Project) -> None:
+    project.write("launch.py", MANY)
+    first = project.launch(0)
+    jobs = [job["id"] for job in meta(project, first)["jobs"]]
+    assert len(jobs) == 3
+    member = meta(project, first)["jobs"][0]["members"][0]["name"]
+    words = ("steps=10", f"pair/{member}:steps=5", f"{jobs[1]}:model.width=2", "model.lr=1")
+    done = project.experiment("rerun", first, *words)
+    assert done.code == 0, done.err
+    new = done.out.strip()
+    assert set(ended(new).values()) == {"SUCCEEDED"}
+    folder = project.record(new) / "jobs"
+    results = {
+        job: json.loads(next((folder / job).rglob("result.json")).read_text())["value"]
+        for job in jobs
+    }
+    assert results["pair"] == {"accuracy": 5.0, "width": 8}
+    assert results[jobs[1]] == {"accuracy": 10.0, "width": 2}
+    assert results[jobs[2]] == {"accuracy": 10.0, "width": 8}
+    swept = [job["sweep"]["values"] for job in meta(project, new)["jobs"][1:]]
+    assert [list(values.values()) for values in swept] == [[1], [1]]
+    told = project.experiment("diff", first, new, "--json").json
+    assert told["configuration"]["differs"]

@@ -189,6 +189,22 @@ def test_results_and_metrics_are_told_with_their_difference() -> None:
     assert "+0.25 (+50%)" in compared(side("a", 0.5, 1), side("b", 0.75, 1), no_code).text()
 
 
+def test_foreign_text_moves_no_cursor_and_is_no_markup() -> None:
+    evil = "\x1b[2J<script>alert(1)</script>"
+
+    def side(value: str) -> Run:
+        one = Job(evil, (task(evil, node(evil, **{evil: value})),), problems={"code": (evil,)})
+        return run(evil, one, git={"commit": evil, "dirty": True})
+
+    found = compared(side(evil), side("x"), no_code)
+    assert found
+    assert "\x1b" not in found.text()
+    page = found.html()
+    assert "<script" not in page
+    assert "\x1b" not in page
+    json.dumps(found.to_json())
+
+
 def test_code_that_is_gone_is_another_one_all_the_same() -> None:
     a, b = run("a", Job("j", tree="1" * 40)), run("b", Job("j", tree="2" * 40))
     found = compared(a, b, no_code)

@@ -60,7 +60,7 @@ def _head(comparison: Comparison, look: Look) -> list[str]:
     for side, only in (("A", comparison.only_a), ("B", comparison.only_b)):
         if only:
             count = f"{len(only)} job{'' if len(only) == 1 else 's'}"
-            lines.append(_fitting(f"Only in {side}: {count}: {named(only, 20)}", look))
+            lines.append(_fitting(f"Only in {side}: {count}: {visible(named(only, 20))}", look))
     if not comparison.jobs and (comparison.only_a or comparison.only_b):
         lines.append(
             "No job of A has the name of one of B. Name two with ID/JOB to compare them all the "
@@ -88,7 +88,9 @@ def _section(section: Section, comparison: Comparison, look: Look, *, full: bool
         lines.append(look.paint(_others(section), "dim"))
     if section.code and section.notes:
         lines.append("")
-    return lines + [_fitting(f"  {look.paint('note', 'yellow')}: {n}", look) for n in section.notes]
+    return lines + [
+        _fitting(f"  {look.paint('note', 'yellow')}: {visible(n)}", look) for n in section.notes
+    ]
 
 
 def _others(section: Section) -> str:
@@ -194,8 +196,12 @@ def apart_of(change: Change) -> str:
 
 
 def _code(change: CodeChange, comparison: Comparison, look: Look, *, full: bool) -> list[str]:
-    whose = "" if len(comparison.jobs) == 1 else f" of {named(change.jobs, _MOST_NAMED)}"
-    lines = [_fitting(f"  git tree{whose}: {change.old[:12]} → {change.new[:12]}", look)]
+    whose = "" if len(comparison.jobs) == 1 else f" of {visible(named(change.jobs, _MOST_NAMED))}"
+    lines = [
+        _fitting(
+            f"  git tree{whose}: {visible(change.old[:12])} → {visible(change.new[:12])}", look
+        )
+    ]
     files = change.files if full else change.files[:_MOST_FILES]
     rows = [(_MARKS[file.kind], name_of(file), lines_of(file)) for file in files]
     if rows:

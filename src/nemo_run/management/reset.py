@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,8 +158,8 @@ def _back(path: str, there: str, root: str) -> str:
 
 def _interpreter(meta: Mapping[str, Any]) -> str:
     stored = str(meta.get("python", {}).get("executable") or "")
-    # An environment that was removed cannot run anything; the present one may.
-    return stored if stored and Path(stored).exists() else sys.executable
+    # An environment that was removed, or is closed to us, cannot run anything; ours may.
+    return stored if stored and os.access(stored, os.X_OK) else sys.executable
 
 
 def _launching_script(

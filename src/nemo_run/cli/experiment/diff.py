@@ -48,13 +48,16 @@ def command(
     nemo-run experiment diff digits_1/train digits_1/tuned
     nemo-run experiment diff digits_1 digits_2 --html diff.html
     """  # noqa: D301 - click reads the character
+    from nemo_run.console.progress import Progress
     from nemo_run.management.compare import compare
 
     (one, first), (other, second) = _side(a, job), _side(b, job)
     if bool(first) != bool(second):
         raise click.UsageError("Name a job of both, A/JOB and B/JOB, or of neither.", context)
     jobs = (first, second) if first and second else None
-    comparison = compare(one, other, jobs=jobs, full=full)
+    with Progress() as progress:
+        progress.show(f"reading {one.id} and {other.id}")
+        comparison = compare(one, other, jobs=jobs, full=full)
     if page:
         note(f"wrote {_written(page, comparison.html())}")
     if as_json:

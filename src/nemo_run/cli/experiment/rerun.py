@@ -49,12 +49,15 @@ def command(
     nemo-run experiment rerun digits --failed --executor 'slurm(account=research)'
     """  # noqa: D301 - click reads the character
     from nemo_run.cli.flow.errors import refusing
+    from nemo_run.console.progress import Progress
     from nemo_run.management.rerunning.preparing import prepared
 
     if dryrun and as_json:
         raise click.UsageError("A plan is text: leave out --json, or --dryrun.", context)
     record = record_of(experiment)
-    with refusing():
+    with refusing(), Progress() as progress:
+        if words:
+            progress.show("asking the code of then which keys there are")
         again = prepared(
             record,
             overrides=words,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,11 @@ def prepared(
 
     if failed:
         looked_at(record)
-    experiment = Experiment.of_record(record).reset(failed=failed)
+    experiment = Experiment.of_record(record)
+    if not os.access(record.path.parent, os.W_OK):
+        # Somebody else's: the new one lies in the home of whoever runs it.
+        experiment._base_dir = None  # noqa: SLF001 - ours
+    experiment.reset(failed=failed)
     jobs = experiment.jobs
     origins = [member.origin for job in jobs for member in job.members]
     trees = [origin.code.tree for origin in origins if origin and origin.code]
