@@ -11,6 +11,7 @@ _COMMANDS = {
     "list": "List experiments, newest first.",
     "show": "Show all that is known of an experiment: jobs, configuration, results.",
     "explain": "Say where a stored value came from.",
+    "report": "Write all that is known of experiments as one web page.",
     "status": "Show where each job stands, and what to type next.",
     "logs": "Print the output of jobs, or follow it.",
     "metrics": "Show the numbers that jobs log while they run.",
