@@ -208,7 +208,7 @@ def cancel(record: Record, job: str | None = None, *, by: str = "") -> None:
     """
     if job is not None:
         record.job(job)
-    _refuse_copy(record)
+    refuse_copy(record)
     refuse_anothers(record, "cancel")
     known = record.status()
     concerned = known.jobs.values() if job is None else [known.jobs[job]]
@@ -225,7 +225,7 @@ def cancel(record: Record, job: str | None = None, *, by: str = "") -> None:
         raise StoreError(_held_up(record, known))
 
 
-def _refuse_copy(record: Record) -> None:
+def refuse_copy(record: Record) -> None:
     """Refuse to act on the jobs of a copy: they are those of the original.
 
     Raises:
@@ -276,7 +276,7 @@ def resume(record: Record, *, by: str = "") -> None:
         CorruptRecordError: What says which jobs there are cannot be read; nothing was written.
     """
     _ = record.jobs
-    _refuse_copy(record)
+    refuse_copy(record)
     refuse_anothers(record, "resume")
     known = looked_at(record)
     if known.ended is not None or known.handed_over:

@@ -52,9 +52,13 @@ def command(
     if dependencies and job is None:
         message = "--dependencies needs JOB: without one, every job is cancelled."
         raise click.UsageError(message, click.get_current_context())
-    from nemo_run.management.operations import cancel, status
+    from nemo_run.management.operations import cancel, refuse_copy, status
+    from nemo_run.management.store.ownership import refuse_anothers
 
     record = record_of(experiment)
+    # Before anything is said to have been asked.
+    refuse_copy(record)
+    refuse_anothers(record, "cancel")
     before = status(record)
     chosen = _chosen(record, job, dependencies=dependencies)
     going = [one for one in chosen if not before.jobs[one].state.terminal]

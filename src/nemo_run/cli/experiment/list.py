@@ -75,6 +75,11 @@ def command(
     answer = answered(question(options, sort=_words(sort), columns=shown, limit=limit))
     for warning in answer.warnings:
         note(f"warning: {warning}")
+    from nemo_run.management.store.locations import closed
+
+    unseen = closed()
+    if unseen:
+        note(f"{len(unseen)} of the users of this home let nobody read their experiments.")
     if as_json:
         print_json_rows(_documents(answer, shown))
     elif as_csv:

@@ -114,7 +114,8 @@ def command(
         whole_lines=several or pattern is not None,
         last_lines=last,
     )
-    if follows:
+    # In a copy nothing goes on.
+    if follows and not record.copied:
         code = _follow(record, jobs, reader, writer)
         _note_ranks(record, jobs, ranks)
         return code

@@ -86,7 +86,8 @@ def _checked(record: Record, name: str) -> str:
 def _target(record: Record, job: str) -> tuple[Tunnel | None, dict[str, str]]:
     """Return the way to where a job ran, and the folder of each member there."""
     planned = spec_of(record, job)
-    if planned is None or not is_elsewhere(record, planned):
+    # A copy has what was brought, and does not reach where its jobs ran.
+    if planned is None or record.copied or not is_elsewhere(record, planned):
         return None, {}
     spec = own_spec(record, job, 1)
     return _tunnel(spec), {member.name: output_folder(member) for member in spec.members}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from nemo_run.exceptions import StoreError
 from nemo_run.management.store import layout
 from nemo_run.management.store.advice import explained
+from nemo_run.management.store.housekeeping import making
 
 from . import trees
 from .arriving import Arrival, bounded, keep_packages, packages_limit
@@ -217,6 +218,11 @@ class _Arriving:
             )
 
     def _finish(self) -> Imported:
+        # Until a record names the code and the packages, nothing but this keeps them from gc.
+        with making():
+            return self._finished()
+
+    def _finished(self) -> Imported:
         wanted = self._head["trees"]
         if wanted:
             if self._code is None:

@@ -79,6 +79,8 @@ class Following:
     def _until_end(self, jobs: Sequence[str]) -> ExperimentStatus:
         while True:
             moved = self.step()
+            if self._record.copied:
+                self.status = self._record.status()
             if self.status.ended is not None or self._over(jobs):
                 self._drain()
                 return self.status

@@ -21,7 +21,7 @@ def is_abandoned(record: Record, status: ExperimentStatus) -> bool:
     """Tell whether the experiment has not ended and no process has charge of it."""
     from nemo_run.management.conductor.charge import taken
 
-    if status.ended is not None or status.handed_over or taken(record):
+    if record.copied or status.ended is not None or status.handed_over or taken(record):
         return False
     if status.started is not None:
         return True
@@ -61,7 +61,7 @@ def next_steps(record: Record, status: ExperimentStatus) -> list[str]:
     elif failed is None:
         steps.append((["logs", record.id], "what the jobs wrote"))
     if status.ended is not None:
-        if any(job.state is not State.SUCCEEDED for job in jobs):
+        if not record.copied and any(job.state is not State.SUCCEEDED for job in jobs):
             steps.append((["resume", record.id], "try again what did not succeed"))
             if len(jobs) > 1:
                 again = ["rerun", record.id, "--failed"]

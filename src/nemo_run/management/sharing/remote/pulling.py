@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nemo_run.exceptions import NotFoundError, StoreError, nearest
 from nemo_run.management.sharing.arriving import Arrival, keep_packages, sums
 from nemo_run.management.store import finding, locations
+from nemo_run.management.store.housekeeping import making
 from nemo_run.management.store.record import Record
 
 from . import code, manifests
@@ -113,10 +114,12 @@ class Pulling:
             if here.status().seq > entry.seq or _is_same(here, manifest):
                 return Pulled(entry.id, str(here.path), "same")
         reader = Reader(self._place)
-        missing = code.pull(self._place, reader, manifest.trees)
-        for digest in manifest.packages:
-            keep_packages(digest, reader.read(digest))
-        record = self._bring(manifest, reader, here, source)
+        # Until a record names the code and the packages, nothing but this keeps them from gc.
+        with making():
+            missing = code.pull(self._place, reader, manifest.trees)
+            for digest in manifest.packages:
+                keep_packages(digest, reader.read(digest))
+            record = self._bring(manifest, reader, here, source)
         what = "new" if here is None else "updated"
         return Pulled(entry.id, str(record.path), what, manifest.going, tuple(missing))
 
