@@ -1,13 +1,12 @@
 """Conditions of ``--where`` as SQL: sets of jobs, each found by one look at the facts of a name.
 
-``fits(e, j)``: an experiment with one of its jobs, or with none where it has none.
+They are about ``e`` and ``j``: an experiment with one of its jobs, or without where it has none.
 """
 
 # ruff: noqa: S608 - what users write goes into the statements as values, never as text
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from nemo_run.exceptions import PlanError, nearest
@@ -70,14 +69,12 @@ class Conditions:
     Args:
         text: The condition.
         names: The parameters and results that there are, with their numbers.
-        now: The time, in seconds since the epoch.
     """
 
-    def __init__(self, text: str, names: Mapping[str, int], now: float) -> None:
+    def __init__(self, text: str, names: Mapping[str, int]) -> None:
         self.values: list[object] = []
         self._text = text
         self._names = names
-        self._now = now
 
     def sql(self) -> str:
         """Return the condition over ``e`` and ``j``; ``values`` is what its marks stand for.
@@ -129,6 +126,8 @@ class Conditions:
         """
         value = literal.value
         if known.kind == "time" and isinstance(value, str):
+            from datetime import datetime
+
             try:
                 return datetime.fromisoformat(value).timestamp()
             except (ValueError, OverflowError, OSError):

@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nemo_run.exceptions import PlanError, nearest
 from nemo_run.execution.observation import State
 
-from .conditions import BUILT_IN, Conditions, matching
 from .database import fact_from_sql, from_sql, to_sql
 from .rows import Row
 
@@ -83,37 +81,50 @@ def select(
     Raises:
         PlanError: The condition or a name cannot be used.
     """
-    names = _names(connection)
-    conditions = Conditions(asked.where or "", names, time.time())
-    jobs = conditions.sql() if asked.where is not None else ""
-    job_values = list(conditions.values)
-    # Where somebody asks, every experiment is looked at anyway.
-    for name in (*(key.lstrip("-") for key in asked.sort), *asked.columns):
-        if name not in BUILT_IN and name not in names and names:
-            known = nearest(name, [*names, *BUILT_IN])
-            raise PlanError(f"No experiment has a parameter or result {name!r}.{known}")
+    names: dict[str, int] = {}
+    fitting = ""
+    job_values: list[object] = []
+    if asked.where is not None or asked.sort or asked.columns:
+        names = _names(connection)
+        fitting, job_values = _fitting(asked, names)
     query = _chosen(asked)
-    found: list[object] = []
     start = ""
-    if jobs:
+    if fitting:
         # Materialized, so that it is worked out once.
-        start = f"WITH fitting AS MATERIALIZED ({matching(jobs)}) "
-        found += job_values
+        start = f"WITH fitting AS MATERIALIZED ({fitting}) "
         query.wanted.append("e.key IN (SELECT experiment FROM fitting)")
-    joins, order, sort_values = _order(asked, names, fitting=bool(jobs))
+    joins, order, sort_values = _order(asked, names, fitting=bool(fitting))
     where = f"WHERE {' AND '.join(query.wanted)} " if query.wanted else ""
     text = (
         f"{start}SELECT {', '.join(f'e.{name}' for name in _FIELDS)}, e.key FROM experiments e "
         f"{joins}{where}ORDER BY {order} LIMIT ?"
     )
     limit = -1 if asked.limit is None else min(asked.limit, _ALL)
-    rows = connection.execute(text, [*found, *sort_values, *query.values, limit]).fetchall()
+    rows = connection.execute(text, [*job_values, *sort_values, *query.values, limit]).fetchall()
     values: list[dict[str, list[Fact]]] = []
     if asked.columns:
         keys = [row[-1] for row in rows]
-        fitting = matching(jobs) if jobs else ""
         values = _columns(connection, asked, names, keys, fitting, job_values)
     return [_as_row(row) for row in rows], values
+
+
+def _fitting(asked: Question, names: Mapping[str, int]) -> tuple[str, list[object]]:
+    """Return the statement for the experiments and jobs that fit the condition, and its values.
+
+    Raises:
+        PlanError: The condition, or a name to sort by or to show, cannot be used.
+    """
+    from .conditions import BUILT_IN, Conditions, matching
+
+    wanted = [(key.lstrip("-"), {*names, *BUILT_IN}) for key in asked.sort]
+    for name, known in (*wanted, *((name, set(names)) for name in asked.columns)):
+        if names and name not in known:
+            near = nearest(name, sorted(known))
+            raise PlanError(f"No experiment has a parameter or result {name!r}.{near}")
+    if asked.where is None:
+        return "", []
+    conditions = Conditions(asked.where, names)
+    return matching(conditions.sql()), conditions.values
 
 
 def _names(connection: sqlite3.Connection) -> dict[str, int]:
@@ -146,6 +157,10 @@ def _order(
     asked: Question, names: Mapping[str, int], *, fitting: bool
 ) -> tuple[str, str, list[object]]:
     """Return the joins, the terms and the values of the order."""
+    if not asked.sort:
+        return "", "e.created DESC, e.id DESC", []
+    from .conditions import BUILT_IN
+
     joins, terms = "", []
     values: list[object] = []
     for number, key in enumerate(asked.sort):
