@@ -117,6 +117,11 @@ def test_what_runs_is_exported_as_of_now_and_is_no_living_thing_elsewhere(tmp_pa
     assert (status.state, status.jobs["a"].state) == ("UNKNOWN", "UNKNOWN")
     assert "last seen RUNNING" in status.jobs["a"].message
     assert [row.state for row in index.rows().rows] == ["UNKNOWN"]
+    nemo = [sys.executable, "-m", "nemo_run", "experiment"]
+    logs = [*nemo, "logs", "-f", copy.id]
+    assert subprocess.run(logs, capture_output=True, timeout=60, check=True).stdout == b"hello\n"
+    told = subprocess.run([*nemo, "cancel", copy.id, "-y"], capture_output=True, text=True)
+    assert (told.returncode, "Asked to end" in told.stderr) == (1, False)
     before = copy.journal.path.read_bytes()
     for act in (operations.cancel, operations.resume):
         with pytest.raises(StoreError, match="does not reach its jobs"):
