@@ -81,9 +81,11 @@ READING = (
     ("verify", "{id}"),
     ("verify", "{id}", "--json"),
     ("report", "{id}", "--output", "{out}"),
-    ("export", "{id}", "--output", "{out}.tar"),
+    ("export", "{id}", "--force", "--output", "{out}.tar"),
     ("apply", "{id}"),
     ("note", "{id}"),
+    ("tag", "{id}"),
+    ("gc", "--dryrun"),
 )
 
 NAMES = sorted({words[0] for words in READING})
