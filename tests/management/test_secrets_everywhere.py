@@ -196,6 +196,7 @@ def reports(place: Place, identity: str) -> None:
             place.cli("experiment", command, identity, *way)
     for words in (["list"], ["list", "--json"], ["reindex"], ["list", "--csv"]):
         place.cli("experiment", *words)
+    assert {"report.html", "export.tar.zst"} <= {path.name for path in place.root.iterdir()}
     place.cli("experiment", "artifacts", "list", identity)
     place.cli("remote", "push", identity, "--remote", f"file://{place.root}/remote")
 
