@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -113,10 +115,13 @@ def test_without_the_repository_it_is_a_plain_folder(project: Project, changed: 
 def test_a_part_of_a_repository_stands_where_it_was(project: Project, tmp_path: Path) -> None:
     project.write("sub/part.py", "x = 1\n")
     project.write("sub/gone.py", "")
+    project.write("sub/deep/er/file.py", "")
     git(project.path, "add", ".")
     git(project.path, "commit", "-qm", "sub")
     (project.path / "sub/part.py").write_text("x = 2\n")
     (project.path / "sub/gone.py").unlink()
+    shutil.rmtree(project.path / "sub/deep")
+    (project.path / "sub/deep").write_text("a file now\n")
     text = """
         import nemo_run as run
 
@@ -131,7 +136,10 @@ def test_a_part_of_a_repository_stands_where_it_was(project: Project, tmp_path: 
     folder = tmp_path / "then"
     done = project.experiment("apply", project.ids[-1], "--to", str(folder))
     assert done.code == 0, done.err
-    assert git(folder, "diff", "--name-status").splitlines() == ["D\tsub/gone.py", "M\tsub/part.py"]
+    assert git(folder, "diff", "HEAD", "--name-status").splitlines() == [
+        "A\tsub/deep", "D\tsub/deep/er/file.py", "D\tsub/gone.py", "M\tsub/part.py",
+    ]  # fmt: skip
+
     assert (folder / "model.py").exists()
 
 
@@ -168,6 +176,7 @@ def test_a_call_that_was_killed_is_finished_by_the_next(project: Project, tmp_pa
                 os.killpg(process.pid, signal.SIGKILL)
                 cut += 1
                 break
+            time.sleep(0.001)
         process.wait(30)
         if _count(folder) > 3000:
             break

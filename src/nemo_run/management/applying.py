@@ -104,7 +104,9 @@ def apply(
     with suppress(GitError):  # the files of a submodule, which this worktree does not have
         # In the worktree's own index: new files are a part of `git diff`, too.
         own.run("add", "--intent-to-add", "--ignore-removal", ".")
-    stat = own.run("diff", "--stat", "--no-ext-diff", "--no-textconv").decode("utf-8", "replace")
+    stat = own.run("diff", "HEAD", "--stat", "--no-ext-diff", "--no-textconv").decode(
+        "utf-8", "replace"
+    )
     return Applied(
         str(target), code.tree, files, _top(repository), code.commit, stat=stat.rstrip("\n")
     )
@@ -327,3 +329,6 @@ def _clear(git: Git, target: Path, inside: str) -> None:
     listed = git.run("ls-files", "-z", "--", inside).split(b"\0")[:-1]
     for name in listed:
         Path(target, os.fsdecode(name)).unlink(missing_ok=True)
+    for folder, _, _ in os.walk(target / inside, topdown=False):
+        with suppress(OSError):  # something of the user's is in it
+            os.rmdir(folder)  # noqa: PTH106
