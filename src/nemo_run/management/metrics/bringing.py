@@ -37,6 +37,8 @@ def fetch(
     Returns:
         Why, by job, for those that could not be copied.
     """
+    if record.copied:
+        return {}  # it does not reach where its jobs ran
     known = (status or record.status()).jobs
     due: dict[str, list[JobSpec]] = {}
     failed: dict[str, Exception] = {}

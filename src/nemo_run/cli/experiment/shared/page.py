@@ -94,6 +94,7 @@ def head(
         "Ran": duration(ran) if ran is not None else "",
         "By": "@".join(filter(None, (source.user, source.host))),
         "Folder": str(record.path),
+        "Copy": record.copied.sentence if record.copied else "",
         "Rerun of": _rerun(source),
         "Command": shlex.join(source.argv),
         "In": source.cwd,
