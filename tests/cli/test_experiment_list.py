@@ -48,7 +48,7 @@ def test_json_has_every_field_of_its_documented_shape(nemo_run, made):
         "jobs": {"total": 2, "succeeded": 1, "failed": 0},
         "ended": None,
         "user": "ada",
-        "executors": [],
+        "executors": ["local"],
         "tags": [],
         "note": "",
         "rerun_of": None,
