@@ -38,7 +38,8 @@ def train(lr: float, api_key: str = "") -> dict:
 if __name__ == "__main__":
     with run.Experiment("<b>rates</b>") as experiment:
         experiment.add(run.Script(inline="echo ready"), name="prepare")
-        points = run.sweep(run.Partial(train, lr=0.1, api_key="sk-very-secret"), lr=[0.0001, 0.01, 0.1, 0.9])
+        task = run.Partial(train, lr=0.1, api_key="sk-very-secret")
+        points = run.sweep(task, lr=[0.0001, 0.01, 0.1, 0.9])
         experiment.add_sweep(points, dependencies=["prepare"])
         experiment.run()
 """
