@@ -8,7 +8,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from nemo_run.config.shared_home import is_readable_by_group, mode_in
+from nemo_run.shared_home import is_readable_by_group, mode_in
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes, *, mode: int | None = None) -> None:
@@ -96,7 +96,7 @@ def _mode_for_user(target: Path) -> int:
 def make_folder(path: str | os.PathLike[str]) -> Path:
     """Make a folder that only its owner can read, with those above it, and return it.
 
-    In a home that is shared with a group (``config/shared_home.py``) the group may read it.
+    In a home that is shared with a group (``shared_home.py``) the group may read it.
     """
     folder = Path(path)
     for missing in reversed([p for p in (folder, *folder.parents) if not p.exists()]):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nemo_run.config import shared_home
+from nemo_run import shared_home
 from nemo_run.exceptions import StoreError
 from nemo_run.management import index, operations, store
 from nemo_run.management.capture import packages

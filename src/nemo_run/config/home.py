@@ -31,7 +31,7 @@ def get_nemorun_home() -> str:
         return home
     if mode & _SHARED != _SHARED:
         return home
-    from .shared_home import own_folder
+    from nemo_run.shared_home import own_folder
 
     return own_folder(home, mode)
 

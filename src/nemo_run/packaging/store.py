@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nemo_run.atomic import sync_file, sync_folder, sync_tree
-from nemo_run.config.shared_home import is_readable_by_group
 from nemo_run.exceptions import PackagingError
+from nemo_run.shared_home import is_readable_by_group
 
 from .git import GitError, files_with, of_store
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from nemo_run.atomic import make_folder
-from nemo_run.config.shared_home import is_readable_by_group
 from nemo_run.masking import holds_covered
+from nemo_run.shared_home import is_readable_by_group
 
 from . import layout
 

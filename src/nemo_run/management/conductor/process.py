@@ -9,11 +9,11 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from nemo_run.config.shared_home import open_up
 from nemo_run.execution.registry import get_backend
 from nemo_run.management.hooks.launch import start as tell_hooks
 from nemo_run.management.sharing.at_end import push_at_end
 from nemo_run.management.store.record import Record
+from nemo_run.shared_home import open_up
 
 from .charge import charge
 from .conducting import Conducting, Leave

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemo_run import atomic
-from nemo_run.config.shared_home import open_up
 from nemo_run.exceptions import AlreadyExistsError, StoreError
 from nemo_run.invocation import experiment_command
+from nemo_run.shared_home import open_up
 
 from . import events, finding, ids, layout, locations, names
 from .advice import explained

@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from nemo_run.config.shared_home import mode_in
+from nemo_run.shared_home import mode_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import os
 import warnings
 from pathlib import Path
 
-from nemo_run.config import shared_home
+from nemo_run import shared_home
 
 from . import layout
 from .locks import locked

@@ -77,7 +77,7 @@ def is_readable_by_group(folder: str | os.PathLike[str]) -> bool:
     A folder of the home says so itself (``chmod g+rxs``); that the home lies in a folder of a group
     opens nothing.
     """
-    from .home import HOME, default_home
+    from nemo_run.config.home import HOME, default_home
 
     place = Path(folder)
     home = os.path.abspath(os.path.expanduser(os.environ.get(HOME) or default_home()))  # noqa: PTH100, PTH111
