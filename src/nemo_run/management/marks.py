@@ -12,6 +12,7 @@ from nemo_run.exceptions import PlanError, StoreError
 from .store.advice import explained, later
 from .store.files import open_file, read_file
 from .store.locks import locked
+from .store.ownership import refuse_anothers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,6 +80,7 @@ def change(
             "text into a file and note where that is."
         )
     record.refuse_later()
+    refuse_anothers(record, "mark")
     path = record.path / FILE
     try:
         descriptor = open_file(record.path / LOCK, os.O_RDWR | os.O_CREAT)

@@ -79,6 +79,39 @@ class Opened:
 
         return Artifacts(self._opened(), job_id, pattern)
 
+    def tag(self, *tags: str, remove: Sequence[str] = ()) -> tuple[str, ...]:
+        """Add tags to the experiment, take some away, and return those that it has then.
+
+        Args:
+            tags: Words to add.
+            remove: Words to take away.
+
+        Raises:
+            PlanError: It was not started, or something can be no tag.
+            StoreError: It cannot be written down.
+        """
+        from . import marks
+
+        if not tags and not remove:
+            return marks.read(self._opened()).tags
+        return marks.change(self._opened(), tags, remove).tags
+
+    def note(self, text: str | None = None) -> str:
+        """Write a note on the experiment, or only return the one that it has.
+
+        Args:
+            text: The new note; empty for none.
+
+        Raises:
+            PlanError: It was not started.
+            StoreError: It cannot be written down.
+        """
+        from . import marks
+
+        if text is None:
+            return marks.read(self._opened()).note
+        return marks.change(self._opened(), note=text).note
+
     def wait(self, job_id: str | None = None) -> State:
         """Wait until one job, or all of them, has ended; return its state.
 

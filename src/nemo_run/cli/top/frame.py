@@ -60,8 +60,9 @@ def _head(view: View) -> str:
     going = [one for one in view.experiments if one.ended is None]
     jobs = sum(job.state == "RUNNING" for one in going for job in one.jobs)
     count = "1 experiment" if len(going) == 1 else f"{len(going)} experiments"
+    running = "1 job" if jobs == 1 else f"{jobs} jobs"
     wanted = f", filter {visible(view.filter)}" if view.filter else ""
-    return f"nemo-run top  {count}, {jobs} jobs running{wanted}"
+    return f"nemo-run top  {count}, {running} running{wanted}"
 
 
 def _foot(view: View, look: Look, width: int) -> list[str]:

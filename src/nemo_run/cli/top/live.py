@@ -11,12 +11,12 @@ from nemo_run.exceptions import NemoRunError
 from nemo_run.management import operations, store
 
 from .frame import frame
-from .reading import Reading, last_lines, log_of
+from .reading import Log, Reading, last_lines, log_of
 from .screen import EndedError, Screen
 from .view import View, pressed, with_experiments
 
 if TYPE_CHECKING:
-    from .view import Experiment
+    from .view import Experiment, Place
 
 _PERIOD = 1.0
 _SHARE = 10
@@ -28,6 +28,11 @@ class Reader(threading.Thread):
 
     Args:
         screen: Is woken when there is something new.
+
+    Attributes:
+        found: What runs; None before it was read.
+        failed: What could not be read.
+        shown: The job whose log is on the screen, if one is.
     """
 
     def __init__(self, screen: Screen) -> None:
@@ -36,6 +41,8 @@ class Reader(threading.Thread):
         self._ended = threading.Event()
         self.found: tuple[Experiment, ...] | None = None
         self.failed = ""
+        self.shown: Place | None = None
+        self._log: Log | None = None
 
     def run(self) -> None:
         """Read until :meth:`stop`."""
@@ -43,11 +50,20 @@ class Reader(threading.Thread):
         while not self._ended.is_set():
             began = time.monotonic()
             try:
+                self._read_log()
                 self.found, self.failed = reading.now(), "; ".join(reading.warnings)
             except (NemoRunError, OSError) as error:
                 self.failed = str(error)
             self._screen.wake()
             self._ended.wait(max(_PERIOD, _SHARE * (time.monotonic() - began)))
+
+    def _read_log(self) -> None:
+        if self.shown is None or not self.shown[1]:
+            self._log = None
+            return
+        if self._log is None or self._log.place != self.shown:
+            self._log = Log(store.find(self.shown[0]), self.shown[1])
+        self._log.update()
 
     def stop(self) -> None:
         """End after this round."""
@@ -115,6 +131,7 @@ def _loop(view: View, screen: Screen, reader: Reader) -> None:
             view = replace(view, message=reader.failed or ("" if first else view.message))
         if cancelling is not None and cancelling.said:
             view, cancelling = replace(view, message=cancelling.said), None
+        reader.shown = view.selected if view.mode == "log" else None
         if view.mode == "log":
             view = replace(view, log=_log(view, screen.height))
         screen.draw(frame(view, screen.look, screen.height, time.time()))

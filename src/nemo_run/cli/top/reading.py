@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING
@@ -12,10 +13,11 @@ from nemo_run.execution.observation import State
 from nemo_run.management.index import rows
 from nemo_run.management.index.rows import stamp
 from nemo_run.management.looking import looked_at
-from nemo_run.management.metrics import Metrics, metrics_files
+from nemo_run.management.metrics import Metrics, fetch, metrics_files
 from nemo_run.management.operations import notice
 from nemo_run.management.store.record import Record
-from nemo_run.management.watch.logs import log_files, watch
+from nemo_run.management.watch.logs import LogReader, log_files, watch
+from nemo_run.management.watch.ranks import Ranks
 from nemo_run.management.watch.tail import read, start_of_last_lines
 
 from .view import Experiment, Job
@@ -112,7 +114,9 @@ class Watched:
             self._looked = 0.0
         if status.ended is None and time.monotonic() - self._looked > _LOOK_SECONDS:
             self._looked = time.monotonic()
-            status = looked_at(self._record, status) if status.handed_over else status
+            if status.handed_over:
+                status = looked_at(self._record, status)
+                fetch(self._record, status=status)
             self._doubt = notice(self._record, status)
         self._status = status
         return status
@@ -175,6 +179,26 @@ class _Files:
         if self._read is not None:
             self._read.update()
             self.metrics = self._read.last()
+
+
+class Log:
+    """The log of one job, which is copied here from where the job runs as it grows.
+
+    Args:
+        record: The experiment.
+        job: The job's id.
+    """
+
+    def __init__(self, record: Record, job: str) -> None:
+        self.place = (record.id, job)
+        self._record = record
+        self._reader = LogReader(record, [job], Ranks("0"), last_lines=1)
+
+    def update(self) -> None:
+        """Copy what is new; a target that cannot be reached is asked again later."""
+        with contextlib.suppress(NemoRunError, OSError):
+            for _ in self._reader.read(self._record.status()):
+                continue
 
 
 def log_of(record: Record, job: JobStatus) -> str:
