@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nemo_run.exceptions import StoreError
 from nemo_run.invocation import experiment_command
-from nemo_run.management.store.files import open_file
+from nemo_run.management import detached
 
 from .charge import taken
 
 if TYPE_CHECKING:
-    from subprocess import Popen
-
     from nemo_run.management.store.record import Record
 
 LOG = "conductor.log"
 ONLY_CANCELS = "only-cancels"
 HAND_OVER = "hand-over"
 
+_PROCESS = "nemo_run.management.conductor.process"
 _START = 20.0
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-
-_OF_A_JOB = frozenset(
-    f"NEMORUN_{name}"
-    for name in (
-        *("TOKEN", "LEADER", "EXPERIMENT_ID", "JOB", "JOB_DIR", "ATTEMPT", "ATTEMPT_DIR"),
-        *("MEMBER", "LOG_DIR", "LAUNCHING_SCRIPT"),
-    )
-)
-
-# With -m, Python would put the current folder first on the module path, and a user's json.py
-# there would take the place of the standard library's. So the path is put right first.
-_PROGRAM = (
-    "import sys; sys.path[:] = [*filter(None, sys.path), sys.argv[1]]; "
-    "from nemo_run.management.conductor.process import main; sys.exit(main(sys.argv[2:]))"
-)
-
-
-_children: set[int] = set()
 
 
 class Started:
@@ -61,14 +37,7 @@ class Started:
     @property
     def gone(self) -> bool:
         """Whether it has ended, and left the process table."""
-        if not self._gone:
-            try:
-                self._gone = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
-            except ChildProcessError:
-                self._gone = True
-            if self._gone:
-                # The number may be that of another child from now on.
-                _children.discard(self.pid)
+        self._gone = self._gone or detached.has_ended(self.pid)
         return self._gone
 
 
@@ -83,21 +52,9 @@ def start(record: Record, *, only_cancels: bool = False, hand_over: bool = False
     Raises:
         StoreError: It could not be started, or there is nothing to drive any more.
     """
-    import subprocess
-
     words = [w for w, wanted in ((ONLY_CANCELS, only_cancels), (HAND_OVER, hand_over)) if wanted]
     try:
-        with os.fdopen(open_file(record.path / LOG, _APPEND), "ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, _root(), str(record.path), *words],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env=_environment(),
-                # No Ctrl-C and no closing terminal reaches it.
-                start_new_session=True,
-            )
+        pid = detached.start(_PROCESS, [str(record.path), *words], record.path / LOG)
     except OSError as error:
         if not record.path.exists():
             raise _deleted(record) from None
@@ -105,33 +62,7 @@ def start(record: Record, *, only_cancels: bool = False, hand_over: bool = False
             f"The conductor of {record.id} could not be started: {error.strerror or error}. The "
             f"experiment is written down; go on with `{experiment_command('resume', record.id)}`."
         ) from error
-    let_go(process)
-    return Started(record, process.pid)
-
-
-def let_go(process: Popen[bytes]) -> None:
-    """Take a process for one that may outlive us: nobody waits for it through this object."""
-    process.returncode = 0
-    _reap()
-    _children.add(process.pid)
-
-
-def _reap() -> None:
-    """Let those that have ended leave the process table: a notebook starts many in a day."""
-    for pid in list(_children):
-        with contextlib.suppress(ChildProcessError):
-            if os.waitpid(pid, os.WNOHANG)[0] != pid:
-                continue
-        # Ended now, or waited for by somebody else.
-        _children.discard(pid)
-
-
-def _environment() -> dict[str, str]:
-    """Return our environment, without what makes this process part of another job.
-
-    An experiment that is launched inside a job is not ended with that job.
-    """
-    return {name: value for name, value in os.environ.items() if name not in _OF_A_JOB}
+    return Started(record, pid)
 
 
 def wait_until_in_charge(record: Record, started: Started) -> None:
@@ -179,8 +110,3 @@ def _last_lines(record: Record, count: int = 20) -> str:
     except OSError as error:
         return f"  (cannot be read: {error.strerror})"
     return "\n".join(f"  {line}" for line in lines[-count:]) or "  (empty)"
-
-
-def _root() -> str:
-    """Return the folder, or archive, that this package is imported from."""
-    return str(Path(__file__).absolute().parents[3])

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from nemo_run import atomic
 from nemo_run.exceptions import NemoRunError
 from nemo_run.invocation import command_line
-from nemo_run.management.store.files import open_file, read_file
+from nemo_run.management import detached
+from nemo_run.management.store.files import read_file
 from nemo_run.management.store.record import Record
 
 if TYPE_CHECKING:
@@ -24,15 +25,8 @@ if TYPE_CHECKING:
 
 LOG = "push.log"
 TOLD = "push.json"
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _WAITS = (0, 2, 20)
 _TOO_OLD = 24 * 3600.0
-
-# See conductor/launch.py: the path is put right before anything of the user can be imported.
-_PROGRAM = (
-    "import sys; sys.path[:] = [*filter(None, sys.path), sys.argv[1]]; "
-    "from nemo_run.management.sharing.at_end import main; sys.exit(main(sys.argv[2:]))"
-)
 
 
 def push_at_end(record: Record) -> str:
@@ -46,26 +40,13 @@ def push_at_end(record: Record) -> str:
     """
     if not os.environ.get("NEMORUN_REMOTE"):
         return ""
-    import subprocess
-
-    from nemo_run.management.conductor.launch import let_go
-
     try:
         if record.copied or record.status().ended is None:
             return ""
         _tell(record, {"state": "going"})
-        with os.fdopen(open_file(record.path / LOG, _APPEND), "ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, _root(), str(record.path)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,
-            )
+        detached.start("nemo_run.management.sharing.at_end", [str(record.path)], record.path / LOG)
     except (NemoRunError, OSError) as error:
         return f"it cannot be pushed: {error}"
-    let_go(process)
     return ""
 
 
@@ -130,10 +111,6 @@ def _is_alive(pid: object) -> bool:
 
 def _log(line: str) -> None:
     print(time.strftime("%Y-%m-%d %H:%M:%S"), line, flush=True)  # noqa: T201 - this is push.log
-
-
-def _root() -> str:
-    return str(Path(__file__).absolute().parents[3])
 
 
 if __name__ == "__main__":
