@@ -5,12 +5,16 @@ fsspec's own takes any host key, and knows no configuration.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from nemo_run.exceptions import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def opened(url: str, *, connect: float, answer: float) -> tuple[Any, str]:
@@ -57,23 +61,40 @@ def opened(url: str, *, connect: float, answer: float) -> tuple[Any, str]:
             self.ftp = client.open_sftp()
             self.ftp.get_channel().settimeout(answer)
 
-    try:
+        def makedirs(self, path: str, exist_ok: bool = False, mode: int = 0o777) -> None:
+            # Somebody else may make one of them meanwhile, which SFTP calls a failure; then the
+            # rest is still to be made, and each time at least one more is there.
+            for _ in range(path.count("/")):
+                with contextlib.suppress(OSError):
+                    super().makedirs(path, exist_ok=True, mode=mode)
+                if self.exists(path):
+                    return
+            super().makedirs(path, exist_ok, mode)
+
+    with _told(parts.hostname):
         files = Files(parts.hostname, skip_instance_cache=True)
-    except paramiko.BadHostKeyException as error:
-        raise StoreError(
-            f"{parts.hostname} has another key than the one that is known: {error}."
-        ) from error
-    except paramiko.AuthenticationException as error:
-        raise StoreError(f"{parts.hostname} does not let us in ({error}).") from error
-    except paramiko.SSHException as error:
-        raise StoreError(
-            f"{parts.hostname} cannot be used over SFTP: {error}. Is it known? Log in once with "
-            f"`ssh {parts.hostname}`, which asks for its key."
-        ) from error
     path = unquote(parts.path) or "/"
     if path.startswith("/~/"):
         path = path[3:]  # a path without a root begins at the user's folder there
     return files, path.rstrip("/") or "/"
+
+
+@contextlib.contextmanager
+def _told(host: str) -> Iterator[None]:
+    """Say what a failed connection means."""
+    import paramiko
+
+    try:
+        yield
+    except paramiko.BadHostKeyException as error:
+        raise StoreError(f"{host} has another key than the one that is known: {error}.") from error
+    except paramiko.AuthenticationException as error:
+        raise StoreError(f"{host} does not let us in ({error}).") from error
+    except paramiko.SSHException as error:
+        raise StoreError(
+            f"{host} cannot be used over SFTP: {error}. Is it known? Log in once with "
+            f"`ssh {host}`, which asks for its key."
+        ) from error
 
 
 def _settings(host: str) -> dict[str, Any]:
