@@ -152,6 +152,7 @@ def test_what_an_address_refuses_is_said(status, tries, says):
         waits = []
         assert says in failing(run.Hook(url=url, retries=2), waits)
     assert len(got) == tries
+    assert run.Hook.from_json(run.Hook(url="http://x", retries=0).to_json()).tries == 1
     assert waits == [1.0, 2.0][: tries - 1]
 
 
@@ -206,6 +207,8 @@ def test_a_failing_hook_harms_neither_the_run_nor_other_hooks(tmp_path):
     assert store.find(exp.id).status().state == "SUCCEEDED"
     until(lambda: lines(file), lambda: str(told(exp)))
     assert "command /no/such/program was not told" in told(exp)[1]
+    said = stored.untold(store.find(exp.id))
+    assert "command /no/such/program was not told: /no/such/program could not be started" in said
     kill_teller(exp)
 
 

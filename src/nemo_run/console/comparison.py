@@ -20,6 +20,8 @@ _TITLES = {
     "executor": "Executor",
     "results": "Results",
 }
+_OF_ALL = ("packages", "environment")
+_OF_ALL = ("packages", "environment")
 _MOST_ROWS = 60
 _MOST_LINES = 120
 _MOST_NAMED = 3
@@ -46,7 +48,9 @@ def text(comparison: Comparison, look: Look | None = None, *, full: bool = False
         inside = _section(section, comparison, look, full=full)
         if inside:
             lines += ["", look.paint(_TITLES[section.name], "bold"), *inside]
-    same = [_TITLES[one.name].lower() for one in comparison.sections if _is_equal(one)]
+    # Without a job in common, only what belongs to the whole experiment was compared.
+    compared = [s for s in comparison.sections if comparison.jobs or s.name in _OF_ALL]
+    same = [_TITLES[one.name].lower() for one in compared if _is_equal(one)]
     if comparison and same:
         lines += ["", f"Equal: {', '.join(same)}."]
     return "\n".join(lines)

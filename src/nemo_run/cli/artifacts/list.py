@@ -50,6 +50,9 @@ def command(
         )
     else:
         jobs = ", ".join(str(one["id"]) for one in record.jobs[:5])
+        if record.copied:
+            note("This is a copy of an experiment, which came without the files of its jobs.")
+            return
         what = f"No file matches {glob!r}, of the jobs {jobs}." if glob else "There are no files."
         note(f"{what} A job leaves files in the folder that $NEMORUN_OUTPUT_DIR names.")
 

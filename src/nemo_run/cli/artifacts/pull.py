@@ -59,6 +59,8 @@ def command(
         found = pull(record, one, glob, to, checksum=checksum, tell=_Bar(line))
     if as_json:
         print_json(_document(found))
+    elif record.copied and not found.copied and not found.same:
+        note("This is a copy of an experiment, which came without the files of its jobs.")
     else:
         _say(found)
     return 1 if found.problems else 0

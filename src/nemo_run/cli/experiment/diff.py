@@ -58,7 +58,9 @@ def command(
     with Progress() as progress:
         progress.show(f"reading {one.id} and {other.id}")
         comparison = compare(one, other, jobs=jobs, full=full)
-    if page:
+    if page == "-":
+        print(comparison.html())
+    elif page:
         note(f"wrote {_written(page, comparison.html())}")
     if as_json:
         print_json(comparison.to_json())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from nemo_run.cli.completion import hooks
 from nemo_run.cli.experiment.shared.selection import record_of
 from nemo_run.cli.shared.settings import common_options, json_option, print_json
+from nemo_run.console.terminal import is_terminal
 
 
 @click.command("note")
@@ -27,6 +30,8 @@ def command(
 
     if edit and text is not None:
         raise click.UsageError("Give TEXT or --edit, not both.", context)
+    if edit and not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+        raise click.UsageError("--edit needs a terminal; give the text instead.", context)
     record = record_of(experiment)
     found = marks.read(record)
     if edit:

@@ -66,11 +66,17 @@ def _text(
     lines += _of_points(record, [job for job in jobs if job.id in swept])
     if status.doubt:
         lines += ["", look.paint(visible(status.doubt), "yellow")]
-    for told in filter(None, (status.copied, unpushed(record))):
+    for told in filter(None, (status.copied, unpushed(record), _untold(record))):
         lines += ["", look.paint(visible(told), "yellow")]
     if is_abandoned(record, status):
         lines += ["", look.paint(abandoned(record, status), "yellow")]
     return [*lines, "", *next_steps(record, status)]
+
+
+def _untold(record: Record) -> str:
+    from nemo_run.management.hooks.stored import untold
+
+    return untold(record)
 
 
 _MOST_CAUSES = 5

@@ -26,6 +26,9 @@ def command(
     """
     from nemo_run.management import marks
 
+    for word in words:
+        if word.startswith("--"):
+            raise click.NoSuchOption(word)
     record = record_of(experiment)
     removed = [*remove, *(word[1:] for word in words if word.startswith("-"))]
     added = [word.removeprefix("+") for word in words if not word.startswith("-")]

@@ -60,6 +60,8 @@ def command(experiments: tuple[str, ...], remote: str | None, as_json: bool) -> 
                 note(f"{one.id} was not over when it was pushed: what ran then is UNKNOWN here.")
             if not as_json and (one.what in {"new", "updated"} or len(chosen) < 10):
                 print(_SAID[one.what].format(one.id))
+    if not chosen:
+        note(f"There are no experiments in {remote_url(remote)}.")
     if as_json:
         print_json([asdict(one) for one in done])
     elif len(chosen) >= 10 and not any(one.what in {"new", "updated"} for one in done):

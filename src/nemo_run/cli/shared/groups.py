@@ -74,8 +74,11 @@ class LazyGroup(NamedGroup):
         longer = [one for one in self.list_commands(ctx) if one.startswith(name) or one == usual]
         if longer:
             return f" Did you mean {longer[0]!r}?"
+        close = nearest(name, self.list_commands(ctx))
+        if close:
+            return close
         below = self._commands_below(ctx)
-        close = nearest(name, [*self.list_commands(ctx), *below])
+        close = nearest(name, below)
         for command, line in below.items():
             close = close.replace(f"'{command}'", f"'{line}'")
         return close

@@ -13,8 +13,6 @@ from nemo_run.exceptions import ConfigError, NemoRunError, nearest
 from nemo_run.execution.observation import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .evidence import Evidence
 
 VARIABLE = "NEMORUN_SIGNATURES"
@@ -73,23 +71,28 @@ def known() -> tuple[tuple[Signature, ...], tuple[str, ...]]:
     found: list[Signature] = []
     for file in [file for file in [*files, own] if file.is_file()]:
         try:
-            found += read(file)
+            good, wrong = read(file)
         except NemoRunError as error:
             warnings.append(str(error))
+        else:
+            found += good
+            warnings += wrong
     return (*found, *shipped()), tuple(warnings)
 
 
 @cache
 def shipped() -> tuple[Signature, ...]:
     """Return those that come with this package."""
-    return tuple(read(Path(__file__).with_name(FILE)))
+    good, wrong = read(Path(__file__).with_name(FILE))
+    assert not wrong, wrong
+    return tuple(good)
 
 
-def read(path: Path) -> Iterator[Signature]:
-    """Return the signatures of a file.
+def read(path: Path) -> tuple[list[Signature], list[str]]:
+    """Return the signatures of a file, and a sentence for each entry that is none.
 
     Raises:
-        ConfigError: It cannot be read, or has something that is none; the message names the place.
+        ConfigError: The file cannot be read, or has no list of them.
     """
     from nemo_run.config.files.toml_text import parser
 
@@ -100,9 +103,14 @@ def read(path: Path) -> Iterator[Signature]:
     entries = document.get("signature", [])
     if not isinstance(entries, list):
         raise ConfigError(f"The file {path} has no list [[signature]].")
-    return iter(
-        [_signature(entry, f"{path}, signature {at}") for at, entry in enumerate(entries, 1)]
-    )
+    good: list[Signature] = []
+    wrong: list[str] = []
+    for at, entry in enumerate(entries, 1):
+        try:
+            good.append(_signature(entry, f"{path}, signature {at}"))
+        except ConfigError as error:
+            wrong.append(str(error))
+    return good, wrong
 
 
 _LISTS = {

@@ -96,7 +96,7 @@ class Hook:
                 "timeout": self.timeout,
                 "retries": self.retries,
             }.items()
-            if value or key == "timeout"
+            if value or (key in ("timeout", "retries") and value is not None)
         }
 
     @classmethod

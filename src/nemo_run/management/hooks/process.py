@@ -119,7 +119,7 @@ class Telling:
             if said.strip():
                 _log(f"{notice.seq} {hook.label}: {said.strip()}")
         except NotDeliveredError as error:
-            _log(f"{notice.seq} {hook.label} was not told: {error}")
+            _log(f"{notice.seq} {hook.label}{stored.NOT_TOLD}{error}")
         with self._lock:
             self._told[number] = notice.seq
             # On a full disk it is told once more, some day; the journal is what matters.
@@ -142,7 +142,7 @@ def main(arguments: list[str]) -> int:
         # Another one goes on telling.
         return 0
     except (NemoRunError, OSError) as error:
-        _log(f"nobody is told any more: {error}")
+        _log(f"{stored.NOBODY.strip()} {error}")
         return 1
     return 0
 

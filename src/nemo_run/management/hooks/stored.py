@@ -22,7 +22,10 @@ FILE = "hooks.json"
 CURSOR = "hooks.cursor.json"
 LOG = "hooks.log"
 LOCK = "hooks.lock"
+NOT_TOLD = " was not told: "
+NOBODY = " nobody is told any more: "
 _FORMAT = 1
+_LOOKED_AT = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,21 @@ def told(record: Record, count: int) -> list[int]:
         numbers = []
     known = [one if type(one) is int and one > 0 else 0 for one in _list(numbers)]
     return [*known, *[0] * count][:count]
+
+
+def untold(record: Record) -> str:
+    """Return the sentence about what hooks were not told of; empty where all went well."""
+    try:
+        size = (record.path / LOG).stat().st_size
+        with os.fdopen(open_file(record.path / LOG, os.O_RDONLY), "rb") as file:
+            file.seek(max(0, size - _LOOKED_AT))
+            lines = file.read(_LOOKED_AT).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    failed = [line for line in lines if NOT_TOLD in line or NOBODY in line]
+    if not failed:
+        return ""
+    return f"Hooks were not told of everything, last: {failed[-1]} (all in {record.path / LOG})"
 
 
 def note_told(record: Record, numbers: Sequence[int]) -> None:

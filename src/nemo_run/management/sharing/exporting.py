@@ -91,6 +91,10 @@ def export(
     path = Path(target).expanduser()
     if path.exists() and not force:
         raise StoreError(f"{path} is there already. Choose another name, or replace it: --force.")
+    if not path.parent.is_dir():
+        raise StoreError(
+            f"There is no folder {path.parent} to write {path.name} to. Make it first."
+        )
     try:
         with _published(path, force=force) as file:
             with compressing(file, kind) as out:

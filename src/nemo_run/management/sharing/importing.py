@@ -90,6 +90,8 @@ def import_from(
     except OSError as error:
         if isinstance(error, StoreError):
             raise
+        if isinstance(error, FileNotFoundError):
+            raise StoreError(f"There is no file {path}. Nothing was imported.") from None
         raise explained("import", path, error) from error
 
 
