@@ -96,7 +96,8 @@ def picture(jobs: Sequence[str], spans: Mapping[str, Sequence[Span]]) -> Html:
     for tick in ticks(0, whole, 6):
         x = round(_LEFT + tick * scale, 1)
         parts.append(element("line", x1=x, x2=x, y1=4, y2=height - 26, class_="grid"))
-        text = duration(tick) if tick else "0"
+        # The ticks of a short run would all be told as the same tenth of a second.
+        text = (f"{tick:g}s" if whole < 1 else duration(tick)) if tick else "0"
         parts.append(element("text", text, x=x, y=height - 8, class_="axis mid"))
     for row, job in enumerate(jobs):
         y = row * _ROW + 6
