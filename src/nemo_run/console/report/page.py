@@ -121,7 +121,7 @@ def _failures(record: Record, bad: Sequence[JobStatus]) -> Html:
 
     parts = []
     for job in sorted(bad, key=lambda job: job.ended or 0)[:_MOST_FAILURES]:
-        text = _told(lambda job=job: described_end(record, job, brief=True))  # type: ignore[misc]
+        text = _told(lambda job=job: described_end(record, job))  # type: ignore[misc]
         parts.append(element("div", html.pre(text, label=f"Why {job.id} failed"), class_="failure"))
     return join(parts) + _left_out(len(bad), _MOST_FAILURES, "failed jobs")
 
