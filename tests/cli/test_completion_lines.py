@@ -98,7 +98,7 @@ def test_options_and_keys_can_stand_in_any_order(ask):
 
 def test_the_cursor_may_stand_in_the_middle(ask):
     assert ask("nemo-run toy pretrain st| fast=true") == ["part steps="]
-    assert ask("nemo-run to|y pretrain") == ["word toy"]
+    assert ask("nemo-run toy|x pretrain") == ["word toy"]
 
 
 def test_names_of_other_languages_and_quotes(ask):
