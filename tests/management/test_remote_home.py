@@ -83,7 +83,7 @@ def sftp(request, tmp_path, monkeypatch) -> Iterator[str]:
     sys.path.insert(0, str(Path(__file__).parents[1] / "remote"))
     try:
         spec = importlib.util.spec_from_file_location(
-            "sshd_of_tests", Path(__file__).parents[1] / "remote" / "conftest.py"
+            "sshd_of_tests", Path(__file__).parents[1] / "remote" / "sshd_lab.py"
         )
         sshd = importlib.util.module_from_spec(spec)
         sys.modules["sshd_of_tests"] = sshd

@@ -67,7 +67,7 @@ def in_the_background(code: str, *arguments: str) -> subprocess.CompletedProcess
 
 def test_a_person_is_asked_once_for_commands_copies_calls_and_processes(lab, cluster, tmp_path):
     """Two secrets: sshd wants two keys, and each has a passphrase."""
-    from conftest import key
+    from sshd_lab import key
 
     lab.close()
     second = key(lab.folder / "second")
@@ -114,7 +114,7 @@ def second_factor(lab, tmp_path):
     )
     if os.geteuid() or not os.access(PAM, os.W_OK) or module is None:
         pytest.skip("A PAM service can only be made by root, with pam_exec.")
-    from conftest import SSHD
+    from sshd_lab import SSHD
 
     # The name of the program is that of its service (auth-pam.c of OpenSSH: SSHD_PAM_SERVICE).
     program = lab.folder / f"nrl{os.getpid()}sshd"

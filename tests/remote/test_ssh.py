@@ -231,7 +231,7 @@ def test_calls_of_many_threads_do_not_disturb_each_other(cluster, tunnel):
 
 
 def test_ports_are_forwarded_until_it_is_ended(cluster, tunnel, wait_until):
-    from conftest import free_port, greets
+    from sshd_lab import free_port, greets
 
     port = free_port()
     process = subprocess.Popen(tunnel().forward(f"127.0.0.1:{port}:127.0.0.1:{cluster.port}"))

@@ -109,7 +109,7 @@ def test_nothing_is_held_open_where_connections_are_not_shared(lab, tunnel, monk
 
 
 def test_a_port_where_nobody_listens(lab, tunnel):
-    from conftest import free_port
+    from sshd_lab import free_port
 
     lab.config.write_text(f"Host cluster\n  HostName 127.0.0.1\n  Port {free_port()}\n")
     with pytest.raises(ConnectionFailedError, match=r"Connection refused.*Check the port"):
@@ -123,7 +123,7 @@ def test_a_host_that_nobody_knows(lab, tunnel):
 
 
 def test_a_key_that_is_not_let_in(cluster, tunnel, lab):
-    from conftest import key
+    from sshd_lab import key
 
     key(lab.folder / "wrong")
     lab.config.write_text(
@@ -144,7 +144,7 @@ def test_why_is_told_though_ssh_is_to_be_quiet(lab, tunnel):
 
 def test_who_is_refused_does_not_knock_all_the_time(cluster, tunnel, lab):
     """As a process in the background would, which looks at its jobs every few seconds."""
-    from conftest import key
+    from sshd_lab import key
 
     right = lab.config.read_text()
     key(lab.folder / "wrong")
@@ -171,7 +171,7 @@ def test_a_key_of_the_tunnel_itself(cluster, tunnel, lab):
 
 
 def test_a_host_key_that_changed(cluster, tunnel, lab):
-    from conftest import key
+    from sshd_lab import key
 
     other = key(lab.folder / "other").with_suffix(".pub").read_text()
     cluster.known_hosts.write_text(f"[127.0.0.1]:{cluster.port} {other}")
@@ -187,7 +187,7 @@ def test_a_host_key_that_is_not_known(cluster, tunnel):
 
 
 def test_a_configuration_that_takes_any_key_does_not_take_a_changed_one(lab, tunnel):
-    from conftest import key
+    from sshd_lab import key
 
     cluster = lab.host("cluster", client="StrictHostKeyChecking no")
     cluster.known_hosts.write_text("")
@@ -248,7 +248,7 @@ def test_a_shared_connection_of_the_user_is_used(lab, tunnel, tmp_path):
 
 
 def test_what_is_configured_for_people_does_not_disturb(lab, tunnel):
-    from conftest import free_port
+    from sshd_lab import free_port
 
     lab.host(
         "cluster",

@@ -75,6 +75,17 @@ def test_each_call_is_one_line_with_step_and_time(job: Job) -> None:
     assert job.file.stat().st_mode & 0o777 == 0o600
 
 
+def test_numbers_without_names_are_said_once_and_end_nothing(job: Job) -> None:
+    done = job.run("""
+        import nemo_run as run
+        run.log_metrics(0.5, step=1)
+        run.log_metrics([0.5], loss=2)
+    """)
+    assert done.returncode == 0
+    assert "numbers need names, as in loss=0.5" in done.stderr
+    assert [line.get("loss") for line in job.lines()] == [2]
+
+
 def test_values_that_json_has_not_are_texts_and_scalars_become_numbers(job: Job) -> None:
     done = job.run("""
         import decimal, nemo_run as run

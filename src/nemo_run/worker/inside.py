@@ -51,6 +51,10 @@ def log_metrics(
         sink = _sink = _Sink(path)
     if sink.rank and not all_ranks:
         return
+    if metrics is not None and not hasattr(metrics, "items"):
+        kind = type(metrics).__name__
+        _say_once(f"log_metrics leaves out a {kind}: numbers need names, as in loss=0.5.")
+        metrics = None
     line = ""
     for given in (metrics, more) if metrics else (more,):
         for name, value in given.items():

@@ -79,7 +79,9 @@ def _follow(record: Record, show: Callable[[Iterable[Event]], None]) -> None:
             status = attending()
             happened, offset = record.journal.read(offset)
             show(happened)
-            if not happened and (status.ended is not None or attending.is_left):
+            # Nobody writes the journal of a copy.
+            over = status.ended is not None or attending.is_left or record.copied
+            if not happened and over:
                 return
             if not happened:
                 time.sleep(_PERIOD)
