@@ -14,6 +14,7 @@ from nemo_run.cli.shared.settings import common_options, json_option, note, prin
 from nemo_run.console.progress import Progress
 from nemo_run.console.terminal import visible
 from nemo_run.console.times import size
+from nemo_run.exceptions import NotFoundError
 
 if TYPE_CHECKING:
     from nemo_run.management.artifacts import Pulled
@@ -57,6 +58,8 @@ def command(
     one, glob = chosen(record, job, pattern)
     with Progress() as line:
         found = pull(record, one, glob, to, checksum=checksum, tell=_Bar(line))
+    if glob and not (found.copied or found.same or found.problems or record.copied):
+        raise NotFoundError(f"No file that jobs left matches {glob!r}; nothing was copied.")
     if as_json:
         print_json(_document(found))
     elif record.copied and not found.copied and not found.same:

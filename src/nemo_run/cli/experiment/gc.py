@@ -101,11 +101,13 @@ def _tell(
 ) -> None:
     if as_json:
         return
+    # What would go is what a dry run is asked for.
+    tell = print if dryrun else note
     word = "Would delete" if dryrun else "To be deleted:"
     for row, taken in list(zip(going, sizes, strict=True))[:_SHOWN]:
-        note(f"{word} {row.id} ({row.state}, {size(taken)})")
+        tell(f"{word} {row.id} ({row.state}, {size(taken)})")
     if len(going) > _SHOWN:
-        note(f"and {len(going) - _SHOWN} more")
+        tell(f"and {len(going) - _SHOWN} more")
     reasons: dict[str, int] = {}
     for one in spared:
         reasons[one.why] = reasons.get(one.why, 0) + 1

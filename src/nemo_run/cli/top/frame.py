@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .view import Experiment, Job, View
 
+READING = "Reading …"
 _HELP = {
     "list": "↑↓ move  enter log  c cancel  / filter  q quit",
     "log": "↑↓ other job  c cancel  q back",
@@ -77,6 +78,8 @@ def _is_selected(view: View, one: Experiment) -> bool:
 
 def _list(view: View, look: Look, room: int, now: float) -> list[str]:
     listed = rows(view)
+    if view.message == READING:
+        return []
     if not listed:
         return ["Nothing is running." if not view.filter else "Nothing fits the filter."]
     places = [place for place, _, _ in listed]

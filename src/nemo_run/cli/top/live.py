@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nemo_run.exceptions import NemoRunError
 from nemo_run.management import operations, store
 
-from .frame import frame
+from .frame import READING, frame
 from .reading import Log, Reading, last_lines, log_of
 from .screen import EndedError, Screen
 from .view import View, pressed, with_experiments
@@ -110,7 +110,7 @@ def run(text: str) -> int:
             reader = Reader(screen)
             reader.start()
             try:
-                _loop(View(filter=text, message="Reading …"), screen, reader)
+                _loop(View(filter=text, message=READING), screen, reader)
             finally:
                 reader.stop()
     except KeyboardInterrupt:
