@@ -24,7 +24,6 @@ PROGRAMS = {
     "fish": "fish",
     "ps": "procps",
     "rsync": "rsync",
-    "strace": "strace",
     "ssh": "openssh-client",
     "/usr/sbin/sshd": "openssh-server",
     "tcsh": "tcsh",
